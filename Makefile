@@ -1,0 +1,47 @@
+# Every command of the course. Each sets up what it needs, on a fresh machine with Python 3.11+.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install demo test lint release validate audit bench browser
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: .venv/.installed ## the .venv, with everything that the other commands need
+
+.venv/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: install ## grade the sample submissions, write feedback, print the scores and why
+	$(BIN)/python -m autograder demo
+
+test: install browser lint ## every test
+	$(BIN)/python -m pytest
+	$(BIN)/python -m autograder validate
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+release: install ## make release/ anew from source/
+	$(BIN)/python -m autograder release
+
+validate: install ## every solution notebook earns full marks, every released one none
+	$(BIN)/python -m autograder validate
+
+audit: install ## the corpora of correct and wrong solutions, each through the real grading path
+	$(BIN)/python -m autograder audit
+
+bench: install ## speed and memory against stock nbgrader: a table of ratios
+	$(BIN)/python -m autograder bench
+
+# The feedback is opened in a real browser by some tests; they need a Chromium of the system's.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "No Chromium found: install it for the browser tests (they fail without it)."

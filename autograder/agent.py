@@ -1,0 +1,233 @@
+"""What a probe needs inside the student kernel.
+
+The source of this file is sent to the kernel with every probe: the `autograder` package itself is
+never there. It imports nothing of the project, keeps nothing between probes, and is untrusted as
+soon as it runs: all that it returns is data, checked by `autograder.values`.
+"""
+
+import base64
+import builtins
+import json
+import linecache
+import random
+import struct
+import sys
+import traceback
+from typing import Any
+
+import numpy
+import safetensors.torch
+import torch
+
+Tensors = dict[str, torch.Tensor]
+
+
+class MissingName(Exception):
+    """The notebook does not define a name that a probe asks for."""
+
+
+class Notebook:
+    """The names that the notebook has defined, as attributes."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.__dict__["_names"] = names
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._names[name]
+        except KeyError:
+            raise MissingName(name) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._names[name] = value
+
+
+# ------------------------------------------------------------------ values: a tree and its tensors
+
+
+def unpack(blob: bytes) -> tuple[Any, Tensors]:
+    """Split `blob` into the JSON tree and the tensors that it refers to."""
+    (size,) = struct.unpack("<Q", blob[:8])
+    tree = json.loads(blob[8 : 8 + size])
+    rest = blob[8 + size :]
+    return tree, safetensors.torch.load(rest) if rest else {}
+
+
+def pack(tree: Any, tensors: Tensors) -> bytes:
+    """Put a JSON tree and its tensors into one piece; see `unpack`."""
+    text = json.dumps(tree).encode()
+    rest = safetensors.torch.save(tensors) if tensors else b""
+    return struct.pack("<Q", len(text)) + text + rest
+
+
+def encode(value: Any, tensors: Tensors, depth: int = 0) -> Any:
+    """Turn a value into JSON; tensors and arrays go to `tensors`, the unknown becomes its type."""
+    if depth > 8:
+        return {"?": "a deeply nested value"}
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        return value if value - value == 0 else {"float": repr(value)}
+    if isinstance(value, torch.Tensor):
+        with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
+            plain = value.as_subclass(torch.Tensor).detach().to("cpu").resolve_conj().resolve_neg()
+            return {"tensor": keep(plain.contiguous().clone(), tensors)}
+    if isinstance(value, numpy.ndarray | numpy.generic):
+        return {"array": keep(torch.from_numpy(numpy.array(value)), tensors)}
+    if isinstance(value, list | tuple):
+        return [encode(item, tensors, depth + 1) for item in list(value)]
+    if isinstance(value, dict) and all(type(key) is str for key in value):
+        return {"dict": {key: encode(value[key], tensors, depth + 1) for key in list(value)}}
+    return {"?": type(value).__name__}
+
+
+def keep(tensor: torch.Tensor, tensors: Tensors) -> str:
+    """Put a tensor among the others; return the name that the tree refers to it by."""
+    name = str(len(tensors))
+    tensors[name] = tensor
+    return name
+
+
+def decode(tree: Any, tensors: Tensors) -> Any:
+    """Undo `encode`, for inputs that the grader made."""
+    if isinstance(tree, list):
+        return [decode(item, tensors) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    ((kind, value),) = tree.items()
+    if kind == "tensor":
+        return tensors[value]
+    if kind == "array":
+        return tensors[value].numpy()
+    if kind == "float":
+        return float(value)
+    return {key: decode(item, tensors) for key, item in value.items()}
+
+
+# ---------------------------------------------------------------------- traps for autograd's doors
+
+
+class Autograd:
+    """While active, notes every way into autograd that is taken; `used` has their names."""
+
+    DOORS = (
+        ("torch", "Tensor.backward"),
+        ("torch.autograd", "backward"),
+        ("torch.autograd", "grad"),
+        ("torch.autograd", "_engine_run_backward"),
+        ("torch.autograd.graph", "_engine_run_backward"),
+        ("torch.autograd.functional", "jacobian"),
+        ("torch.autograd.functional", "vjp"),
+        ("torch.autograd.functional", "jvp"),
+        ("torch.autograd.functional", "hessian"),
+        ("torch.autograd.forward_ad", "enter_dual_level"),
+        ("torch.autograd.forward_ad", "make_dual"),
+        ("torch.func", "grad"),
+        ("torch.func", "grad_and_value"),
+        ("torch.func", "vjp"),
+        ("torch.func", "jvp"),
+        ("torch.func", "jacrev"),
+        ("torch.func", "jacfwd"),
+        ("torch.func", "linearize"),
+        ("torch._functorch.eager_transforms", "_autograd_grad"),
+        ("torch._functorch.eager_transforms", "_jvp_with_argnums"),
+        ("torch._functorch.eager_transforms", "grad_and_value_impl"),
+        ("torch._functorch.eager_transforms", "_vjp_with_argnums"),
+    )
+
+    def __enter__(self) -> "Autograd":
+        self.used: list[str] = []
+        self.saved: list[tuple[Any, str, Any]] = []
+        for module, path in self.DOORS:
+            owner = sys.modules.get(module)
+            *parents, name = path.split(".")
+            for parent in parents:
+                owner = getattr(owner, parent, None)
+            door = getattr(owner, name, None)
+            if door is not None:
+                self.saved.append((owner, name, door))
+                setattr(owner, name, self.watch(door, f"{module}.{path}"))
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for owner, name, door in reversed(self.saved):
+            setattr(owner, name, door)
+
+    def watch(self, door: Any, label: str) -> Any:
+        """Wrap `door`, so that going through it is noted."""
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            if label not in self.used:
+                self.used.append(label)
+            return door(*args, **kwargs)
+
+        return watched
+
+
+# --------------------------------------------------------------------------------------- one probe
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """Say what went wrong, in plain values: kind, type, message and the line of the notebook."""
+    if isinstance(error, MissingName):
+        return {"kind": "missing", "type": "NameError", "message": str(error), "line": ""}
+    kind = "todo" if isinstance(error, NotImplementedError) else "error"
+    if isinstance(error, KeyboardInterrupt):
+        kind = "timeout"
+    line = ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if "ipykernel_" in file or file.startswith("<ipython-input"):
+            line = linecache.getline(file, number).strip()
+    try:
+        message = str(error)
+    except BaseException:
+        message = ""
+    return {
+        "kind": kind,
+        "type": type(error).__name__[:80],
+        "message": message[:2000],
+        "line": line[:160],
+    }
+
+
+def run(names: dict[str, Any], source: str, blob: str, watch: bool) -> str:
+    """Call the probe in `source` with the notebook's `names`; give back the packed outcome.
+
+    The random state, the grad mode and the notebook's names are afterwards what they were.
+    """
+    tree, tensors = unpack(base64.b64decode(blob))
+    inputs = decode(tree, tensors)
+    space = {"torch": torch, "nn": torch.nn, "numpy": numpy, "np": numpy}
+    builtins.exec(builtins.compile(source, "<probe>", "exec"), space)
+    probe: Any = space["probe"]
+
+    before = dict(names)
+    grad = torch.is_grad_enabled()
+    dtype = torch.get_default_dtype()
+    states = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
+    autograd = Autograd()
+    outcome: dict = {"error": None, "autograd": []}
+    found: dict = {}
+    try:
+        torch.set_grad_enabled(True)
+        if watch:
+            with autograd:
+                value = probe(Notebook(names), **inputs)
+        else:
+            value = probe(Notebook(names), **inputs)
+        outcome["value"] = encode(value, found)
+    except BaseException as error:
+        outcome["value"], found = None, {}
+        outcome["error"] = describe(error)
+    finally:
+        torch.set_grad_enabled(grad)
+        torch.set_default_dtype(dtype)
+        random.setstate(states[0])
+        numpy.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        for name in set(names) - set(before):
+            del names[name]
+        names.update(before)
+    outcome["autograd"] = autograd.used if watch else []
+    return base64.b64encode(pack(outcome, found)).decode()

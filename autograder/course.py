@@ -1,0 +1,96 @@
+"""What a course must be before anything is graded: cells, suites and data that belong together."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+
+from autograder import suite
+from autograder.suite import Suite
+
+#: The folders below `course_data/` that an assignment's notebook reads.
+DATASETS = {"manual_backward": ("digits_3_vs_8",)}
+
+
+class CourseError(Exception):
+    """The course is not fit to grade with; every line of the text says one thing to do."""
+
+
+def check(assignment: str, db_url: str, course_data: Path) -> dict[str, Suite]:
+    """Check that the release, the suites and the data of `assignment` belong together.
+
+    Args:
+        assignment: its name, which is its notebook's name too.
+        db_url: nbgrader's gradebook.
+        course_data: the folder of the data that notebooks read.
+
+    Returns:
+        The suite of each grade cell.
+
+    Raises:
+        CourseError: a grade cell without its suite, a suite without its cell, points that do not
+            add up, an assignment that was never released, or data that is not there.
+        SuiteError: a suite that cannot be read.
+    """
+    with Gradebook(db_url) as gradebook:
+        try:
+            notebook = gradebook.find_notebook(assignment, assignment)
+        except MissingEntry:
+            raise CourseError(
+                f"The gradebook knows no assignment '{assignment}' with a notebook of that name."
+                f" Run first: nbgrader generate_assignment {assignment}"
+            ) from None
+        cells = {cell.name: cell.max_score for cell in notebook.grade_cells}
+    suites = suite.collect(assignment)
+    problems = _compare(assignment, cells, suites)
+    for name in DATASETS.get(assignment, ()):
+        if not (course_data / name).is_dir():
+            problems.append(
+                f"The data is missing: {course_data / name}. Restore it from the repository, or"
+                " write it again: python -m autograder.make_course_data"
+            )
+    if problems:
+        raise CourseError("\n".join(problems))
+    return suites
+
+
+def _compare(assignment: str, cells: dict[str, float], suites: dict[str, Suite]) -> list[str]:
+    folder = f"autograder/suites/{assignment}"
+    problems = [
+        f"Grade cell '{name}' has no suite: write {folder}/{name}.py"
+        for name in sorted(cells.keys() - suites.keys())
+    ]
+    problems += [
+        f"Suite {folder}/{name}.py has no grade cell '{name}' in the release: remove the suite, or"
+        f" add the cell and run: nbgrader generate_assignment {assignment}"
+        for name in sorted(suites.keys() - cells.keys())
+    ]
+    problems += [
+        f"Grade cell '{name}' has {cells[name]:g} points, the tests of its suite {folder}/{name}.py"
+        f" add up to {suites[name].points}: make them equal"
+        for name in sorted(cells.keys() & suites.keys())
+        if cells[name] != suites[name].points
+    ]
+    return problems
+
+
+def secret(path: Path) -> bytes:
+    """The course secret that seeds are made with; made on first use, readable by its owner only."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes().strip()
+    with os.fdopen(handle, "wb") as file:
+        value = secrets.token_hex(32).encode()
+        file.write(value + b"\n")
+    return value
+
+
+def seed(secret: bytes, assignment: str, student: str, code: tuple[str, ...]) -> str:
+    """The recorded seed of a submission: the same for the same work, unknown without the secret."""
+    digest = hashlib.sha256("\0".join(code).encode()).hexdigest()
+    text = "\0".join((assignment, student, digest))
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:32]

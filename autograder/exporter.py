@@ -1,0 +1,173 @@
+"""Where nbgrader meets a submission first: the exporter that reads its file.
+
+Its constructor runs before any submission is touched: there the course is checked, and what
+nbgrader would follow or copy blindly is put out of its way.
+"""
+
+import glob
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.utils import parse_utc, rmtree
+from traitlets import Unicode
+
+from autograder import ROOT, course
+from autograder.grade import GradeNotebook
+from autograder.restore import notes_about, withdraw
+from autograder.submission import NotANotebook, Refused, read, refused_files, unsafe
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads submissions for `nbgrader autograde`; refuses the run where the course is not fit.
+
+    Raises:
+        CourseError, SuiteError: on construction, when the assignment cannot be graded at all.
+    """
+
+    course_data = Unicode(
+        str(ROOT / "course_data"), help="The folder of the data that notebooks read."
+    ).tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._refused: dict[str, list[Refused]] = {}
+        if self.parent is None or not hasattr(self.parent, "coursedir"):
+            return
+        self._converter: Any = self.parent
+        self._directory = self._converter.coursedir
+        assignment = self._directory.assignment_id
+        try:
+            GradeNotebook(parent=self).prepare()
+            course.check(assignment, self._directory.db_url, Path(self.course_data))
+        except Exception as error:
+            for line in str(error).splitlines():
+                self.log.error(line)
+            raise
+        for folder in list(self._converter.assignments):
+            self._prepare(Path(folder))
+        self._report_missing(assignment)
+
+    # ------------------------------------------------------------------ before anything is graded
+
+    def _prepare(self, folder: Path) -> None:
+        student = self._student(folder)
+        if folder.is_symlink():
+            self.log.error("%s is a symbolic link and is not followed", folder)
+            self._directory.ignore = [*self._directory.ignore, glob.escape(str(folder))]
+            self._converter.assignments[str(folder)] = []  # nbgrader lists it as failed
+            return
+        self._set_aside_timestamp(folder / "timestamp.txt")
+        self._refused[str(folder)] = refused = refused_files(folder)
+        # nbgrader copies what lies beside a notebook, following links; an ignored path it leaves.
+        ignored = [glob.escape(str(item.path)) for item in refused]
+        self._directory.ignore = [*self._directory.ignore, *ignored]
+        done = self._graded_folder(student)
+        if done.is_dir() and not self._finished(done):
+            self.log.warning("Grading of %s had been cut off; it is graded again", student)
+            rmtree(str(done))
+
+    def _set_aside_timestamp(self, path: Path) -> None:
+        """Move a time stamp away that nbgrader would follow, hang on or fail at."""
+        if not os.path.lexists(path):
+            return
+        why = unsafe(path, 1024)
+        if not why:
+            try:
+                parse_utc(path.read_text(encoding="utf-8").strip() or "2000-01-01")
+                return
+            except (ValueError, OverflowError, UnicodeDecodeError):
+                why = "no time stamp that nbgrader can read"
+        aside = path.with_name("timestamp.txt.refused")
+        self.log.warning("%s is %s: moved to %s", path, why, aside.name)
+        path.rename(aside)
+
+    def _finished(self, folder: Path) -> bool:
+        """Whether every notebook of a graded folder has the results that are written last."""
+        notebooks = list(folder.glob("*.ipynb"))
+        return bool(notebooks) and all(_has_results(path) for path in notebooks)
+
+    def _report_missing(self, assignment: str) -> None:
+        """List who handed in no notebook of the right name; their old scores go."""
+        pattern = self._directory.format_path(
+            self._directory.submitted_directory, self._directory.student_id, assignment
+        )
+        for name in sorted(glob.glob(pattern)):
+            folder = Path(name)
+            if (folder / f"{assignment}.ipynb").exists() or self._directory.notebook_id != "*":
+                continue
+            student = self._student(folder)
+            found = ", ".join(sorted(path.name for path in folder.glob("*.ipynb"))) or "none"
+            self.log.error(
+                "%s handed in no notebook named %s.ipynb (found: %s). No score is made up: rename"
+                " the file, or ask for it again.",
+                *(student, assignment, found),
+            )
+            with Gradebook(self._directory.db_url) as gradebook:
+                try:
+                    withdraw(gradebook, assignment, student)
+                except MissingEntry:
+                    continue
+
+    def _student(self, folder: Path) -> str:
+        pattern = self._directory.format_path(
+            self._directory.submitted_directory,
+            "(?P<student>.*)",
+            "(?P<assignment>.*)",
+            escape=True,
+        )
+        match = re.match(pattern, str(folder))
+        return match["student"] if match else folder.parent.name
+
+    def _graded_folder(self, student: str) -> Path:
+        return Path(
+            self._directory.format_path(
+                self._directory.autograded_directory, student, self._directory.assignment_id
+            )
+        )
+
+    # ------------------------------------------------------------------------------ one submission
+
+    def from_filename(
+        self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """Read a notebook: strictly where a student made it, plainly where nbgrader did.
+
+        A file that is no notebook becomes an empty one, with a note that says why: it is then
+        graded like an assignment that nobody has started.
+        """
+        path = Path(filename)
+        if resources is None or path.parent == self._graded_folder(
+            resources["nbgrader"]["student"]
+        ):
+            return super().from_filename(filename, resources, **kwargs)
+        notes = notes_about(self._refused.get(str(path.parent), []), path.parent)
+        try:
+            nb = read(path)
+        except NotANotebook as error:
+            self.log.error("%s is not a notebook: %s", path, error)
+            notes.append(
+                f"The file `{path.name}` could not be graded: {error}. What follows is the empty"
+                " assignment. Hand in the notebook again, as Jupyter saves it."
+            )
+            nb = nbformat.v4.new_notebook()
+        resources["nbgrader"]["notes"] = notes
+        resources["metadata"] = {"name": path.stem, "path": str(path.parent)}
+        return self.from_notebook_node(nb, resources, **kwargs)
+
+
+def _has_results(path: Path) -> bool:
+    try:
+        nb = nbformat.read(path, as_version=4)
+    except Exception:
+        return False
+    graded = [cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    return all(
+        any("autograder" in output.get("metadata", {}) for output in cell.get("outputs", ()))
+        for cell in graded
+        if not cell.metadata.nbgrader.get("solution")
+    )

@@ -1,0 +1,61 @@
+"""What grading comes to: kept in the grader, from a test's outcome to a grade cell's score."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One check of a suite, as the report shows it.
+
+    `message` says what was expected and what came instead (empty where the check passed);
+    `misconception` names the known mistake that explains it; `example` can be run at home.
+    """
+
+    __test__ = False
+
+    id: str
+    points: int
+    earned: int
+    title: str
+    message: str = ""
+    misconception: str | None = None
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """The result of one grade cell; `seed` is the recorded seed of its inputs."""
+
+    grade_id: str
+    seed: str
+    tests: tuple[TestResult, ...] = field(default_factory=tuple)
+
+    @property
+    def task(self) -> str:
+        """What the student was to write: the grade cell's name without `test_`."""
+        return self.grade_id.removeprefix("test_")
+
+    @property
+    def points(self) -> int:
+        """The most that the cell can earn."""
+        return sum(test.points for test in self.tests)
+
+    @property
+    def earned(self) -> int:
+        """The score of the cell."""
+        return sum(test.earned for test in self.tests)
+
+    @property
+    def messages(self) -> list[str]:
+        """What the lost points were lost for, each reason once."""
+        lost = [test.message for test in self.tests if test.earned < test.points]
+        return list(dict.fromkeys(lost))
+
+    def as_metadata(self) -> dict[str, Any]:
+        """The public record, written as `metadata.autograder` of the grade cell's output."""
+        keys = ("id", "points", "earned", "misconception")
+        return {
+            "seed": self.seed,
+            "tests": [{key: getattr(test, key) for key in keys} for test in self.tests],
+        }

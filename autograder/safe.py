@@ -1,0 +1,185 @@
+"""Makes what a submission shows safe to open: outputs, markdown, and the notebook's metadata.
+
+Runs when the student kernel is gone. Text stays text, images stay images, HTML keeps its harmless
+tags; scripts, styles, remote addresses and everything unknown go.
+"""
+
+import base64
+import binascii
+import re
+from html import escape
+from typing import Any
+
+import bleach
+from nbconvert.exporters.exporter import ResourcesDict
+from nbconvert.filters import markdown2html
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Integer
+
+_TAGS = {
+    *("a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del"),
+    *("div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr"),
+    *("i", "img", "kbd", "li", "mark", "ol", "p", "pre", "s", "small", "span", "strong", "sub"),
+    *("sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul"),
+}
+_IMAGE = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=]+")
+_IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
+
+
+def _attribute(tag: str, name: str, value: str) -> bool:
+    if tag == "img" and name == "src":
+        return _IMAGE.fullmatch(value) is not None
+    if tag == "a" and name == "href":
+        return value.startswith(("https://", "http://", "mailto:"))
+    if tag in ("td", "th") and name in ("colspan", "rowspan"):
+        return value.isdigit()
+    return name in ("alt", "title")
+
+
+def clean_html(html: str) -> str:
+    """Keep the harmless part of HTML; what is left of the rest is its text."""
+    html = re.sub(r"(?is)<(script|style)\b.*?(</\1\s*>|\Z)", "", html)
+    html = re.sub(r'<a class="anchor-link"[^>]*>[^<]*</a>', "", html)  # of markdown headings
+    return bleach.clean(
+        html,
+        tags=_TAGS,
+        attributes=_attribute,
+        protocols={"http", "https", "mailto", "data"},
+        strip=True,
+    )
+
+
+def clean_markdown(source: str, attachments: dict[str, dict[str, str]]) -> str:
+    """Render a student's markdown to safe HTML, in a form that markdown leaves as it is.
+
+    Args:
+        source: the cell's text.
+        attachments: its images, by name and MIME type.
+    """
+    for name, bundle in attachments.items():
+        for mime, data in bundle.items():
+            if valid := _base64(data):
+                source = source.replace(f"attachment:{name}", f"data:{mime};base64,{valid}")
+    # nbconvert stops at an attachment that is not there.
+    source = source.replace("attachment:", "missing-")
+    try:
+        html = clean_html(markdown2html(source))
+    except Exception:  # nested beyond what the parser can do, say: then its text will do
+        html = f"<pre>{escape(source)}</pre>"
+    # HTML stays HTML in markdown up to the first empty line: leave none.
+    html = (
+        re.sub(r"\n(?=[ \t]*\n)", "&#10;", html)
+        if "<pre" in html
+        else re.sub(r"\n\s*\n", "\n", html)
+    )
+    # No bracket is left for later filters to look for links in (nbconvert's need quadratic time).
+    return f"<div>{html.strip()}</div>".replace("[", "&#91;")
+
+
+def _base64(data: Any) -> str:
+    """Valid base64 without white space, or an empty text."""
+    text = "".join(data.split()) if isinstance(data, str) else ""
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return text
+
+
+def clean_output(output: Any) -> NotebookNode | None:
+    """Make one output of a student's cell harmless; None where nothing is left of it."""
+    if not isinstance(output, dict):
+        return None
+    kind = output.get("output_type")
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        return new_output("stream", name=name, text=_overwritten(_text(output.get("text"))))
+    if kind == "error":
+        lines = output.get("traceback")
+        return new_output(
+            "error",
+            ename=_text(output.get("ename")),
+            evalue=_text(output.get("evalue")),
+            traceback=[_text(line) for line in lines] if isinstance(lines, list) else [],
+        )
+    data = _clean_data(output.get("data"))
+    return new_output("display_data", data=data) if data else None
+
+
+def _clean_data(data: Any) -> dict[str, str]:
+    if not isinstance(data, dict):
+        return {}
+    kept = {mime: text for mime in _IMAGE_TYPES if (text := _base64(data.get(mime)))}
+    if kept:
+        return kept
+    if isinstance(svg := data.get("image/svg+xml"), str):
+        # Inside <img> a browser runs no script of an SVG and loads nothing for it.
+        encoded = base64.b64encode(svg.encode()).decode()
+        return {"text/html": f'<img alt="figure" src="data:image/svg+xml;base64,{encoded}">'}
+    if isinstance(html := data.get("text/html"), str):
+        return {"text/html": clean_html(html)}
+    if isinstance(markdown := data.get("text/markdown"), str):
+        return {"text/html": clean_markdown(markdown, {})}
+    return {"text/plain": text} if (text := _text(data.get("text/plain"))) else {}
+
+
+def _overwritten(text: str) -> str:
+    """Text as a terminal shows it: a carriage return starts its line again (progress bars)."""
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        value = "".join(item for item in value if isinstance(item, str))
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
+
+
+class SafeNotebook(NbGraderPreprocessor):
+    """Makes a graded submission safe to open, for the student, the instructor and anyone."""
+
+    output_bytes = Integer(2**20, help="The most that the outputs of one cell may hold.").tag(
+        config=True
+    )
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        """Clean every cell, then keep of the metadata what the grader itself wrote."""
+        kernelspec = nb.metadata.get("kernelspec", {})
+        notes = nb.metadata.get("autograder", {}).get("notes", [])
+        nb, resources = super().preprocess(nb, resources)
+        nb.metadata = NotebookNode(
+            {
+                "autograder": {"notes": notes},
+                "kernelspec": kernelspec,
+                "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+            }
+        )
+        return nb, resources
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        """Clean one cell."""
+        nbgrader = cell.metadata.get("nbgrader")
+        cell.metadata = NotebookNode({"nbgrader": nbgrader} if nbgrader else {})
+        if cell.cell_type == "code":
+            cell.outputs = self._outputs(cell.outputs)
+        elif cell.cell_type == "markdown" and not nbgrader:
+            cell.source = clean_markdown(cell.source, cell.pop("attachments", {}))
+        elif cell.cell_type == "raw":
+            cell.source = clean_html(cell.source)
+        return cell, resources
+
+    def _outputs(self, outputs: list[Any]) -> list[NotebookNode]:
+        kept: list[NotebookNode] = []
+        room = self.output_bytes
+        for output in filter(None, map(clean_output, outputs)):
+            room -= len(str(output))
+            if room < -1000 and output.output_type != "error":
+                note = "[Further output was cut here.]\n"
+                return [*kept, new_output("stream", name="stdout", text=note)]
+            kept.append(output)
+        return kept

@@ -1,0 +1,81 @@
+"""The last steps: the kept results become the grade cells' outputs, then the gradebook's scores."""
+
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_output
+from nbgrader import utils
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+from autograder import report
+from autograder.results import CellResult
+
+
+class WriteResults(NbGraderPreprocessor):
+    """Replaces whatever a grade cell shows by its result: score, report, public record."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        """Write the results that `GradeNotebook` kept, and above them what is to be known."""
+        results: dict[str, CellResult] = resources.pop("autograder")
+        for cell in nb.cells:
+            if utils.is_grade(cell) and not utils.is_solution(cell):
+                result = results[cell.metadata.nbgrader.grade_id]
+                cell.execution_count = None
+                cell.outputs = [
+                    new_output(
+                        "execute_result",
+                        data={"text/plain": str(result.earned), "text/html": report.cell(result)},
+                        metadata={"autograder": result.as_metadata()},
+                    )
+                ]
+        notes = nb.metadata.get("autograder", {}).get("notes", [])
+        nb.metadata["autograder"] = {
+            "notes": notes,
+            "lost": [
+                {"task": result.task, "points": test.points, "reason": test.message}
+                for result in results.values()
+                for test in result.tests
+                if test.earned < test.points
+            ],
+        }
+        head = new_markdown_cell(report.summary(list(results.values()), notes))
+        head["id"] = "autograder-summary"
+        nb.cells.insert(0, head)
+        return nb, resources
+
+
+class SaveGrades(NbGraderPreprocessor):
+    """Saves the scores of a submission in one transaction: all of them, or none.
+
+    It does what nbgrader's SaveAutoGrades does, which commits cell by cell.
+    """
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        """Write score and comment of every cell that has one."""
+        told = resources["nbgrader"]
+        where = told["notebook"], told["assignment"], told["student"]
+        with Gradebook(told["db_url"]) as gradebook:
+            with gradebook.db.no_autoflush:
+                for cell in nb.cells:
+                    if utils.is_grade(cell):
+                        self._grade(gradebook, cell, where)
+                    if utils.is_solution(cell) or utils.is_task(cell):
+                        self._comment(gradebook, cell, where)
+            gradebook.db.commit()
+        return nb, resources
+
+    def _grade(self, gradebook: Gradebook, cell: NotebookNode, where: tuple[str, str, str]) -> None:
+        grade = gradebook.find_grade(cell.metadata.nbgrader.grade_id, *where)
+        grade.auto_score, _ = utils.determine_grade(cell, self.log)
+        grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+
+    def _comment(
+        self, gradebook: Gradebook, cell: NotebookNode, where: tuple[str, str, str]
+    ) -> None:
+        comment = gradebook.find_comment(cell.metadata.nbgrader.grade_id, *where)
+        untouched = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
+        comment.auto_comment = "No response." if untouched and not utils.is_task(cell) else None

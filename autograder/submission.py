@@ -1,0 +1,136 @@
+"""Reads what was submitted: a file that may be anything, into a plain notebook or a reason."""
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+
+MAX_NOTEBOOK = 50 * 2**20
+MAX_FILE = 100 * 2**20
+MAX_CELLS = 2_000
+MAX_SOURCE = 2**18
+
+_NEW_CELL = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
+
+
+class NotANotebook(Exception):
+    """The submitted file is no notebook that can be graded; the text says why, for the student."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file beside the notebook that grading leaves alone, and why."""
+
+    path: Path
+    why: str
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """Read a submitted notebook: cells, their text and their nbgrader ids, nothing else.
+
+    Outputs, attachments that are no images, and all metadata but a cell's `nbgrader` go; that of
+    an older format is brought up to date.
+
+    Raises:
+        NotANotebook: the file is a link, no regular file, too large, not JSON, or not a notebook.
+    """
+    why = unsafe(path, MAX_NOTEBOOK)
+    if why:
+        raise NotANotebook(f"it is {why}")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise NotANotebook(f"it cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        raise NotANotebook("it is not JSON, the format that Jupyter saves notebooks in") from None
+    return plain(data)
+
+
+def plain(data: Any) -> nbformat.NotebookNode:
+    """Build a plain notebook of format 4.5 from decoded JSON.
+
+    Raises:
+        NotANotebook: it does not have a notebook's form.
+    """
+    if not isinstance(data, dict) or not isinstance(data.get("nbformat"), int):
+        raise NotANotebook("it is JSON, but not a notebook: it has no `nbformat` number")
+    if data["nbformat"] < 4:
+        try:
+            data = nbformat.convert(nbformat.from_dict(data), 4)
+        except Exception:
+            raise NotANotebook("it has an old notebook format that cannot be converted") from None
+    cells = data.get("cells")
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise NotANotebook("it is JSON, but not a notebook: it has no list of `cells`")
+    if len(cells) > MAX_CELLS:
+        raise NotANotebook(f"it has more than {MAX_CELLS} cells")
+    return new_notebook(cells=[_plain_cell(cell) for cell in cells])
+
+
+def _plain_cell(cell: dict[str, Any]) -> nbformat.NotebookNode:
+    source = cell.get("source", "")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        raise NotANotebook("it is JSON, but not a notebook: a cell's `source` is not text")
+    if len(source) > MAX_SOURCE:
+        raise NotANotebook(f"a cell's source is longer than {MAX_SOURCE // 2**10} KiB")
+    # Lone surrogates are valid JSON, but can neither be saved nor sent.
+    source = source.encode("utf-8", "replace").decode("utf-8")
+    kind = cell.get("cell_type")
+    made = _NEW_CELL[kind if isinstance(kind, str) and kind in _NEW_CELL else "raw"](source)
+    metadata = cell.get("metadata")
+    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    if isinstance(nbgrader, dict) and isinstance(nbgrader.get("grade_id"), str):
+        made.metadata["nbgrader"] = nbformat.from_dict({"grade_id": nbgrader["grade_id"]})
+    if kind == "markdown" and (attachments := _images(cell.get("attachments"))):
+        made.attachments = nbformat.from_dict(attachments)
+    return made
+
+
+def _images(attachments: Any) -> dict[str, dict[str, str]]:
+    """Keep the attachments that are images, as base64 text."""
+    kept: dict[str, dict[str, str]] = {}
+    if isinstance(attachments, dict):
+        for name, bundle in attachments.items():
+            for mime in ("image/png", "image/jpeg", "image/gif"):
+                if isinstance(bundle, dict) and isinstance(bundle.get(mime), str):
+                    kept[name] = {mime: bundle[mime]}
+    return kept
+
+
+def unsafe(path: Path, limit: int = MAX_FILE) -> str:
+    """Say what makes a file unfit to be read or copied; an empty text where nothing does."""
+    try:
+        status = path.lstat()
+    except OSError as error:
+        return f"a file that cannot be looked at ({error.strerror})"
+    if stat.S_ISLNK(status.st_mode):
+        return "a symbolic link"
+    if not stat.S_ISREG(status.st_mode):
+        return "no regular file"
+    if status.st_nlink > 1:
+        return "a hard link"
+    if status.st_size > limit:
+        return f"larger than {limit // 2**20} MiB"
+    if not os.access(path, os.R_OK):
+        return "not readable"
+    return ""
+
+
+def refused_files(folder: Path) -> list[Refused]:
+    """The files beside a notebook that must not be copied: links, devices, and huge ones."""
+    found = []
+    for where, folders, files in os.walk(folder):
+        here = Path(where)
+        # A linked folder is listed among `folders`; os.walk does not follow it, nbgrader neither.
+        for name in files + [each for each in folders if (here / each).is_symlink()]:
+            path = here / name
+            if path.suffix != ".ipynb" and (why := unsafe(path)):
+                found.append(Refused(path, why))
+    return found

@@ -1,0 +1,264 @@
+"""Runs the hidden suites of an assignment: one pytest session a submission, in the grader.
+
+The session takes the suites in the order of their grade cells. Before the first test of a suite
+`advance` runs the notebook up to that grade cell, so each suite meets the student kernel as its
+cell left it.
+"""
+
+import hashlib
+import hmac
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from autograder.checks import Failure
+from autograder.results import CellResult, TestResult
+from autograder.student import Student
+
+SUITES = Path(__file__).parent / "suites"
+
+# Everything of pytest that a suite in a grader has no use for: it costs time, or writes files.
+_UNUSED = (
+    *("terminal", "cacheprovider", "unraisableexception", "threadexception", "logging"),
+    *("junitxml", "faulthandler", "pastebin", "stepwise", "warnings", "tmpdir", "doctest"),
+    *("setuponly", "setupplan"),
+)
+_OPTIONS = (
+    *("--capture=no", "--assert=plain", "--import-mode=importlib", "--disable-plugin-autoload"),
+    *(word for name in _UNUSED for word in ("-p", f"no:{name}")),
+)
+
+
+class SuiteError(Exception):
+    """A suite is not as suites must be; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One test function of a suite; all its parameters together earn `points` or nothing."""
+
+    id: str
+    points: int
+    title: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What the suite of one grade cell holds."""
+
+    grade_id: str
+    checks: tuple[Check, ...]
+
+    @property
+    def points(self) -> int:
+        """The points of all its checks."""
+        return sum(check.points for check in self.checks)
+
+
+def collect(assignment: str) -> dict[str, Suite]:
+    """Read the suites of `assignment` without running them, by grade cell.
+
+    Raises:
+        SuiteError: a suite cannot be imported, or a test lacks points, docstring or example.
+    """
+    session = _Session()
+    paths = sorted((SUITES / assignment).glob("test_*.py"))
+    if paths:
+        _pytest(paths, session, "--collect-only")
+    return session.suites()
+
+
+def run(
+    assignment: str,
+    order: Sequence[str],
+    advance: Callable[[str], None],
+    student: Student,
+    seed: str,
+    log: logging.Logger,
+) -> dict[str, CellResult]:
+    """Grade one submission.
+
+    Args:
+        assignment: its name.
+        order: the `grade_id` of each grade cell, in the order of the notebook.
+        advance: runs the notebook up to and with the grade cell of that `grade_id`.
+        student: the handle that the suites' probes run through.
+        seed: the submission's recorded seed.
+        log: where an instructor reads of suites that could not cope with an answer.
+
+    Returns:
+        The result of each grade cell.
+    """
+    session = _Session(order, advance, student, seed, log)
+    _pytest([SUITES / assignment / f"{name}.py" for name in order], session)
+    return session.results()
+
+
+def _pytest(paths: Sequence[Path], session: "_Session", *options: str) -> None:
+    ini = ["-c", str(SUITES / "pytest.ini"), "--rootdir", str(SUITES)]
+    with _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        status = pytest.main([*_OPTIONS, *ini, *options, *map(str, paths)], plugins=[session])
+    if session.problems:
+        raise SuiteError("\n".join(session.problems))
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise SuiteError(f"pytest ended with {status!r} on {', '.join(map(str, paths))}")
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    saved = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(saved)
+
+
+class _Session:
+    """The pytest plug-in: points, fixtures, the notebook's advance, and the results it keeps."""
+
+    def __init__(
+        self,
+        order: Sequence[str] = (),
+        advance: Callable[[str], None] | None = None,
+        student: Student | None = None,
+        seed: str = "",
+        log: logging.Logger | None = None,
+    ) -> None:
+        self.order = list(order)
+        self.advance = advance
+        self.handle = student
+        self.seed = seed
+        self.log = log or logging.getLogger(__name__)
+        self.checks: dict[str, dict[str, Check]] = {}
+        self.failures: dict[tuple[str, str], Failure] = {}
+        self.passed: set[tuple[str, str]] = set()
+        self.problems: list[str] = []
+        self.current = ""
+
+    # ------------------------------------------------------------------------ what suites may use
+
+    @pytest.fixture(scope="session")
+    def student(self) -> Student | None:
+        """The handle of the submission that is being graded."""
+        return self.handle
+
+    @pytest.fixture
+    def rng(self, request: pytest.FixtureRequest) -> torch.Generator:
+        """A generator of this test's own, seeded by the submission's recorded seed."""
+        return self._generator(request.node.nodeid)
+
+    @pytest.fixture(scope="module")
+    def suite_rng(self, request: pytest.FixtureRequest) -> torch.Generator:
+        """Like `rng`, one for the whole suite: for fixtures whose probe serves several tests."""
+        return self._generator(request.node.nodeid)
+
+    def _generator(self, name: str) -> torch.Generator:
+        key = hmac.new(self.seed.encode(), name.encode(), hashlib.sha256).digest()
+        return torch.Generator().manual_seed(int.from_bytes(key[:7], "big"))
+
+    # -------------------------------------------------------------------------------- collection
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.addinivalue_line("markers", "points(n): what all parameters of the test earn")
+        config.addinivalue_line("markers", "example(code): a public example to run at home")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.problems.append(f"Suite {report.nodeid} cannot be imported:\n{report.longrepr}")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            assert isinstance(item, pytest.Function)
+            check = self._check(item)
+            self.checks.setdefault(item.path.stem, {}).setdefault(check.id, check)
+        if self.order:
+            items.sort(key=lambda item: self.order.index(item.path.stem))
+
+    def _check(self, item: pytest.Function) -> Check:
+        where = f"{item.path.stem}::{item.originalname}"
+        points = item.get_closest_marker("points")
+        example = item.get_closest_marker("example")
+        title = (item.function.__doc__ or "").strip()
+        worth = points.args[0] if points and points.args else None
+        if type(worth) is not int or worth <= 0:
+            self.problems.append(f"{where} needs @pytest.mark.points(n), n a whole number above 0")
+        if not title:
+            self.problems.append(f"{where} needs a docstring: the line that the student reads")
+        if not example or not example.args:
+            self.problems.append(f"{where} needs @pytest.mark.example(code), to be run at home")
+        return Check(
+            id=item.originalname or item.name,
+            points=worth if type(worth) is int else 0,
+            title=" ".join(title.split()),
+            example=example.args[0].strip() if example and example.args else "",
+        )
+
+    def suites(self) -> dict[str, Suite]:
+        return {name: Suite(name, tuple(checks.values())) for name, checks in self.checks.items()}
+
+    # -------------------------------------------------------------------------------- the session
+
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        if item.path.stem != self.current:
+            self.current = item.path.stem
+            assert self.advance is not None
+            self.advance(self.current)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Iterator[None]:
+        yield
+        assert isinstance(item, pytest.Function)
+        key = (item.path.stem, item.originalname)
+        if call.excinfo is not None:
+            self.failures.setdefault(key, self._failure(item, call.excinfo))
+        elif call.when == "call":
+            self.passed.add(key)
+
+    def _failure(self, item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> Failure:
+        if isinstance(error.value, Failure):
+            return error.value
+        if isinstance(error.value, AssertionError) and str(error.value):
+            return Failure(str(error.value))
+        if not isinstance(error.value, Exception):
+            raise error.value  # an interrupt of the grader's own, say: no student's fault
+        self.log.error(
+            "%s could not cope with what the student's code returned: %s",
+            item.nodeid,
+            error.getrepr(style="short"),
+        )
+        return Failure("This check could not make sense of what your code returned.")
+
+    def results(self) -> dict[str, CellResult]:
+        return {
+            name: CellResult(
+                grade_id=name,
+                seed=self.seed,
+                tests=tuple(self._result(name, check) for check in self.checks[name].values()),
+            )
+            for name in self.order
+        }
+
+    def _result(self, name: str, check: Check) -> TestResult:
+        key = (name, check.id)
+        failure = self.failures.get(key)
+        if failure is None and key not in self.passed:
+            failure = Failure("This check did not run.")
+        return TestResult(
+            id=check.id,
+            points=check.points,
+            earned=check.points if failure is None else 0,
+            title=check.title,
+            message=failure.message if failure else "",
+            misconception=failure.misconception if failure else None,
+            example=check.example,
+        )

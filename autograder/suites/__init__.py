@@ -1,0 +1,1 @@
+"""The hidden suites: `<assignment>/test_<name>.py` grades the grade cell `test_<name>`."""

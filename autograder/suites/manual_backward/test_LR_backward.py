@@ -1,0 +1,345 @@
+"""`LR.backward`: dw and db of the mean loss, afresh each time, and worked out by hand.
+
+The right gradients are autograd's own, in float64, of the mean binary cross-entropy.
+"""
+
+import pytest
+import torch
+
+from autograder import checks
+from autograder.checks import Misconception, expect, fail
+from autograder.manual import autograd_in
+from autograder.suites.manual_backward import (
+    call,
+    cross_entropy,
+    draw_labels,
+    draw_pictures,
+    draw_state,
+    probe_lr,
+    sigmoid,
+)
+
+DIM = 5
+
+SUM = Misconception(
+    "sum-instead-of-mean",
+    "Your gradient is that of the summed loss: too large by the factor m, the number of pictures."
+    " The loss is a mean. (`len(y)` and `y.shape[0]` count the rows of y, and that is 1.)",
+)
+MEAN_TWICE = Misconception(
+    "mean-twice", "You divide by the number of pictures twice: once in `dz` is enough."
+)
+OVER_PIXELS = Misconception(
+    "mean-over-pixels",
+    "You divide by the number of pixels, `dim`. The mean of the loss is over the pictures, of which"
+    " there are m.",
+)
+FLIPPED = Misconception(
+    "sign-flipped",
+    "Your gradient has the wrong sign: it points downhill, and the step in `optimize` would then"
+    " walk uphill. Look at the order in the difference of `yhat` and `y`.",
+)
+MSE_LEFT = Misconception(
+    "sigmoid-derivative-left-in",
+    "The factor `yhat * (1 - yhat)` is left in. With the cross-entropy it cancels: it is in the"
+    " derivative of the loss as well, below the line. (With the squared error it would stay.)",
+)
+STOPS = Misconception(
+    "stops-at-yhat",
+    "You differentiate the loss with respect to `yhat` and stop there: the sigmoid between the"
+    " score and `yhat` has a derivative too. Multiply, and nearly everything cancels.",
+)
+DOUBLED = Misconception(
+    "factor-two",
+    "Your gradient is twice as large: a factor 2 as from a square. This loss has no square.",
+)
+NO_LABELS = Misconception(
+    "labels-ignored", "Your gradient does not depend on the labels: `y` is missing from it."
+)
+ROUNDED = Misconception(
+    "rounded-answers",
+    "You round `yhat` to 0 or 1 before you take the difference. How far off an answer was counts,"
+    " not only whether it was wrong.",
+)
+ROW = Misconception(
+    "dw-as-a-row",
+    "Your `dw` is a row, `(1, dim)`; wanted is the shape of `w`, `(dim, 1)`: transpose the other"
+    " factor instead.",
+)
+NO_COLUMN = Misconception(
+    "dw-without-column",
+    "Your `dw` has one axis, `(dim,)`; wanted is the shape of `w`, `(dim, 1)`. Otherwise `w - dw`"
+    " stretches to `(dim, dim)` without a word.",
+)
+ELEMENTWISE = Misconception(
+    "dw-for-each-picture",
+    "Your `dw` has a column for each picture, `(dim, m)`: nothing adds up over the pictures. With"
+    " `*` numbers are multiplied one by one; a matrix product also adds up.",
+)
+STRETCHED = Misconception(
+    "stretched-difference",
+    "Your difference of `yhat` and `y` has stretched to `(m, m)`: one of them was a column, the"
+    " other a row. Both are `(1, m)`, and belong together number by number.",
+)
+DB_VECTOR = Misconception(
+    "db-for-each-picture",
+    "Your `db` has a number for each picture. There is one bias, so its derivative is one number:"
+    " add up over the pictures.",
+)
+DB_AXES = Misconception(
+    "db-not-scalar",
+    "Your `db` is one number, but with axes (from `keepdim`, a sum over one axis, or a matrix"
+    " product); wanted is a scalar, of shape `()`, like `b`.",
+)
+DB_OF_DW = Misconception(
+    "db-from-dw",
+    "Your `db` adds up `dw`. The bias enters every score as it is, not multiplied by pixels.",
+)
+RETURNED = Misconception(
+    "returned-not-kept",
+    "You return the gradients, but `grads` keeps its old numbers: put them into `self.grads`.",
+)
+UPDATES = Misconception(
+    "updates-in-backward",
+    "`backward` changes `w` or `b`. It only works out the gradients; the step is for `optimize`.",
+)
+PILED_UP = Misconception(
+    "gradients-accumulated",
+    "Your gradients pile up: each call adds to the ones before, as PyTorch's own `backward()` does."
+    " Here each call starts afresh and puts its own in place of the old.",
+)
+FIRST_ONLY = Misconception(
+    "first-call-kept",
+    "The second call, with other pictures, leaves the gradients of the first in place.",
+)
+
+
+def by_hand(doors):
+    named = ", ".join(f"`{door}`" for door in doors[:3])
+    return Misconception(
+        "autograd-in-backward",
+        f"Your `backward` uses autograd ({named}). In this notebook it computes the formulas of"
+        " section 4 itself; to check yourself with autograd is welcome outside of it.",
+    )
+
+
+def draw(rng, m):
+    """A state, pictures, and what the model answers to them; the answers are never near 0 or 1."""
+    state, x = draw_state(rng, DIM), draw_pictures(rng, DIM, m)
+    yhat = sigmoid(state["w"].double().T @ x.double() + state["b"].double()).float()
+    return {"state": state, "x": x, "yhat": yhat, "y": draw_labels(rng, m)}
+
+
+def backward(data):
+    return call("backward", data["x"], data["yhat"], data["y"])
+
+
+def ask(student, data, *calls, run=None):
+    return (run or student.run)(
+        probe_lr, dim=DIM, lr=torch.tensor(0.1), state=data["state"], calls=list(calls)
+    )
+
+
+def gradients(data):
+    """Autograd's dw (dim, 1) and db, float64."""
+    w, b = (data["state"][name].double().requires_grad_() for name in ("w", "b"))
+    mean = cross_entropy(torch.sigmoid(w.T @ data["x"].double() + b), data["y"])
+    return torch.autograd.grad(mean, (w, b))
+
+
+def entry(left, name):
+    """What lies in `grads` under `name` after a call."""
+    grads = left["grads"]
+    expect(isinstance(grads, dict), "`grads` should be a dictionary with the keys `dw` and `db`.")
+    expect(name in grads, f"`grads` has no entry `{name}` after `backward`.")
+    return grads[name]
+
+
+def derivatives(data):
+    """What stands for dz, `(1, m)`, with each known mistake, and what is right."""
+    x, yhat, y = (data[name].double() for name in ("x", "yhat", "y"))
+    m, off = x.shape[1], yhat - y
+    among = [
+        (SUM, off),
+        (MEAN_TWICE, off / m**2),
+        (OVER_PIXELS, off / DIM),
+        (FLIPPED, -off / m),
+        (MSE_LEFT, off * yhat * (1 - yhat) / m),
+        (MSE_LEFT, 2 * off * yhat * (1 - yhat) / m),
+        (MSE_LEFT, off * yhat * (1 - yhat)),
+        (STOPS, off / (yhat * (1 - yhat)) / m),
+        (DOUBLED, 2 * off / m),
+        (NO_LABELS, yhat / m),
+        (ROUNDED, ((yhat > 0.5).double() - y) / m),
+    ]
+    return off / m, among
+
+
+def one_column_each(got, data):
+    """The mistake that makes a `dw` of shape (dim, m)."""
+    x, yhat, y = (data[name].double() for name in ("x", "yhat", "y"))
+    stretched = yhat - y.T
+    products = [x @ stretched, x @ stretched.T]
+    made = [value / scale for value in products for scale in (1, x.shape[1])]
+    return STRETCHED if any(checks.is_close(got, value, 1e-4) for value in made) else ELEMENTWISE
+
+
+def returned_instead(left):
+    """Whether the gradients were returned and `grads` left as it was."""
+    parts = left["returned"]
+    parts = list(parts.values()) if isinstance(parts, dict) else parts
+    if not isinstance(parts, list) or not parts or not isinstance(parts[0], torch.Tensor):
+        return False
+    kept = left["grads"].get("dw") if isinstance(left["grads"], dict) else None
+    same = isinstance(kept, torch.Tensor) and kept.shape == parts[0].shape
+    return not (same and torch.equal(kept, parts[0]))
+
+
+DW = """\
+model = LR(3)
+x = torch.tensor([[1.0, 0.0], [2.0, -1.0], [0.0, 3.0]], device=device)
+yhat = torch.tensor([[0.75, 0.5]], device=device)
+y = torch.tensor([[1.0, 0.0]], device=device)
+model.backward(x, yhat, y)
+print(model.grads["dw"])  # [[-0.1250], [-0.5000], [0.7500]], as in section 4"""
+
+
+@pytest.mark.points(5)
+@pytest.mark.example(DW)
+@pytest.mark.parametrize("m", [8, 3], ids=["8 pictures", "3 pictures"])
+def test_dw(student, rng, m):
+    """`grads["dw"]` is the derivative of the mean loss with respect to `w`, for any batch size."""
+    data = draw(rng, m)
+    (left,) = ask(student, data, backward(data))
+    if returned_instead(left):
+        fail("", because=RETURNED)
+    got, x = entry(left, "dw"), data["x"].double()
+    if isinstance(got, torch.Tensor):
+        shape = tuple(got.shape)
+        if shape == (1, DIM):
+            fail("", because=ROW)
+        if shape == (DIM,):
+            fail("", because=NO_COLUMN)
+        if shape == (DIM, m):
+            fail("", because=one_column_each(got, data))
+    got = checks.tensor(got, '`grads["dw"]`', (DIM, 1))
+    _, among = derivatives(data)
+    checks.close(
+        got,
+        gradients(data)[0],
+        '`grads["dw"]`',
+        checks.roundoff(DIM + m),
+        among=[(mistake, x @ dz.T) for mistake, dz in among],
+        scale=float((x.abs() @ (data["yhat"] + data["y"]).double().T / m).max()),
+    )
+
+
+DB = """\
+model = LR(3)
+x = torch.tensor([[1.0, 0.0], [2.0, -1.0], [0.0, 3.0]], device=device)
+yhat = torch.tensor([[0.75, 0.5]], device=device)
+y = torch.tensor([[1.0, 0.0]], device=device)
+model.backward(x, yhat, y)
+print(model.grads["db"])  # tensor(0.1250), as in section 4"""
+
+
+@pytest.mark.points(3)
+@pytest.mark.example(DB)
+@pytest.mark.parametrize("m", [8, 3], ids=["8 pictures", "3 pictures"])
+def test_db(student, rng, m):
+    """`grads["db"]` is the derivative of the mean loss with respect to `b`, a scalar."""
+    data = draw(rng, m)
+    (left,) = ask(student, data, backward(data))
+    if returned_instead(left):
+        fail("", because=RETURNED)
+    got, (dz, among) = entry(left, "db"), derivatives(data)
+    if isinstance(got, torch.Tensor) and got.numel() == m:
+        fail("", because=DB_VECTOR)
+    if isinstance(got, torch.Tensor) and got.numel() == 1 and got.dim() > 0:
+        fail("", because=DB_AXES)
+    got = checks.tensor(got, '`grads["db"]`', ())
+    x = data["x"].double()
+    among += [(DB_OF_DW, x @ dz.T), (DB_OF_DW, x @ dz.T / m)]
+    checks.close(
+        got,
+        gradients(data)[1],
+        '`grads["db"]`',
+        checks.roundoff(DIM + m),
+        among=[(mistake, value.sum()) for mistake, value in among],
+        scale=float((data["yhat"] + data["y"]).double().sum() / m),
+    )
+
+
+AFRESH = """\
+model = LR(3)
+x, yhat = torch.ones(3, 2, device=device), torch.tensor([[0.75, 0.5]], device=device)
+y = torch.tensor([[1.0, 0.0]], device=device)
+for _ in range(3):
+    model.backward(x, yhat, y)
+    print(model.grads["db"], model.w.ravel())  # tensor(0.1250) and zeros, each time"""
+
+
+@pytest.mark.points(2)
+@pytest.mark.example(AFRESH)
+def test_afresh(student, rng):
+    """Each call starts afresh: nothing is left of the gradients before, and `w` and `b` stay."""
+    first, second = draw(rng, 8), draw(rng, 6)
+    second["state"] = first["state"]
+    one, then = ask(student, first, backward(first), backward(second))
+    (alone,) = ask(student, second, backward(second))
+    working(one, then)
+    for name in ("w", "b"):
+        same = torch.equal(then[name].reshape(-1), first["state"][name].reshape(-1))
+        expect(same, "", because=UPDATES)
+    for name in ("dw", "db"):
+        before, got, wanted = (entry(each, name).double() for each in (one, then, alone))
+        sizes = before.shape == wanted.shape
+        checks.close(
+            got,
+            wanted,
+            f"`{name}` of the second call",
+            checks.roundoff(8),
+            among=[(PILED_UP, before + wanted), (FIRST_ONLY, before)] if sizes else (),
+            message=f"`{name}` of a second call is another one than that of a fresh model with the"
+            " same data: something of the first call is left.",
+        )
+
+
+def working(*calls):
+    """Fail unless each call left finite gradients, and other data other ones."""
+    for name in ("dw", "db"):
+        values = [entry(left, name) for left in calls]
+        for value in values:
+            value = torch.tensor(value) if isinstance(value, float) else value
+            expect(isinstance(value, torch.Tensor), f"`{name}` should be a tensor.")
+            expect(bool(torch.isfinite(value).all()), f"`{name}` should be finite.")
+        sums = [float(torch.as_tensor(value).double().sum()) for value in values]
+        expect(
+            0 not in sums and len(set(sums)) == len(sums),
+            f"`backward` does not work yet: `{name}` does not follow from the data.",
+            because=RETURNED if returned_instead(calls[0]) else None,
+        )
+
+
+BY_HAND = """\
+# In `backward`: nothing but sums, differences and products of x, yhat and y.
+# Outside of it, autograd may tell you whether they are right:
+model = LR(3)
+model.w.requires_grad_()
+x, y = torch.randn(3, 2, device=device), torch.tensor([[1.0, 0.0]], device=device)
+yhat = model(x)
+print(torch.autograd.grad(loss(yhat, y), model.w)[0].ravel())
+model.backward(x, yhat.detach(), y)
+print(model.grads["dw"].ravel())  # the same"""
+
+
+@pytest.mark.points(10)
+@pytest.mark.example(BY_HAND)
+def test_by_hand(student, rng):
+    """The gradients are worked out by hand: `backward` works and does not use autograd."""
+    first, second = draw(rng, 8), draw(rng, 6)
+    second["state"] = first["state"]
+    watched = ask(student, first, backward(first), backward(second), run=student.watch)
+    working(*watched.value)
+    doors = [*watched.autograd, *autograd_in(student.code, ["LR.backward"])]
+    expect(not doors, "", because=by_hand(list(dict.fromkeys(doors))))

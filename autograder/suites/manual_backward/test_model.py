@@ -1,0 +1,108 @@
+"""`model`: how many of the held-out pictures it gets right, computed here from its `w` and `b`."""
+
+from math import isqrt
+
+import pytest
+import torch
+
+from autograder import checks
+from autograder.checks import Misconception, expect, fail
+from autograder.suites.manual_backward.pictures import held_out
+
+MOST = 512  # the largest image_size that is tried
+
+UNTRAINED = Misconception(
+    "untrained",
+    "The weights of your model are all zero: it was not trained, or another one was trained in its"
+    " place.",
+)
+BACKWARDS = Misconception(
+    "answers-reversed",
+    "Your model takes threes for eights and eights for threes nearly always: somewhere between the"
+    " classes and the step a sign, or the classes themselves, are the other way round.",
+)
+ONE_ANSWER = Misconception(
+    "always-the-same-answer",
+    "Your model gives the same answer for every picture. Does each step follow from the gradients,"
+    " and are the pictures and the classes in the same order?",
+)
+
+
+def probe_model(notebook):
+    return {"w": notebook.model.w, "b": notebook.model.b}
+
+
+def as_it_was_trained(size, colours):
+    """The held-out pictures, also as earlier tasks, done wrong, may lay out and scale them.
+
+    What is wrong there is lost there; here counts only what the model has learned.
+    """
+    x, _ = held_out(size)
+    planes = x.reshape(3, size, size, -1)[:colours]
+    orders = [planes, planes.permute(1, 2, 0, 3), planes.permute(2, 1, 0, 3)]
+    flat = [order.reshape(colours * size * size, -1) for order in orders]
+    return [*flat, 255 * flat[0], flat[0] / 255, 2 * flat[0] - 1]
+
+
+@pytest.fixture(scope="module")
+def accuracy(student):
+    """How many percent of the held-out pictures are right; a `Failure` where that has no answer."""
+
+    def measure():
+        found = student.run(probe_model)
+        w, b = found["w"], checks.number(found["b"], "`model.b`")
+        expect(isinstance(w, torch.Tensor), f"`model.w` should be a tensor; {checks.kind(w)}.")
+        colours = 1 if w.numel() == isqrt(w.numel()) ** 2 else 3
+        size = isqrt(w.numel() // colours)
+        expect(
+            colours * size * size == w.numel() and 1 <= size <= MOST,
+            "`model.w` should have one weight for each pixel value, `3 * image_size * image_size`"
+            f" of them; yours has the shape {tuple(w.shape)}.",
+        )
+        w = checks.tensor(w.reshape(-1), "`model.w`", (w.numel(),)).double()
+        expect(bool(w.any()), "", because=UNTRAINED)
+        y = held_out(size)[1]
+        answers = [(w @ x + b > 0).long() for x in as_it_was_trained(size, colours)]
+        percents = [100 * float((each == y).double().mean()) for each in answers]
+        percent, answers = max(zip(percents, answers, strict=True), key=lambda pair: pair[0])
+        if percent <= 10:
+            fail("", because=BACKWARDS)
+        if bool((answers == answers[0]).all()):
+            fail("", because=ONE_ANSWER)
+        return percent
+
+    try:
+        return measure()
+    except checks.Failure as failure:
+        return failure
+
+
+def require(accuracy, percent):
+    if isinstance(accuracy, checks.Failure):
+        raise accuracy
+    expect(
+        accuracy >= percent,
+        f"Your model is right on {accuracy:.1f} % of the held-out pictures; {percent} % are needed."
+        " Look at the learning curve: does the loss still fall at its end, or does it jump about?",
+    )
+
+
+EXAMPLE = """\
+x, y = load_split(data_dir, "val", image_size)
+print(predict(model(x), y))         # an honest forecast, give or take two percentage points
+print(len(losses), losses[-1])      # does the loss still fall? Then train for longer.
+plt.plot(losses)"""
+
+
+@pytest.mark.points(5)
+@pytest.mark.example(EXAMPLE)
+def test_90_percent(accuracy):
+    """The model is right on at least 90 % of the held-out pictures."""
+    require(accuracy, 90)
+
+
+@pytest.mark.points(5)
+@pytest.mark.example(EXAMPLE)
+def test_96_percent(accuracy):
+    """The model is right on at least 96 % of the held-out pictures."""
+    require(accuracy, 96)

@@ -1,0 +1,280 @@
+"""`evaluate`: the mean loss over all samples, and a model that is afterwards as it was before."""
+
+import numpy as np
+import pytest
+import torch
+
+from autograder import checks
+from autograder.checks import Misconception, expect, fail, kind
+from autograder.suites.training_loop import (
+    BROADCAST,
+    GRAPH_KEPT,
+    IGNORED,
+    LAST_SKIPPED,
+    NO_FORWARD,
+    NO_RETURN,
+    NUMPY,
+    ROOT,
+    SWAPPED,
+    TENSORS,
+    check_device,
+    draw,
+    linex,
+    loss_at,
+    means,
+    mse,
+    probe_loop,
+    size_of_linex,
+)
+
+BATCH = 5
+SAMPLES = 17  # batches of 5, 5, 5 and 2
+
+# The modules of the probe's network: itself, its inner part with two modules, its outer layer.
+MIXED = [True, True, False, True, False]
+OTHERWISE = [False, False, True, False, True]
+
+TRAINING_MODE = Misconception(
+    "eval-mode-missing",
+    "The model answers in whatever mode it came in, and so perhaps with dropout at work. Section 6"
+    " names the two switches.",
+)
+ROOT_ONLY = Misconception(
+    "mode-of-root-only",
+    "You switch the outermost module alone; the modules inside it keep the mode they had.",
+)
+GRAPH = Misconception(
+    "graph-in-evaluation",
+    "PyTorch takes notes for a gradient during your evaluation, though nobody will ask for one."
+    " Section 6 names the two switches.",
+)
+STAYS_EVAL = Misconception(
+    "left-in-eval-mode",
+    "Afterwards the model is still in evaluation mode, and the next epoch would train in the wrong"
+    " mode.",
+)
+ALL_TRAINING = Misconception(
+    "all-in-training-mode",
+    "Afterwards all modules are in training mode, also those that someone had put to evaluation"
+    " mode on purpose.",
+)
+MODE_OF_ROOT = Misconception(
+    "root-mode-for-all",
+    "Afterwards all modules have the mode that the outermost one had: the modules inside may have"
+    " had modes of their own.",
+)
+FLAG_OF_ROOT = Misconception(
+    "root-mode-only-restored",
+    "Afterwards only the outermost module has the mode it had: those inside it are still in"
+    " evaluation mode.",
+)
+TRAINS = Misconception(
+    "evaluation-trains", "Your evaluation changes the parameters: it must only look at the model."
+)
+GRADIENTS_GONE = Misconception(
+    "gradients-wiped",
+    "Your evaluation wipes the gradients that were there. They are not yours to forget here: it"
+    " must only look at the model.",
+)
+GRADIENTS_ADDED = Misconception(
+    "gradients-added",
+    "Your evaluation adds to the gradients of the parameters: nothing may go backward here.",
+)
+GRAD_LEFT_OFF = Misconception(
+    "grad-left-off",
+    "Your evaluation switches gradients off for everyone, and never on again: the next training"
+    " would fail. A `with` block ends by itself.",
+)
+FROZEN = Misconception(
+    "parameters-left-frozen",
+    "Your evaluation leaves the parameters frozen (`requires_grad` is off): no optimizer would"
+    " train them again.",
+)
+
+
+def run(student, rng, modes=None, **plan):
+    start, x, y = draw(rng, SAMPLES, 1)
+    plan = {"batch_size": BATCH, **plan}
+    if modes:
+        plan["modes"] = modes
+    found = student.run(
+        probe_loop, task="evaluate", start=start, x=x, y=y, criterion="linex", plan=plan
+    )
+    return found, start, x, y
+
+
+@pytest.fixture(scope="module")
+def mixed(student, suite_rng):
+    """What happens to a model with a mix of modes and with gradients; and where it started."""
+    grads = [torch.randn(p.shape, generator=suite_rng) for p in draw(suite_rng, 2, 1)[0]]
+    return *run(student, suite_rng, MIXED, grads=grads), grads
+
+
+@pytest.fixture(scope="module")
+def otherwise(student, suite_rng, mixed):
+    """The same with another mix of modes."""
+    return run(student, suite_rng, OTHERWISE)
+
+
+MEAN = """\
+network = nn.Linear(1, 1, bias=False)
+nn.init.constant_(network.weight, 1.0)
+x = torch.tensor([[1.0], [1.0], [1.0], [1.0], [2.0]])
+batches = [(x[:2], 0 * x[:2]), (x[2:4], 0 * x[2:4]), (x[4:], 0 * x[4:])]  # losses 1, 1 and 4
+print(evaluate(network, batches, nn.MSELoss(), torch.device("cpu")))  # 1.6"""
+
+
+@pytest.mark.points(4)
+@pytest.mark.example(MEAN)
+def test_mean_loss(mixed):
+    """The result is the mean loss over all samples (not over batches), as a Python float."""
+    found, start, x, y, _ = mixed
+    result = found["result"]
+    expect(result is not None, "", because=NO_RETURN)
+    if isinstance(result, torch.Tensor) and result.numel() == 1:
+        fail("", because=GRAPH_KEPT if found["graph"] else TENSORS)
+    expect(not isinstance(result, np.ndarray), "", because=NUMPY)
+    expect(
+        isinstance(result, float),
+        f"The mean loss should be a Python float; yours is {kind(result)}.",
+    )
+    got = checks.number(result, "The mean loss")
+    batches = list(zip(x.split(BATCH), y.split(BATCH), strict=True))
+
+    def each(criterion):
+        return torch.stack([loss_at(start, *batch, criterion) for batch in batches])[None]
+
+    losses = each(linex)
+    sizes = torch.tensor([float(len(item)) for item, _ in batches], dtype=torch.float64)
+    fewer, rest = losses[:, :-1], sizes[:-1]
+    among = means(losses, sizes)
+    among += [
+        (LAST_SKIPPED, (fewer * rest).sum(1) / rest.sum()),
+        (LAST_SKIPPED, (fewer * rest).sum(1) / sizes.sum()),
+    ]
+    for mistake, criterion in (
+        (SWAPPED, lambda outputs, labels: linex(labels, outputs)),
+        (IGNORED, mse),
+        (BROADCAST, lambda outputs, labels: linex(outputs, labels.T)),
+        (ROOT, lambda outputs, labels: linex(outputs, labels).sqrt()),
+    ):
+        among.append((mistake, (each(criterion) * sizes).sum(1) / sizes.sum()))
+    checks.close(
+        got,
+        float((losses * sizes).sum() / sizes.sum()),
+        "The mean loss",
+        checks.roundoff(30, 3),
+        among=[(mistake, float(value)) for mistake, value in among],
+        message="The number is not the mean loss over all samples of the loader.",
+        scale=size_of_linex(start, x, y),
+    )
+
+
+EVAL = """\
+network = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))
+loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
+network[1].register_forward_hook(lambda module, *_: print(module.training, end=" "))
+evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))  # False False False"""
+
+
+@pytest.mark.points(3)
+@pytest.mark.example(EVAL)
+def test_eval_mode(mixed):
+    """All samples go through the model in evaluation mode, the modules inside it included."""
+    found, *_ = mixed
+    expect(bool(found["passes"]), "", because=NO_FORWARD)
+    passes = found["passes"]
+    if any(any(each["modes"]) for each in passes):
+        root_only = all(each["modes"] == [False, *MIXED[1:]] for each in passes)
+        same = all(each["modes"] == MIXED for each in passes)
+        fail(
+            "Not every module is in evaluation mode while the batches go through the model.",
+            because=ROOT_ONLY if root_only else TRAINING_MODE if same else None,
+        )
+
+
+NO_GRAPH = """\
+network = nn.Linear(3, 2)
+loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
+network.register_forward_hook(lambda *told: print(told[-1].requires_grad, end=" "))
+evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))  # False False False"""
+
+
+@pytest.mark.points(2)
+@pytest.mark.example(NO_GRAPH)
+def test_no_graph(mixed):
+    """Nothing is noted for a gradient: the outputs of the model have no graph."""
+    found, *_ = mixed
+    expect(bool(found["passes"]), "", because=NO_FORWARD)
+    expect(not any(each["graph"] for each in found["passes"]), "", because=GRAPH)
+
+
+RESTORED = """\
+network = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5), nn.Dropout(0.1))
+network[1].eval()  # on purpose
+loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
+evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))
+print([module.training for module in network.modules()])  # [True, True, False, True]"""
+
+
+@pytest.mark.points(3)
+@pytest.mark.example(RESTORED)
+def test_modes_restored(mixed, otherwise):
+    """Every module's mode is afterwards what it was before, also where the modes are mixed."""
+    for found in (mixed[0], otherwise[0]):
+        expect(bool(found["passes"]), "", because=NO_FORWARD)
+    after = mixed[0]["modes"], otherwise[0]["modes"]
+    if after == (MIXED, OTHERWISE):
+        return
+    off, on = [False] * 5, [True] * 5
+    named = [
+        (STAYS_EVAL, (off, off)),
+        (ALL_TRAINING, (on, on)),
+        (MODE_OF_ROOT, (on, off)),
+        (FLAG_OF_ROOT, ([True, *off[1:]], off)),
+    ]
+    fail(
+        "Not every module's mode is afterwards what it was before.",
+        because=next((mistake for mistake, modes in named if modes == after), None),
+    )
+
+
+UNTOUCHED = """\
+network = nn.Linear(3, 2)
+network(torch.ones(4, 3)).sum().backward()
+before = network.weight.tolist(), network.weight.grad.tolist()
+loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
+evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))
+print((network.weight.tolist(), network.weight.grad.tolist()) == before)  # True
+print(torch.is_grad_enabled(), network.weight.requires_grad)              # True True"""
+
+
+@pytest.mark.points(1)
+@pytest.mark.example(UNTOUCHED)
+def test_untouched(mixed):
+    """Parameters and gradients stay as they were, and gradients can be computed again."""
+    found, start, _, _, grads = mixed
+    expect(bool(found["passes"]), "", because=NO_FORWARD)
+    same = all(torch.equal(p, q) for p, q in zip(found["after"], start, strict=True))
+    expect(same, "", because=TRAINS)
+    expect(found["grad mode"] is True, "", because=GRAD_LEFT_OFF)
+    expect(all(found["trainable"]), "", because=FROZEN)
+    for got, before in zip(found["gradients"], grads, strict=True):
+        if got is None or not bool(got.any()):
+            fail("", because=GRADIENTS_GONE)
+        expect(torch.equal(got, before), "", because=GRADIENTS_ADDED)
+
+
+DEVICE = """\
+# On a machine with a GPU; the data start in main memory, the model is on the GPU.
+network = nn.Linear(3, 2).to("cuda")
+loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
+print(evaluate(network, loader, nn.MSELoss(), torch.device("cuda")))  # one number"""
+
+
+@pytest.mark.points(2)
+@pytest.mark.example(DEVICE)
+def test_device(student, rng):
+    """The data of each batch, inputs and labels, are moved to `device`."""
+    found, *_ = run(student, rng, far=True)
+    check_device(found)

@@ -1,0 +1,263 @@
+"""`train`: one step a batch in training mode, and each epoch's mean loss over its samples."""
+
+import pytest
+import torch
+
+from autograder import checks
+from autograder.checks import Misconception, expect
+from autograder.suites.training_loop import (
+    FIRST_BATCH,
+    LAST_SKIPPED,
+    NO_FORWARD,
+    check_device,
+    check_floats,
+    check_optimizer,
+    check_steps,
+    draw,
+    follow,
+    loss_at,
+    means,
+    mse,
+    places,
+    probe_loop,
+    series,
+    size_of_loss,
+)
+
+EPOCHS, BATCH = 3, 5
+SAMPLES = 17  # batches of 5, 5, 5 and 2
+
+STAYS_EVAL = Misconception(
+    "training-mode-missing",
+    "A model that comes in evaluation mode is trained in evaluation mode: dropout and its like"
+    " never work. Section 5 shows the switch.",
+)
+SWITCHED_OFF = Misconception(
+    "eval-mode-in-training",
+    "A model that comes in training mode is switched to evaluation mode by your loop.",
+)
+ROOT_ONLY = Misconception(
+    "mode-of-root-only",
+    "You switch the outermost module alone; the modules inside it keep the mode they had.",
+)
+AFTER_STEP = Misconception(
+    "loss-after-step",
+    "Your losses are from after each step. The loss of a batch is the one that `backward()` starts"
+    " from: keep that number, and compute no second one.",
+)
+END_OF_EPOCH = Misconception(
+    "loss-at-end-of-epoch",
+    "Your losses are computed anew when the epoch is over. Asked for is the mean of the losses that"
+    " the steps started from, collected on the way.",
+)
+NOT_RESET = Misconception(
+    "total-not-reset",
+    "From the second epoch on, the epochs before are mixed into your losses: each epoch has to"
+    " start its sum anew.",
+)
+
+SGD = {"epochs": EPOCHS, "batch_size": BATCH, "optimizer": "SGD", "options": {"lr": 0.1}}
+
+
+def batches_of(x, y):
+    return list(zip(x.split(BATCH), y.split(BATCH), strict=True))
+
+
+@pytest.fixture(scope="module")
+def plain(student, suite_rng):
+    """What happens with two outputs, mean squared error and plain SGD; and where it started."""
+    start, x, y = draw(suite_rng, SAMPLES, 2)
+    found = student.run(probe_loop, task="train", start=start, x=x, y=y, criterion="mse", plan=SGD)
+    return found, start, x, y
+
+
+STEPS = """\
+network = nn.Linear(1, 1, bias=False)
+nn.init.constant_(network.weight, 3.0)
+batch = torch.ones(2, 1), torch.zeros(2, 1)  # the loss is w * w
+optimizer = optim.SGD(network.parameters(), lr=0.1)
+train(network, [batch, batch, batch], nn.MSELoss(), optimizer, 1, torch.device("cpu"))
+print(network.weight.item())  # about 1.536: from 3 to 2.4 to 1.92 to 1.536"""
+
+
+@pytest.mark.points(8)
+@pytest.mark.example(STEPS)
+def test_steps(student, rng):
+    """Each batch of each epoch takes one step, along the gradient of that batch's
+    `criterion(outputs, labels)` alone."""
+    start, x, y = draw(rng, SAMPLES, 1)
+    found = student.run(
+        probe_loop, task="train", start=start, x=x, y=y, criterion="linex", plan=SGD
+    )
+    check_steps(found, start, batches_of(x, y), EPOCHS)
+
+
+RETURNED = """\
+network = nn.Linear(3, 2)
+loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
+optimizer = optim.SGD(network.parameters(), lr=0.01)
+losses = train(network, loader, nn.MSELoss(), optimizer, 5, torch.device("cpu"))
+print(type(losses), len(losses), type(losses[0]))  # <class 'list'> 5 <class 'float'>"""
+
+
+@pytest.mark.points(2)
+@pytest.mark.example(RETURNED)
+def test_returned(plain):
+    """A list is returned that holds one Python float for each epoch."""
+    check_floats(plain[0], EPOCHS, 4)
+
+
+MEAN = """\
+network = nn.Linear(1, 1, bias=False)
+nn.init.constant_(network.weight, 1.0)
+x = torch.tensor([[1.0], [1.0], [1.0], [1.0], [2.0]])
+batches = [(x[:2], 0 * x[:2]), (x[2:4], 0 * x[2:4]), (x[4:], 0 * x[4:])]  # losses 1, 1 and 4
+optimizer = optim.SGD(network.parameters(), lr=0.0)
+print(train(network, batches, nn.MSELoss(), optimizer, 2, torch.device("cpu")))  # [1.6, 1.6]"""
+
+
+@pytest.mark.points(6)
+@pytest.mark.example(MEAN)
+def test_mean_loss(plain):
+    """An epoch's loss is the mean over its samples (not over its batches), each batch's loss being
+    the one from before its step."""
+    found, start, x, y = plain
+    expect(bool(found["passes"]), "", because=NO_FORWARD)
+    batches = batches_of(x, y)
+    got = series(found, EPOCHS, len(batches))
+    at = places(found, start, EPOCHS * len(batches))
+    sizes = torch.tensor([float(len(item)) for item, _ in batches], dtype=torch.float64)
+    skipping = follow(start, batches[:-1] * EPOCHS, mse, SGD).reshape(EPOCHS, -1)
+    skipped = [
+        (LAST_SKIPPED, (skipping * sizes[:-1]).sum(1) / sizes[:-1].sum()),
+        (LAST_SKIPPED, skipping.mean(1)),
+        (LAST_SKIPPED, (skipping * sizes[:-1]).sum(1) / sizes.sum()),
+        (FIRST_BATCH, follow(start, batches[:1] * EPOCHS, mse, SGD)),
+    ]
+    if at is None:
+        losses = follow(start, batches * EPOCHS, mse, SGD).reshape(EPOCHS, -1)
+        others = []
+    else:
+        turns = [*zip(at, batches * EPOCHS, strict=True)]
+        losses = torch.stack([loss_at(p, *batch, mse) for p, batch in turns]).reshape(EPOCHS, -1)
+        others = means(losses, sizes)
+        others += [
+            (NOT_RESET, (losses * sizes).sum(1).cumsum(0) / sizes.sum()),
+            (NOT_RESET, losses.mean(1).cumsum(0)),
+            (
+                NOT_RESET,
+                (losses * sizes).sum(1).cumsum(0) / (sizes.sum() * torch.arange(1, EPOCHS + 1)),
+            ),
+        ]
+        if len(found["steps"]) == len(turns):
+            after = [step["after"] for step in found["steps"]]
+            pairs = zip(after, batches * EPOCHS, strict=True)
+            late = torch.stack([loss_at(p, *batch, mse) for p, batch in pairs])
+            late = late.reshape(EPOCHS, -1)
+            last = after[len(batches) - 1 :: len(batches)]
+            ends = torch.stack(
+                [loss_at(p, *batch, mse) for p in last for batch in batches]
+            ).reshape(EPOCHS, -1)
+            others += [
+                (AFTER_STEP, (late * sizes).sum(1) / sizes.sum()),
+                (AFTER_STEP, late.mean(1)),
+                (END_OF_EPOCH, (ends * sizes).sum(1) / sizes.sum()),
+                (END_OF_EPOCH, ends.mean(1)),
+            ]
+    count = min(len(got), EPOCHS)
+    checks.close(
+        got[:count],
+        ((losses * sizes).sum(1) / sizes.sum())[:count],
+        "The list of losses",
+        checks.roundoff(30, 3 if at else len(batches) * EPOCHS),
+        among=[(mistake, value[:count]) for mistake, value in (*others, *skipped)],
+        message="The losses are not the epochs' means over all samples.",
+        scale=max(size_of_loss(p, x, y) for p in (at or [start])),
+    )
+
+
+MODE = """\
+network = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5)).eval()
+loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
+network[1].register_forward_hook(lambda module, *_: print(module.training, end=" "))
+optimizer = optim.SGD(network.parameters(), lr=0.01)
+train(network, loader, nn.MSELoss(), optimizer, 1, torch.device("cpu"))  # True True True"""
+
+
+@pytest.mark.points(4)
+@pytest.mark.example(MODE)
+@pytest.mark.parametrize("mode", [True, False], ids=["from training", "from evaluation"])
+def test_training_mode(student, rng, mode):
+    """Every batch goes through the model in training mode, whichever mode it came in."""
+    start, x, y = draw(rng, SAMPLES, 2)
+    found = student.run(
+        probe_loop,
+        task="train",
+        start=start,
+        x=x,
+        y=y,
+        criterion="mse",
+        plan={**SGD, "modes": [mode] * 5},
+    )
+    modes = [each["modes"] for each in found["passes"] if each["graph"]]
+    expect(bool(modes), "", because=NO_FORWARD)
+    if all(all(each) for each in modes):
+        return
+    if not mode:
+        root_only = all(each[0] and not any(each[1:]) for each in modes)
+        same = not any(any(each) for each in modes)
+        because = ROOT_ONLY if root_only else STAYS_EVAL if same else None
+    else:
+        because = SWITCHED_OFF
+    expect(False, "Not every batch goes through the model in training mode.", because=because)
+
+
+DEVICE = """\
+# On a machine with a GPU; the data start in main memory, the model is on the GPU.
+network = nn.Linear(3, 2).to("cuda")
+loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
+optimizer = optim.SGD(network.parameters(), lr=0.01)
+print(train(network, loader, nn.MSELoss(), optimizer, 2, torch.device("cuda")))  # two losses"""
+
+
+@pytest.mark.points(3)
+@pytest.mark.example(DEVICE)
+def test_device(student, rng):
+    """The data of each batch, inputs and labels, are moved to `device`."""
+    start, x, y = draw(rng, SAMPLES, 2)
+    plan = {**SGD, "epochs": 1, "far": True}
+    check_device(
+        student.run(probe_loop, task="train", start=start, x=x, y=y, criterion="mse", plan=plan)
+    )
+
+
+ANY = """\
+network = nn.Linear(1, 1, bias=False)
+nn.init.constant_(network.weight, 3.0)
+batch = torch.ones(2, 1), torch.zeros(2, 1)
+optimizer = optim.SGD(network.parameters(), lr=0.1, momentum=0.5)
+train(network, [batch], nn.MSELoss(), optimizer, 3, torch.device("cpu"))
+print(network.weight.item())  # about 0.876: momentum moves it further than plain SGD would
+classifier = nn.Linear(3, 4)
+loader = DataLoader(TensorDataset(torch.eye(3), torch.tensor([0, 3, 1])), batch_size=2)
+optimizer = optim.Adam(classifier.parameters())  # the labels are class numbers here
+print(train(classifier, loader, nn.CrossEntropyLoss(), optimizer, 2, torch.device("cpu")))"""
+
+MOMENTUM = {**SGD, "options": {"lr": 0.05, "momentum": 0.8, "weight_decay": 0.1}}
+# With this eps a step is well-conditioned also where a gradient is nearly zero.
+ADAM = {**SGD, "optimizer": "Adam", "options": {"lr": 0.05, "eps": 0.1}}
+
+
+@pytest.mark.points(2)
+@pytest.mark.example(ANY)
+@pytest.mark.parametrize(
+    ("plan", "criterion"), [(MOMENTUM, "linex"), (ADAM, "classes")], ids=["SGD", "Adam"]
+)
+def test_any_optimizer(student, rng, plan, criterion):
+    """It works with any criterion, and with any optimizer: the one that is given moves the
+    parameters, and nothing else does."""
+    start, x, y = draw(rng, SAMPLES, 3, classes=criterion == "classes")
+    found = student.run(
+        probe_loop, task="train", start=start, x=x, y=y, criterion=criterion, plan=plan
+    )
+    check_optimizer(found, start, plan)

@@ -1,0 +1,173 @@
+"""`train_full_batch`: one step an epoch on all data, and the losses from before the steps."""
+
+import pytest
+import torch
+
+from autograder import checks
+from autograder.checks import Misconception, expect
+from autograder.suites.training_loop import (
+    NO_FORWARD,
+    ROOT,
+    check_floats,
+    check_optimizer,
+    check_steps,
+    draw,
+    follow,
+    loss_at,
+    mse,
+    places,
+    probe_loop,
+    series,
+    size_of_loss,
+)
+
+EPOCHS = 3
+
+AFTER_STEP = Misconception(
+    "loss-after-step",
+    "Your losses are from after each step. The loss of an epoch is the one that `backward()` starts"
+    " from: keep that number, and compute no second one.",
+)
+RUNNING_SUM = Misconception(
+    "losses-add-up", "Each of your losses has those of the epochs before it added."
+)
+SAME = Misconception(
+    "same-loss-repeated", "Your list repeats one loss; each epoch has a loss of its own."
+)
+TIMES_SAMPLES = Misconception(
+    "loss-times-samples",
+    "Your losses are too large by the number of samples: the criterion gives a mean, and the whole"
+    " batch has no other number.",
+)
+DIVIDED_AGAIN = Misconception(
+    "loss-divided-again",
+    "Your losses are too small by the number of samples: the criterion's mean has already divided"
+    " by them.",
+)
+
+SGD = {"epochs": EPOCHS, "optimizer": "SGD", "options": {"lr": 0.1}}
+
+
+@pytest.fixture(scope="module")
+def plain(student, suite_rng):
+    """What happens with two outputs, mean squared error and plain SGD; and where it started."""
+    start, x, y = draw(suite_rng, 11, 2)
+    found = student.run(
+        probe_loop, task="train_full_batch", start=start, x=x, y=y, criterion="mse", plan=SGD
+    )
+    return found, start, x, y
+
+
+STEPS = """\
+network = nn.Linear(1, 1, bias=False)
+nn.init.constant_(network.weight, 3.0)
+x, y = torch.ones(2, 1), torch.zeros(2, 1)  # the loss is w * w
+optimizer = optim.SGD(network.parameters(), lr=0.1)
+train_full_batch(network, x, y, nn.MSELoss(), optimizer, 3)
+print(network.weight.item())  # about 1.536: from 3 to 2.4 to 1.92 to 1.536"""
+
+
+@pytest.mark.points(10)
+@pytest.mark.example(STEPS)
+def test_steps(student, rng):
+    """Each epoch takes one step, along the gradient of that epoch's `criterion(outputs, labels)`
+    alone."""
+    start, x, y = draw(rng, 7, 1)
+    found = student.run(
+        probe_loop, task="train_full_batch", start=start, x=x, y=y, criterion="linex", plan=SGD
+    )
+    check_steps(found, start, [(x, y)], EPOCHS)
+
+
+RETURNED = """\
+network = nn.Linear(3, 2)
+x, y = torch.ones(4, 3), torch.ones(4, 2)
+optimizer = optim.SGD(network.parameters(), lr=0.01)
+losses = train_full_batch(network, x, y, nn.MSELoss(), optimizer, 5)
+print(type(losses), len(losses), type(losses[0]))  # <class 'list'> 5 <class 'float'>"""
+
+
+@pytest.mark.points(5)
+@pytest.mark.example(RETURNED)
+def test_returned(plain):
+    """A list is returned that holds one Python float for each epoch."""
+    check_floats(plain[0], EPOCHS, 1)
+
+
+LOSSES = """\
+network = nn.Linear(1, 1, bias=False)
+nn.init.constant_(network.weight, 3.0)
+x, y = torch.ones(2, 1), torch.zeros(2, 1)  # the loss is w * w
+optimizer = optim.SGD(network.parameters(), lr=0.1)
+print(train_full_batch(network, x, y, nn.MSELoss(), optimizer, 3))  # about [9.0, 5.76, 3.6864]"""
+
+
+@pytest.mark.points(5)
+@pytest.mark.example(LOSSES)
+def test_losses(plain):
+    """Each returned loss is the one from before its epoch's step."""
+    found, start, x, y = plain
+    expect(bool(found["passes"]), "", because=NO_FORWARD)
+    got = series(found, EPOCHS)
+    count = len(got)  # how many there should be is another test's matter
+    before = places(found, start, count)
+    if before is None:
+        right = follow(start, [(x, y)] * count, mse, SGD)
+    else:
+        right = torch.stack([loss_at(p, x, y, mse) for p in before])
+    after = [step["after"] for step in found["steps"]]
+    after = after if len(after) == count else [start] * count
+    checks.close(
+        got,
+        right,
+        "The list of losses",
+        checks.roundoff(30, 3 + (count if before is None else 0)),
+        among=[
+            (AFTER_STEP, torch.stack([loss_at(p, x, y, mse) for p in after])),
+            (RUNNING_SUM, right.cumsum(0)),
+            (RUNNING_SUM, right.cumsum(0) / torch.arange(1, count + 1)),
+            (SAME, right[-1:].expand(count)),
+            (SAME, right[:1].expand(count)),
+            (TIMES_SAMPLES, right * len(x)),
+            (DIVIDED_AGAIN, right / len(x)),
+            (ROOT, right.sqrt()),
+        ],
+        message="The losses are not those of `criterion(outputs, labels)` before each step.",
+        scale=max(size_of_loss(p, x, y) for p in before or [start]),
+    )
+
+
+ANY = """\
+network = nn.Linear(1, 1, bias=False)
+nn.init.constant_(network.weight, 3.0)
+x, y = torch.ones(2, 1), torch.zeros(2, 1)
+optimizer = optim.SGD(network.parameters(), lr=0.1, momentum=0.5)
+train_full_batch(network, x, y, nn.MSELoss(), optimizer, 3)
+print(network.weight.item())  # about 0.876: momentum moves it further than plain SGD would
+classifier = nn.Linear(3, 4)
+x, y = torch.eye(3), torch.tensor([0, 3, 1])  # the labels are class numbers here
+optimizer = optim.Adam(classifier.parameters())
+print(train_full_batch(classifier, x, y, nn.CrossEntropyLoss(), optimizer, 2))  # two losses"""
+
+MOMENTUM = {
+    "epochs": 4,
+    "optimizer": "SGD",
+    "options": {"lr": 0.05, "momentum": 0.8, "weight_decay": 0.1},
+}
+# With this eps a step is well-conditioned also where a gradient is nearly zero.
+ADAM = {"epochs": 4, "optimizer": "Adam", "options": {"lr": 0.05, "eps": 0.1}}
+
+
+@pytest.mark.points(5)
+@pytest.mark.example(ANY)
+@pytest.mark.parametrize(
+    ("plan", "criterion"), [(MOMENTUM, "linex"), (ADAM, "classes")], ids=["SGD", "Adam"]
+)
+def test_any_optimizer(student, rng, plan, criterion):
+    """It works with any criterion, and with any optimizer: the one that is given moves the
+    parameters, and nothing else does."""
+    start, x, y = draw(rng, 7, 3, classes=criterion == "classes")
+    found = student.run(
+        probe_loop, task="train_full_batch", start=start, x=x, y=y, criterion=criterion, plan=plan
+    )
+    check_optimizer(found, start, plan)

@@ -1,0 +1,121 @@
+"""Values on their way to and from the student kernel: JSON and safetensors, never pickle.
+
+What comes back was made by a process that ran student code: it is data, checked here for size,
+form and nesting before anything else looks at it.
+"""
+
+import base64
+import binascii
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from autograder import agent
+
+MAX_BYTES = 64 * 2**20
+MAX_NODES = 100_000
+MAX_DEPTH = 12
+
+
+class BadValue(Exception):
+    """The student kernel sent something that is not a packed value."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Stands for a returned object that is neither a tensor, an array, a number nor a text."""
+
+    type: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong inside a probe: `kind` is missing, todo, error or timeout."""
+
+    kind: str
+    type: str
+    message: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one probe came to: a value, or trouble; and the doors of autograd that it took."""
+
+    value: Any
+    trouble: Trouble | None
+    autograd: tuple[str, ...]
+
+
+def pack_inputs(inputs: dict[str, Any]) -> str:
+    """Pack the inputs of a probe (tensors, numbers, strings, lists, dicts) into base64 text."""
+    tensors: dict[str, torch.Tensor] = {}
+    tree = agent.encode(inputs, tensors)
+    return base64.b64encode(agent.pack(tree, tensors)).decode()
+
+
+def unpack_outcome(text: str) -> Outcome:
+    """Read the outcome of a probe.
+
+    Raises:
+        BadValue: `text` is too large, malformed, too deeply nested, or not an outcome.
+    """
+    if len(text) > MAX_BYTES * 4 // 3:
+        raise BadValue(f"it is larger than {MAX_BYTES // 2**20} MiB")
+    try:
+        blob = base64.b64decode(text, validate=True)
+        (size,) = struct.unpack("<Q", blob[:8])
+        tree = json.loads(blob[8 : 8 + size])
+        tensors = safetensors.torch.load(blob[8 + size :]) if len(blob) > 8 + size else {}
+        return _outcome(tree, tensors)
+    except (
+        *(binascii.Error, struct.error, ValueError, KeyError, TypeError, AttributeError),
+        *(RecursionError, IndexError, OverflowError, safetensors.SafetensorError),
+    ) as error:
+        raise BadValue("it could not be read") from error
+
+
+def _outcome(tree: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Outcome:
+    nodes = [MAX_NODES]
+    trouble = None
+    if tree["error"] is not None:
+        fields = {name: _text(tree["error"][name]) for name in ("kind", "type", "message", "line")}
+        trouble = Trouble(**fields)
+    return Outcome(
+        value=_decode(tree["value"], tensors, nodes, 0),
+        trouble=trouble,
+        autograd=tuple(_text(name) for name in tree["autograd"][:50]),
+    )
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError("a text was expected")
+    return value[:2000]
+
+
+def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth: int) -> Any:
+    nodes[0] -= 1
+    if nodes[0] < 0 or depth > MAX_DEPTH:
+        raise ValueError("too many or too deeply nested values")
+    if isinstance(tree, list):
+        return [_decode(item, tensors, nodes, depth + 1) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    ((kind, value),) = tree.items()
+    if kind == "tensor":
+        return tensors[value]
+    if kind == "array":
+        return tensors[value].numpy()
+    if kind == "float":
+        return float({"nan": "nan", "inf": "inf", "-inf": "-inf"}[value])
+    if kind == "?":
+        return Unknown(_text(value)[:80])
+    if kind == "dict":
+        return {key: _decode(item, tensors, nodes, depth + 1) for key, item in value.items()}
+    raise ValueError(f"unknown kind of value: {kind}")

@@ -1,0 +1,48 @@
+"""The grading policy of this course: read by every nbgrader command that runs in this folder."""
+
+# Only the standard library: an exception here would be logged, and nbgrader would go on without
+# this file, grading with its own list of steps.
+import os
+import sys
+
+c = get_config()  # noqa: F821
+
+# nbgrader calls `alembic` by name; this finds it where the environment is not activated.
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")
+
+# ---- the course ----------------------------------------------------------------------------------
+c.CourseDirectory.course_id = "pytorch-autograd"
+c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
+
+# ---- releasing: `release/` is part of the repository and is made anew each time ------------------
+c.GenerateAssignment.force = True
+
+# ---- grading: the trusted side. Each step is one class; the order matters. -----------------------
+c.Autograde.exporter_class = "autograder.exporter.SubmissionExporter"  # checks course and files
+c.Autograde.sanitize_preprocessors = [
+    "autograder.restore.RestoreNotebook",  # locked cells, missing cells and metadata as released
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.DeduplicateIds",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "nbgrader.preprocessors.OverwriteCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "autograder.grade.GradeNotebook",  # runs the student kernel, and the hidden suites here
+    "autograder.safe.SafeNotebook",  # from here on the kernel is gone
+    "autograder.save.WriteResults",
+    "nbgrader.preprocessors.LimitOutput",
+    "autograder.save.SaveGrades",  # all scores of a submission at once
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+
+# ---- limits of one submission --------------------------------------------------------------------
+c.GradeNotebook.cell_seconds = 60
+c.GradeNotebook.probe_seconds = 20
+c.GradeNotebook.submission_seconds = 300
+c.GradeNotebook.output_bytes = 2**20
+c.GradeNotebook.replays = 3
+c.GradeNotebook.memory_bytes = 4 * 2**30  # above the warm kernel's own
+c.GradeNotebook.processes = 256  # and threads
+c.GradeNotebook.file_bytes = 100 * 2**20

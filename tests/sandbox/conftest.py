@@ -1,0 +1,47 @@
+"""Kernels for the tests, driven from a session-long event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from autograder.sandbox import SandboxUnavailable, check, close_templates
+from tests.sandbox.helpers import Kernel
+
+# What no kernel may ever see.
+os.environ["HOST_SECRET"] = "host-secret-value"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sandbox() -> Iterator[None]:
+    try:
+        check()
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    yield
+    close_templates()
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def kernels(runner: asyncio.Runner) -> Iterator[Any]:
+    """Call it for a kernel; all are stopped after the test."""
+    started: list[Kernel] = []
+
+    def start(**kwargs: Any) -> Kernel:
+        kernel = Kernel(runner)
+        started.append(kernel)
+        return kernel.start(**kwargs)
+
+    yield start
+    for kernel in started:
+        kernel.stop()

@@ -1,0 +1,105 @@
+"""Past a limit: an error in the cell where that is possible, else a dead kernel; never more."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.sandbox import SandboxLimits
+from tests.sandbox.helpers import Kernel
+
+MIB = 2**20
+Start = Callable[..., Kernel]
+
+SMALL = SandboxLimits(
+    memory_bytes=400 * MIB,
+    processes=60,
+    file_bytes=20 * MIB,
+    shared_memory_bytes=20 * MIB,
+    open_files=200,
+)
+
+
+CASES = tomllib.loads(Path(__file__).with_name("limits.toml").read_text())["case"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_limits_are_errors_in_the_cell(kernels: Start, case: dict[str, str]) -> None:
+    kernel = kernels(limits=SMALL)
+    error = kernel.run(case["code"]).error
+    assert re.match(case["error"], error, re.S), error
+    # The cell still holds what it took, and the next one works all the same.
+    assert kernel.run("20 + 22").text == "42"
+
+
+MANY_PROCESSES = """
+import os, time
+for _ in range(4):
+    if os.fork() == 0:
+        x = bytearray(os.urandom(2**20)) * 300
+        time.sleep(60)
+time.sleep(60)
+"""
+
+SHARED_MAPPING = """
+import mmap, time
+shared = mmap.mmap(-1, 2**30)
+for i in range(0, 2**30, 4096):
+    shared[i] = 1
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("code", [MANY_PROCESSES, SHARED_MAPPING], ids=["processes", "mapping"])
+def test_limits_of_memory_hold_for_all_processes_together(kernels: Start, code: str) -> None:
+    kernel = kernels(limits=SMALL)
+    kernel.client.execute(code, reply=False)
+    assert kernel.wait_dead(20) == -9
+    assert kernel.manager.provisioner.exit_reason == "memory"
+
+
+def test_limits_allow_what_is_shared_after_a_fork(kernels: Start) -> None:
+    """Workers that only read the data of their parent do not count it again."""
+    kernel = kernels(limits=SMALL)
+    code = """
+import os, time
+x = bytearray(os.urandom(2**20)) * 250
+pids = []
+for _ in range(5):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(0.7); os._exit(len(set(x[:: 2**20])))
+    pids.append(pid)
+print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids])
+"""
+    assert kernel.run(code).text.strip() == "[1, 1, 1, 1, 1]"
+
+
+def test_limits_of_processes_are_each_kernels_own(kernels: Start) -> None:
+    first, second = kernels(limits=SMALL), kernels(limits=SMALL)
+    code = "import subprocess\nfor _ in range(30): subprocess.Popen(['sleep', '5'])"
+    assert first.run(code).error == second.run(code).error == ""
+
+
+def test_limits_outlive_a_fork_bomb(kernels: Start) -> None:
+    kernel, other = kernels(limits=SMALL), kernels()
+    kernel.send("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass")
+    assert other.run("1 + 1", timeout=10).text == "2"
+    kernel.stop()
+    assert other.run("2 + 2").text == "4"
+
+
+def test_limits_by_default(kernels: Start) -> None:
+    """Four GiB more than the warm kernel: a large tensor fits, a larger one does not."""
+    kernel = kernels()
+    code = "import torch; torch.empty(7 * 2**27).numel()  # 3.5 GiB, never touched"
+    assert kernel.run(code).error == ""
+    assert "allocate" in kernel.run("torch.empty(5 * 2**28)").error
+    assert kernel.run("open('x', 'wb').write(bytes(99 * 2**20))").error == ""
+    assert "No space" in kernel.run("open('y', 'wb').write(bytes(2 * 2**20))").error
+    assert int(kernel.run("import os; os.cpu_count()").text) == os.cpu_count()

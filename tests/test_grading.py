@@ -1,0 +1,155 @@
+"""How grades reach the gradebook: together or not at all, again after a cut, the same every way."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+import sqlalchemy
+from nbformat.v4 import new_code_cell
+from nbgrader.apps import NbGraderAPI
+from traitlets.config.loader import PyFileConfigLoader
+
+from autograder.workspace import Workspace
+
+Notebook = nbformat.NotebookNode
+Solution = Callable[[str], Notebook]
+
+
+@pytest.fixture
+def course(tmp_path: Path, parameters: Workspace) -> Workspace:
+    """A fresh course folder with `parameters` released."""
+    subprocess.run(["cp", "-r", f"{parameters.folder}/.", str(tmp_path)], check=True)
+    return Workspace(tmp_path)
+
+
+def test_a_failed_regrade_leaves_no_older_score(course: Workspace, solution: Solution) -> None:
+    path = course.submit("ann", "parameters", solution("parameters"))
+    course.submit("bea", "parameters", solution("parameters"))
+    course.nbgrader("autograde", "parameters")
+    assert course.score("parameters", "ann") == 100
+
+    path.write_text("no notebook any more")
+    bea = course.notebook("submitted", "parameters", "bea")
+    bea.rename(bea.with_name("final version.ipynb"))
+    done = course.nbgrader("autograde", "parameters", "--force", check=False)
+    assert done.returncode == 0
+    assert course.score("parameters", "ann") == 0
+    assert course.score("parameters", "bea") is None
+    assert "bea handed in no notebook named parameters.ipynb" in done.stderr
+
+
+def test_work_that_was_cut_off_is_graded_again(course: Workspace, solution: Solution) -> None:
+    slow = solution("parameters")
+    slow.cells.append(new_code_cell("import time\ntime.sleep(8)"))
+    course.submit("ann", "parameters", slow)
+    nbgrader = Path(sys.executable).with_name("nbgrader")
+    process = subprocess.Popen(
+        [nbgrader, "autograde", "parameters"], cwd=course.folder, stderr=subprocess.DEVNULL
+    )
+    written = course.notebook("autograded", "parameters", "ann")
+    for _ in range(300):
+        if written.exists():
+            break
+        time.sleep(0.1)
+    time.sleep(2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert written.exists()
+    assert course.score("parameters", "ann") is None
+
+    done = course.nbgrader("autograde", "parameters")
+    assert "Grading of ann had been cut off; it is graded again" in done.stderr
+    assert course.score("parameters", "ann") == 100
+    assert "Skipping existing assignment" in course.nbgrader("autograde", "parameters").stderr
+
+
+def test_scores_are_saved_together_or_not_at_all(course: Workspace, solution: Solution) -> None:
+    course.submit("ann", "parameters", solution("parameters"))
+    database = sqlalchemy.create_engine(f"sqlite:///{course.folder / 'gradebook.db'}")
+    with database.begin() as connection:
+        connection.execute(
+            sqlalchemy.text(
+                "CREATE TRIGGER no BEFORE UPDATE ON grade WHEN NEW.auto_score = 10"
+                " BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            )
+        )
+    assert course.nbgrader("autograde", "parameters", check=False).returncode == 1
+    with database.begin() as connection:
+        scores = connection.execute(sqlalchemy.text("SELECT auto_score FROM grade")).all()
+        connection.execute(sqlalchemy.text("DROP TRIGGER no"))
+    assert [score for (score,) in scores] == [None] * 5
+
+    course.nbgrader("autograde", "parameters")
+    assert course.score("parameters", "ann") == 100
+
+
+def test_the_python_api_and_the_export_agree(
+    course: Workspace, solution: Solution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nb = solution("parameters")
+    own = next(c for c in nb.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "MLP")
+    own.source = "MLP = None"
+    course.submit("ann", "parameters", nb)
+    course.submit("bea", "parameters", nb)
+    course.nbgrader("autograde", "parameters", "--student", "ann")
+    by_command = course.tests("parameters", "ann")
+
+    monkeypatch.chdir(course.folder)
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course.folder)).load_config()
+    api = NbGraderAPI(config=config)
+    assert api.autograde("parameters", "bea")["success"]
+    assert course.tests("parameters", "bea") == by_command
+    assert course.score("parameters", "ann") == course.score("parameters", "bea") == 75
+
+    course.nbgrader("export", "--to", "grades.csv")
+    rows = (course.folder / "grades.csv").read_text().splitlines()[1:]
+    assert [float(row.split(",")[-2]) for row in rows] == [75, 75]
+
+
+def test_the_same_work_gets_the_same_seed_score_and_report(
+    course: Workspace, solution: Solution
+) -> None:
+    nb = solution("parameters")
+    own = next(c for c in nb.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "MyLinear")
+    own.source = own.source.replace("y + self.bias", "y - self.bias")
+    course.submit("ann", "parameters", nb)
+    course.nbgrader("autograde", "parameters")
+    first = nbformat.read(course.notebook("autograded", "parameters", "ann"), 4)
+    course.nbgrader("autograde", "parameters", "--force")
+    again = nbformat.read(course.notebook("autograded", "parameters", "ann"), 4)
+    reports = [
+        [cell.outputs for cell in each.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+        for each in (first, again)
+    ]
+    assert reports[0] == reports[1]
+    seed = reports[0][0][0].metadata.autograder.seed
+    assert len(seed) == 32
+
+    # A recorded seed reproduces a grade where the course secret is another.
+    options = [f"--GradeNotebook.seed={seed}", "--GradeNotebook.secret_file=other_secret"]
+    course.nbgrader("autograde", "parameters", "--force", *options)
+    third = nbformat.read(course.notebook("autograded", "parameters", "ann"), 4)
+    assert [c.outputs for c in third.cells if c.metadata.get("nbgrader", {}).get("grade")] == (
+        reports[0]
+    )
+
+
+def test_the_record_is_public_and_complete(course: Workspace, solution: Solution) -> None:
+    course.submit("ann", "parameters", solution("parameters"))
+    course.nbgrader("autograde", "parameters")
+    nb = nbformat.read(course.notebook("autograded", "parameters", "ann"), 4)
+    graded = [cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    assert len(graded) == 5
+    for cell in graded:
+        (output,) = cell.outputs
+        assert output.output_type == "execute_result"
+        record = output.metadata["autograder"]
+        assert set(record) == {"seed", "tests"}
+        assert all(set(t) == {"id", "points", "earned", "misconception"} for t in record["tests"])
+        assert float(output.data["text/plain"]) == sum(t["earned"] for t in record["tests"])
+        assert sum(t["points"] for t in record["tests"]) == cell.metadata.nbgrader.points

@@ -1,0 +1,117 @@
+"""Values cross the boundary as data: what is right comes back, all else is refused."""
+
+import base64
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from autograder import agent, values
+from autograder.values import BadValue, Trouble, Unknown
+
+
+def outcome(value: Any, **more: Any) -> str:
+    """Pack what a probe returned, as the student kernel does."""
+    tensors: dict[str, torch.Tensor] = {}
+    tree = {"error": None, "autograd": [], "value": agent.encode(value, tensors), **more}
+    return base64.b64encode(agent.pack(tree, tensors)).decode()
+
+
+def raw(tree: Any, rest: bytes = b"") -> str:
+    text = json.dumps(tree).encode()
+    return base64.b64encode(struct.pack("<Q", len(text)) + text + rest).decode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, 3, 2.5, "text", [1, [2, "x"]], {"a": [1.5, None], "b": {}}, [], float("inf")],
+)
+def test_plain_values_come_back(value: Any) -> None:
+    assert values.unpack_outcome(outcome(value)).value == value
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool]
+)
+def test_tensors_come_back(dtype: torch.dtype) -> None:
+    tensor = torch.arange(6).reshape(2, 3).T.to(dtype)
+    back = values.unpack_outcome(
+        outcome({"x": [tensor, torch.tensor(1.0), torch.ones(0, 2)]})
+    ).value
+    assert back["x"][0].dtype == dtype
+    assert torch.equal(back["x"][0], tensor)
+    assert back["x"][1].shape == ()
+    assert back["x"][2].shape == (0, 2)
+
+
+def test_arrays_come_back_as_arrays() -> None:
+    back = values.unpack_outcome(outcome([np.ones((2, 3), dtype="int16"), np.float32(1.5)])).value
+    assert isinstance(back[0], np.ndarray)
+    assert back[0].dtype == np.int16
+    assert back[1] == 1.5
+
+
+def test_views_and_parameters_come_back_plain() -> None:
+    parameter = torch.nn.Parameter(torch.ones(4, 5))
+    back = values.unpack_outcome(outcome([parameter, parameter.T, parameter[1:, ::2]])).value
+    assert type(back[0]) is torch.Tensor
+    assert not back[0].requires_grad
+    assert back[2].shape == (3, 3)
+
+
+def test_other_objects_are_only_named() -> None:
+    class Evil:
+        def __repr__(self) -> str:
+            raise SystemExit
+
+    back = values.unpack_outcome(outcome([Evil(), (i for i in range(3)), {1: 2}])).value
+    assert back == [Unknown("Evil"), Unknown("generator"), Unknown("dict")]
+
+
+def test_trouble_comes_back() -> None:
+    told = {"kind": "error", "type": "ValueError", "message": "m" * 9000, "line": "x = 1"}
+    back = values.unpack_outcome(outcome(None, error=told)).trouble
+    assert back == Trouble("error", "ValueError", "m" * 2000, "x = 1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "AAAA",
+        "not base64!",
+        base64.b64encode(struct.pack("<Q", 2**63) + b"{}").decode(),
+        raw([]),
+        raw({"error": None, "autograd": []}),
+        raw({"error": None, "autograd": [], "value": {"tensor": "0"}}),
+        raw({"error": None, "autograd": [], "value": {"tensor": ["0"]}}),
+        raw({"error": None, "autograd": [], "value": {"a": 1, "b": 2}}),
+        raw({"error": None, "autograd": [], "value": {"what": 1}}),
+        raw({"error": None, "autograd": [], "value": {"float": "9"}}),
+        raw({"error": None, "autograd": 3, "value": 1}),
+        raw({"error": {"kind": 3}, "autograd": [], "value": 1}),
+        raw({"error": "x", "autograd": [], "value": 1}),
+        raw({"error": None, "autograd": [], "value": 1}, b"\xff" * 40),
+        raw({"error": None, "autograd": [], "value": [0] * (values.MAX_NODES + 1)}),
+        base64.b64encode(struct.pack("<Q", 200_000) + b"[" * 200_000).decode(),
+        base64.b64encode(struct.pack("<Q", 6000) + b"9" * 6000).decode(),
+    ],
+)
+def test_nonsense_is_refused(text: str) -> None:
+    with pytest.raises(BadValue):
+        values.unpack_outcome(text)
+
+
+def test_too_much_is_refused() -> None:
+    with pytest.raises(BadValue, match="larger than"):
+        values.unpack_outcome("A" * (values.MAX_BYTES * 4 // 3 + 8))
+
+
+def test_deep_values_are_cut() -> None:
+    deep: list = []
+    for _ in range(10_000):
+        deep = [deep]
+    assert "deeply nested" in str(values.unpack_outcome(outcome(deep)).value)
