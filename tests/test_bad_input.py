@@ -10,7 +10,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder import ROOT
 from autograder.workspace import Workspace
 from tests.bad_input import CASES, Case
 
@@ -137,9 +136,3 @@ def test_outside_the_course_nothing_is_graded(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "No notebooks were matched" in done.stderr
-    config = f"--config={ROOT / 'nbgrader_config.py'}"
-    done = subprocess.run(
-        [nbgrader, "autograde", "nothing", config], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert f"No notebooks were matched by '{ROOT}/submitted" in done.stderr
