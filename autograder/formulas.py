@@ -8,9 +8,9 @@ A formula is a suite, or a class in one, that has four functions by these names:
     compare(got, **inputs) passes, or fails with a name: what the suite's test calls
 
 `reference` and `mistakes` compute in the type of their inputs: the suite gives them float64, the
-tests float32, as a student's code would. Optional: `CASES`, the arguments of `draw` that the suite
-uses; `agree`, other float32 ways of computing `reference`. `tests/test_robust_verdicts.py` finds
-every formula by itself.
+tests float32, as a student's code would. Two more are optional: `CASES`, the arguments of `draw`
+that the suite uses, and `unnamed(**inputs)`, wrong values that must fail without a name.
+`tests/test_robust_verdicts.py` finds every formula by itself and tries it on many draws.
 """
 
 import importlib

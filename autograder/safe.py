@@ -7,6 +7,7 @@ tags; scripts, styles, remote addresses and everything unknown go.
 import base64
 import binascii
 import re
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -63,7 +64,11 @@ def clean_markdown(source: str, attachments: dict[str, dict[str, str]]) -> str:
             if valid := _base64(data):
                 source = source.replace(f"attachment:{name}", f"data:{mime};base64,{valid}")
     # nbconvert stops at an attachment that is not there.
-    source = source.replace("attachment:", "missing-")
+    return _render(source.replace("attachment:", "missing-"))
+
+
+@lru_cache(maxsize=256)  # most markdown is the release's own, the same in every submission
+def _render(source: str) -> str:
     try:
         html = clean_html(markdown2html(source))
     except Exception:  # nested beyond what the parser can do, say: then its text will do

@@ -37,7 +37,7 @@ def test_a_failed_regrade_leaves_no_older_score(course: Workspace, solution: Sol
     bea = course.notebook("submitted", "parameters", "bea")
     bea.rename(bea.with_name("final version.ipynb"))
     done = course.nbgrader("autograde", "parameters", "--force", check=False)
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert course.score("parameters", "ann") == 0
     assert course.score("parameters", "bea") is None
     assert "bea handed in no notebook named parameters.ipynb" in done.stderr

@@ -115,6 +115,19 @@ def become_unprivileged() -> None:
     call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
+@contextlib.contextmanager
+def ending_with(control: socket.socket) -> Iterator[None]:
+    """End at once where the grader does, while nobody is listening to it."""
+    # The grader sends nothing in the meantime: what is signalled is its end of the socket closing.
+    signal.signal(signal.SIGIO, lambda *_: os._exit(0))
+    fcntl.fcntl(control, fcntl.F_SETOWN, os.getpid())
+    flags = fcntl.fcntl(control, fcntl.F_GETFL)
+    fcntl.fcntl(control, fcntl.F_SETFL, flags | os.O_ASYNC)
+    yield
+    fcntl.fcntl(control, fcntl.F_SETFL, flags)
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+
+
 def warm_up(modules: list[str]) -> None:
     """Import what kernels will need, without starting a thread, a context or a socket."""
     sys.setswitchinterval(0.005)
@@ -510,7 +523,8 @@ def main() -> NoReturn:
     if options["probe"]:
         probe(options["filter"])
     control = socket.socket(fileno=options["control"])
-    warm_up(options["modules"])
+    with ending_with(control):
+        warm_up(options["modules"])
     control.send(b"ready")
     lifeline, archive = serve(control)
     try:

@@ -20,7 +20,9 @@ class SandboxUnavailable(SandboxError):
 class SandboxLimits:
     """Limits of one student kernel; past one, the kernel gets an error or is killed.
 
-    Each is enforced by the system, not by the kernel's goodwill: none can be raised from inside.
+    Each is enforced by the system, not by the kernel's goodwill: none can be raised from inside,
+    but for a small reserve of memory (256 MiB) and descriptors (64), a part of which is given
+    whenever a cell ends for want of them, so that its error can be told and the next cell run.
     """
 
     memory_bytes: int = 4 * GIB

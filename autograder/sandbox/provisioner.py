@@ -12,12 +12,12 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from jupyter_client import AsyncKernelClient, AsyncKernelManager
+from jupyter_client import AsyncKernelClient, AsyncKernelManager, KernelManager
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import KernelProvisionerBase
@@ -27,7 +27,13 @@ from traitlets import List as ListTrait
 from autograder.sandbox import seccomp
 from autograder.sandbox.folder import pack
 from autograder.sandbox.limits import SandboxError, SandboxLimits
-from autograder.sandbox.template import TemplateOptions, ready_template, template
+from autograder.sandbox.template import (
+    MODULES,
+    TemplateGone,
+    TemplateOptions,
+    ready_template,
+    template,
+)
 from autograder.sandbox.view import COURSE_DATA, View, covered_paths, environment
 
 _PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
@@ -55,6 +61,12 @@ class SandboxProvisioner(KernelProvisionerBase):
         config=True,
         help="Folders of the instructor's that no kernel may see, wherever they are. The folder "
         "that the package autograder is in is always hidden.",
+    )
+    preload = ListTrait(
+        Unicode(),
+        default_value=list(MODULES),
+        config=True,
+        help="Modules that the template imports once for all kernels; a missing one is left out.",
     )
     seed = Integer(0, config=True, help="Seed of the kernel's random state.")
     memory_bytes = Integer(_DEFAULTS.memory_bytes, config=True, help="See SandboxLimits.")
@@ -93,7 +105,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         limits: SandboxLimits = kwargs.get("limits") or self._limits()
         course_data: str | Path = kwargs.get("course_data") or self.course_data
         cwd = kwargs.get("cwd")
-        options = TemplateOptions(view(course_data or None, self.hidden_paths))
+        options = TemplateOptions(view(course_data or None, self.hidden_paths), tuple(self.preload))
         connection = self._connection()
         request = {
             "seed": kwargs.get("seed", self.seed),
@@ -120,10 +132,10 @@ class SandboxProvisioner(KernelProvisionerBase):
                     lifeline = warm.fork(json.dumps(request).encode(), archive)
                     init, sockets = await _started(lifeline)
                     break
-                except SandboxError:
-                    # Where the template was killed at this very moment, a new one may do.
-                    if attempt == 2 or warm.alive:
+                except TemplateGone:  # killed at this very moment: a new one will do
+                    if attempt == 2:
                         raise
+                    os.lseek(archive, 0, os.SEEK_SET)
         finally:
             os.close(archive)
         self._lifeline, self._init = lifeline, init
@@ -222,7 +234,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     def _tell_manager(self, connection: Any) -> None:
         """Give the manager the connection in a file without a name: it would write one to disk."""
         manager = self.parent
-        if not isinstance(manager, AsyncKernelManager):
+        if not isinstance(manager, KernelManager):
             return
         if self._connection_file < 0:
             self._connection_file = os.memfd_create("connection")
@@ -343,7 +355,9 @@ async def _started(lifeline: socket.socket) -> tuple[int, int]:
         if not await _readable(lifeline.fileno(), _START_TIMEOUT):
             raise SandboxError(f"A kernel did not start within {_START_TIMEOUT:.0f} s.")
         message, fds, _, _ = socket.recv_fds(lifeline, 2**16, 2)
-        report = json.loads(message) if message else {"error": "its template ended"}
+        if not message:
+            raise TemplateGone("The template process ended while it started a kernel.")
+        report = json.loads(message)
         if "started" not in report or len(fds) != 2:
             raise SandboxError(f"A kernel could not start: {report.get('error')}")
     except BaseException:
@@ -373,9 +387,16 @@ async def _readable(fd: int, timeout: float | None) -> bool:
     return True
 
 
-def warm_up(course_data: str | Path | None = None, hidden_paths: list[str] | None = None) -> None:
-    """Start the template without waiting for it: its imports then run beside the caller's."""
-    template(TemplateOptions(view(course_data, hidden_paths)))
+def warm_up(
+    course_data: str | Path | None = None,
+    hidden_paths: list[str] | None = None,
+    preload: Sequence[str] = MODULES,
+) -> None:
+    """Start the template without waiting for it: its imports then run beside the caller's.
+
+    The arguments are to be those of the kernels: a template serves kernels with the same ones.
+    """
+    template(TemplateOptions(view(course_data, hidden_paths), tuple(preload)))
 
 
 def _set(ready: asyncio.Future[None]) -> None:

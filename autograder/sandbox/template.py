@@ -171,6 +171,10 @@ def _read(fd: int) -> str:
         return file.read(2**16).decode(errors="replace")
 
 
+class TemplateGone(SandboxError):
+    """The template ended before it had started a kernel."""
+
+
 class Template:
     """A running template process."""
 
@@ -197,11 +201,15 @@ class Template:
     @property
     def alive(self) -> bool:
         """Whether it can still fork kernels."""
-        return (
-            self._owner == os.getpid()
-            and self._control.fileno() >= 0
-            and self._process.poll() is None
-        )
+        if self._owner != os.getpid() or self._process.poll() is not None:
+            return False
+        try:
+            # It says one word when it is ready and nothing after: an end of file is its end.
+            return self._control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     @property
     def pid(self) -> int:
@@ -241,7 +249,7 @@ class Template:
                     socket.send_fds(self._control, [b"+"], [theirs.fileno(), archive])
             except OSError as error:
                 lifeline.close()
-                raise SandboxError(f"The template process is gone: {error}") from error
+                raise TemplateGone(f"The template process is gone: {error}") from error
         _sockets.add(lifeline)
         return lifeline
 

@@ -172,11 +172,12 @@ def _add_system(arguments: Arguments) -> None:
 
 
 def _add_python(view: View, arguments: Arguments) -> None:
-    shown = python_paths()
     # What is hidden matters only where it lies inside of what is shown; and something else that
     # is shown may lie inside of it again, as a virtual environment does in a project's folder.
+    outer = (*python_paths(), *_SYSTEM)
     hidden = {os.path.realpath(path) for path in view.hidden}
-    hidden = {path for path in hidden if any(_inside(path, other) for other in (*shown, *_SYSTEM))}
+    hidden = {path for path in hidden if any(_inside(path, other) for other in outer)}
+    shown = python_paths(apart=hidden)
     inner = [path for path in shown if any(_inside(path, secret) for secret in hidden)]
     for path in shown:
         if path not in inner:
@@ -227,8 +228,11 @@ def _inside(path: str, folder: str) -> bool:
     return Path(folder) in Path(path).parents
 
 
-def python_paths() -> list[str]:
-    """The paths of Python and its packages that a kernel needs, at the names it knows them by."""
+def python_paths(apart: Iterable[str] = ()) -> list[str]:
+    """The paths of Python and its packages that a kernel needs, at the names it knows them by.
+
+    Without those that are inside of another, unless a folder of `apart` is between the two.
+    """
     prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
     # A virtual environment's interpreter may be a link to a link beside its real prefix.
     link = sys.executable
@@ -246,10 +250,17 @@ def python_paths() -> list[str]:
     for path in sys.path:
         if os.path.isdir(path) and os.path.basename(path) in ("site-packages", "dist-packages"):
             seen.add(path)
+    apart = tuple(apart)
+
+    def comes_with(path: str, other: str) -> bool:
+        between = any(_inside(path, folder) and _inside(folder, other) for folder in apart)
+        return _inside(path, other) and not between
+
+    others = (*seen, *_SYSTEM)
     return sorted(
         path
         for path in seen
-        if path not in _SYSTEM and not any(_inside(path, other) for other in (*seen, *_SYSTEM))
+        if path not in _SYSTEM and not any(comes_with(path, other) for other in others)
     )
 
 

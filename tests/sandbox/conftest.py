@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from traitlets.config import Config
 
 from autograder.sandbox import SandboxUnavailable, check, close_templates
 from tests.sandbox.helpers import Kernel
@@ -37,8 +38,8 @@ def kernels(runner: asyncio.Runner) -> Iterator[Any]:
     """Call it for a kernel; all are stopped after the test."""
     started: list[Kernel] = []
 
-    def start(**kwargs: Any) -> Kernel:
-        kernel = Kernel(runner)
+    def start(config: Config | None = None, **kwargs: Any) -> Kernel:
+        kernel = Kernel(runner, config)
         started.append(kernel)
         return kernel.start(**kwargs)
 

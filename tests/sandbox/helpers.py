@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from traitlets.config import Config
 
 from autograder.sandbox import SandboxKernelManager
 from autograder.sandbox.template import _templates
 from autograder.sandbox.view import bubblewrap, python_paths
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+# For kernels that need no torch: their template is there in a second.
+LIGHT = Config({"SandboxProvisioner": {"preload": ["ipykernel.kernelapp", "ipykernel.ipkernel"]}})
 
 
 @dataclass
@@ -31,9 +36,9 @@ class Outcome:
 class Kernel:
     """A sandboxed kernel and its client."""
 
-    def __init__(self, runner: asyncio.Runner) -> None:
+    def __init__(self, runner: asyncio.Runner, config: Config | None = None) -> None:
         self.runner = runner
-        self.manager = SandboxKernelManager()
+        self.manager = SandboxKernelManager(config=config or Config())
         self.client: Any = None
 
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -89,14 +94,10 @@ class Kernel:
             self.do(self.manager.shutdown_kernel(now=True))
 
 
-def template_processes() -> list[psutil.Process]:
-    """The processes of this process's templates: bubblewrap, the template, and all kernels."""
-    found = []
-    for each in _templates.values():
-        if each.alive:
-            process = psutil.Process(each.pid)
-            found += [process, *process.children(recursive=True)]
-    return found
+def template_processes() -> list[list[psutil.Process]]:
+    """For each of the templates: bubblewrap, the template itself, and all of its kernels'."""
+    processes = [psutil.Process(each.pid) for each in _templates.values() if each.alive]
+    return [[each, *each.children(recursive=True)] for each in processes]
 
 
 def as_nobody(*command: str) -> list[str]:

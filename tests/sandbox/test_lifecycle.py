@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -27,16 +25,16 @@ from autograder.sandbox import (
     check,
     template,
 )
-from tests.sandbox.helpers import ROOT, Kernel, as_nobody, template_processes
+from tests.sandbox.helpers import LIGHT, ROOT, Kernel, as_nobody, template_processes
 
 Start = Callable[..., Kernel]
 
 
 def only_templates_left(timeout: float = 5) -> bool:
-    """Whether no process of any kernel is left: bubblewrap and the template, and nothing else."""
+    """Whether no process of any kernel is left, only bubblewrap and the templates."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if len(template_processes()) <= 2 * len(template._templates):
+        if all(len(processes) == 2 for processes in template_processes()):
             return True
         time.sleep(0.05)
     return False
@@ -104,12 +102,20 @@ def test_refuses_a_folder_beyond_the_limit(kernels: Start, tmp_path: Path) -> No
 def test_sees_course_data_read_only(kernels: Start, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "label").write_text("three")
-    kernel = kernels(course_data=tmp_path, extra_env={"EXTRA": "given"})
+    kernel = kernels(LIGHT, course_data=tmp_path, extra_env={"EXTRA": "given"})
     assert kernel.run("import os; open(os.environ['COURSE_DATA'] + '/label').read()").text == (
         "'three'"
     )
     assert "Read-only" in kernel.run("open(os.environ['COURSE_DATA'] + '/x', 'w')").error
     assert kernel.run("os.environ['EXTRA']").text == "'given'"
+
+
+def test_hides_a_folder_inside_of_what_is_shown(kernels: Start) -> None:
+    folder = Path(nbformat.__file__).parent
+    assert kernels(LIGHT).run("import nbformat.v4").error == ""
+    config = LIGHT.copy()
+    config.SandboxProvisioner.hidden_paths = [str(folder)]
+    assert "No module" in kernels(config).run("import nbformat.v4").error
 
 
 def test_refuses_course_data_that_is_not_there(kernels: Start, tmp_path: Path) -> None:
@@ -143,7 +149,6 @@ def test_interrupt_ends_a_cell(kernels: Start, busy: str) -> None:
         ("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL),
         ("import ctypes; ctypes.string_at(0)", -signal.SIGSEGV),
         ("import os; os.abort()", -signal.SIGABRT),
-        ("import os; os.kill(-1, 9)", -signal.SIGKILL),
     ],
 )
 def test_tells_how_a_kernel_died(kernels: Start, code: str, status: int) -> None:
@@ -161,6 +166,12 @@ def test_a_stopped_kernel_is_alive_and_can_be_killed(kernels: Start) -> None:
     assert kernel.alive
     kernel.stop()
     assert only_templates_left()
+
+
+def test_cannot_end_its_init(kernels: Start) -> None:
+    kernel = kernels()
+    kernel.run("import os; os.kill(-1, 9)")
+    assert kernel.run("1 + 1").text == "2"
 
 
 def test_a_deaf_kernel_can_be_killed(kernels: Start) -> None:
@@ -255,21 +266,21 @@ def test_nbclient_drives_it(tmp_path: Path) -> None:
 
 
 def test_a_killed_template_takes_its_kernels_along_and_is_replaced(kernels: Start) -> None:
-    kernel = kernels()
-    processes = template_processes()
-    [inner] = psutil.Process(next(iter(template._templates.values())).pid).children()
-    inner.kill()
+    kernel = kernels(LIGHT)
+    [processes] = [each for each in template_processes() if len(each) > 2]
+    processes[1].kill()
     assert kernel.wait_dead() == -signal.SIGKILL
     _, left = psutil.wait_procs(processes, timeout=5)
     assert left == []
-    assert kernels().run("'again'").text == "'again'"
+    assert kernels(LIGHT).run("'again'").text == "'again'"
 
 
 GRADER = """
 import asyncio, os, sys, time
 from autograder.sandbox import SandboxKernelManager
+from tests.sandbox.helpers import LIGHT
 async def main():
-    manager = SandboxKernelManager()
+    manager = SandboxKernelManager(config=LIGHT)
     await manager.start_kernel()
     client = manager.client()
     client.start_channels()
@@ -287,22 +298,17 @@ asyncio.run(main())
 """
 
 
-def leftovers() -> set[str]:
-    """What a grader could leave on disk or mounted."""
-    runtime = Path(
-        os.environ.get("JUPYTER_RUNTIME_DIR", Path.home() / ".local/share/jupyter/runtime")
-    )
-    folders = [Path("/tmp"), Path("/dev/shm"), Path("/run"), runtime]
-    names = {str(path) for folder in folders if folder.is_dir() for path in folder.iterdir()}
-    return names | set(Path("/proc/self/mountinfo").read_text().splitlines())
-
-
 @pytest.mark.parametrize("how", ["killed", "killed while a child lives", "interrupted"])
-def test_nothing_outlives_the_grader(how: str) -> None:
-    before = leftovers()
-    command = [sys.executable, "-c", GRADER, *(["fork"] if "child" in how else [])]
+def test_nothing_outlives_the_grader(how: str, tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    mounts = Path("/proc/self/mountinfo").read_text()
     grader = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", GRADER, *(["fork"] if "child" in how else [])],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     assert grader.stdout is not None
     child = None
@@ -320,7 +326,8 @@ def test_nothing_outlives_the_grader(how: str) -> None:
     if child is not None:
         os.kill(child, signal.SIGKILL)
     assert left == []
-    assert {name for name in leftovers() - before if "pytest" not in name} == set()
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
+    assert Path("/proc/self/mountinfo").read_text() == mounts
 
 
 def test_a_grader_killed_while_the_template_starts_leaves_nothing() -> None:
@@ -330,6 +337,7 @@ def test_a_grader_killed_while_the_template_starts_leaves_nothing() -> None:
     )
     assert grader.stdout is not None
     grader.stdout.readline()
+    time.sleep(1)
     processes = psutil.Process(grader.pid).children(recursive=True)
     grader.kill()
     grader.wait()
@@ -340,12 +348,15 @@ def test_a_grader_killed_while_the_template_starts_leaves_nothing() -> None:
 
 def test_ctrl_c_in_the_terminal_is_not_for_the_template(kernels: Start) -> None:
     kernels()
-    assert all(os.getsid(each.pid) != os.getsid(0) for each in template_processes())
+    assert all(
+        os.getsid(each.pid) != os.getsid(0) for group in template_processes() for each in group
+    )
 
 
 BELOW_TMP = """
 import asyncio
 from autograder.sandbox import SandboxKernelManager
+from tests.sandbox.helpers import LIGHT
 code = '''
 import sys, wave, subprocess
 assert sys.prefix == "<prefix>", sys.prefix
@@ -353,7 +364,7 @@ subprocess.run([sys.executable, "-c", "import numpy"], check=True)
 open("/tmp/mine", "w")
 '''
 async def main():
-    manager = SandboxKernelManager()
+    manager = SandboxKernelManager(config=LIGHT)
     await manager.start_kernel()
     client = manager.client()
     client.start_channels()
@@ -402,26 +413,26 @@ def test_other_systems_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.skipif(not Path(__file__).stat().st_mode & 4, reason="the project is root's alone")
 def test_all_of_it_without_being_root() -> None:
     """The tests of isolation and limits again, with a grader that is an ordinary user."""
+    tests = [
+        str(Path(__file__).with_name(name)) for name in ("test_isolation.py", "test_limits.py")
+    ]
     command = as_nobody(
         sys.executable,
         "-B",
         "-m",
         "pytest",
-        "-q",
         "-p",
         "no:cacheprovider",
-        "-x",
-        "-n",
-        "0",
-        str(ROOT / "tests/sandbox"),
+        "-p",
+        "no:xdist",
         "-k",
-        "isolation or limits or interrupt or restarts or nbclient",
+        "not torch",
+        *tests,
     )
-    with contextlib.suppress(KeyError):
-        del os.environ["PYTEST_XDIST_WORKER"]
     environment = {"PATH": os.environ["PATH"], "HOME": "/tmp"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert json.dumps(done.stdout).count("passed") == 1
+    assert " passed" in done.stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox import SandboxLimits
-from tests.sandbox.helpers import Kernel
+from tests.sandbox.helpers import LIGHT, Kernel
 
 MIB = 2**20
 Start = Callable[..., Kernel]
@@ -30,7 +30,7 @@ CASES = tomllib.loads(Path(__file__).with_name("limits.toml").read_text())["case
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_limits_are_errors_in_the_cell(kernels: Start, case: dict[str, str]) -> None:
-    kernel = kernels(limits=SMALL)
+    kernel = kernels(None if "torch" in case["name"] else LIGHT, limits=SMALL)
     error = kernel.run(case["code"]).error
     assert re.match(case["error"], error, re.S), error
     # The cell still holds what it took, and the next one works all the same.
@@ -57,7 +57,7 @@ time.sleep(60)
 
 @pytest.mark.parametrize("code", [MANY_PROCESSES, SHARED_MAPPING], ids=["processes", "mapping"])
 def test_limits_of_memory_hold_for_all_processes_together(kernels: Start, code: str) -> None:
-    kernel = kernels(limits=SMALL)
+    kernel = kernels(LIGHT, limits=SMALL)
     kernel.client.execute(code, reply=False)
     assert kernel.wait_dead(20) == -9
     assert kernel.manager.provisioner.exit_reason == "memory"
@@ -65,7 +65,7 @@ def test_limits_of_memory_hold_for_all_processes_together(kernels: Start, code: 
 
 def test_limits_allow_what_is_shared_after_a_fork(kernels: Start) -> None:
     """Workers that only read the data of their parent do not count it again."""
-    kernel = kernels(limits=SMALL)
+    kernel = kernels(LIGHT, limits=SMALL)
     code = """
 import os, time
 x = bytearray(os.urandom(2**20)) * 250
@@ -81,20 +81,20 @@ print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids])
 
 
 def test_limits_of_processes_are_each_kernels_own(kernels: Start) -> None:
-    first, second = kernels(limits=SMALL), kernels(limits=SMALL)
+    first, second = kernels(LIGHT, limits=SMALL), kernels(LIGHT, limits=SMALL)
     code = "import subprocess\nfor _ in range(30): subprocess.Popen(['sleep', '5'])"
     assert first.run(code).error == second.run(code).error == ""
 
 
 def test_limits_outlive_a_fork_bomb(kernels: Start) -> None:
-    kernel, other = kernels(limits=SMALL), kernels()
+    kernel, other = kernels(LIGHT, limits=SMALL), kernels(LIGHT)
     kernel.send("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass")
     assert other.run("1 + 1", timeout=10).text == "2"
     kernel.stop()
     assert other.run("2 + 2").text == "4"
 
 
-def test_limits_by_default(kernels: Start) -> None:
+def test_limits_by_default_of_torch(kernels: Start) -> None:
     """Four GiB more than the warm kernel: a large tensor fits, a larger one does not."""
     kernel = kernels()
     code = "import torch; torch.empty(7 * 2**27).numel()  # 3.5 GiB, never touched"

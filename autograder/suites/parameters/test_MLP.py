@@ -25,6 +25,11 @@ IN_FORWARD = Misconception(
     "Your `forward` makes its layers anew in every call: with new random numbers each time, and"
     " never registered. Make them once, in `__init__`.",
 )
+OVERWRITTEN = Misconception(
+    "layer-overwritten",
+    "Your network keeps its last layer alone: does each round of a loop assign the same attribute,"
+    " so that the next layer takes the place of the one before?",
+)
 SHARED = Misconception(
     "shared-block",
     "Your network uses one layer object several times: each block needs parameters of its own.",
@@ -66,7 +71,7 @@ SQUASHED_LAST = Misconception(
 GRADIENT_CUT = Misconception(
     "gradient-cut",
     "Somewhere in your `forward` the connection to the parameters is lost, so `backward()` cannot"
-    " reach all of them. That comes of `.data`, `.detach()`, `.numpy()`, `torch.tensor(...)` or"
+    " reach all of them. Usual causes: `.data`, `.detach()`, `.numpy()`, `torch.tensor(...)` or"
     " `torch.no_grad()` in `forward`.",
 )
 
@@ -239,19 +244,29 @@ def layers_of(found, sizes):
     """The weights `(in, out)` and the bias of each layer, found by their shapes."""
     if not found["tensors"]:
         fail("Your network holds no numbers once it is made.", because=_in_forward(found))
+    tensors = found["tensors"]
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    pairs = list(pairwise(sizes))
     layers = []
-    for place, (rows, columns) in enumerate(pairwise(sizes)):
-        layer = []
-        for shapes in ([(rows, columns), (columns, rows)], [(columns,), (1, columns)]):
-            fitting = [t for t in found["tensors"] if tuple(t.shape) in shapes]
-            expect(
-                len(fitting) == 1,
-                f"Your network should hold one layer that maps `sizes[{place}]` to"
-                f" `sizes[{place + 1}]` numbers; it holds {len(fitting)}.",
+    for place, pair in enumerate(pairs):
+        fitting = [tensors[i] for i, shape in enumerate(shapes) if shape in (pair, pair[::-1])]
+        if len(fitting) != 1:
+            only_last = sorted(shapes) == sorted([(pairs[-1][1],), pairs[-1]])
+            which = f"that maps `sizes[{place}]` to `sizes[{place + 1}]` numbers"
+            fail(
+                f"Of {len(pairs)} layers, the one {which} is missing."
+                if not fitting
+                else f"There should be one layer {which}; your network holds {len(fitting)}.",
+                because=OVERWRITTEN if only_last else None,
             )
-            layer.append(fitting[0])
-        weights, bias = layer
-        layers.append([weights if tuple(weights.shape) == (rows, columns) else weights.T, bias])
+        layers.append([fitting[0] if tuple(fitting[0].shape) == pair else fitting[0].T])
+    for layer, (_, columns) in zip(layers, pairs, strict=True):
+        fitting = [tensors[i] for i, s in enumerate(shapes) if s in ((columns,), (1, columns))]
+        expect(
+            len(fitting) == 1,
+            "Every layer should have one bias with a number for each of its outputs; yours have not.",
+        )
+        layer.append(fitting[0].reshape(-1))
     return layers
 
 

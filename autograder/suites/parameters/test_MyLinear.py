@@ -46,8 +46,8 @@ UNIFORM_AROUND_ZERO = Misconception(
 )
 CONSTANT = Misconception(
     "constant-start",
-    "All your numbers start the same. Columns that start the same also learn the same: draw"
-    " `weights` and `bias` at random, from a standard normal.",
+    "All numbers of `weights` or of `bias` start the same, as `torch.zeros` and `torch.ones` make"
+    " them. Both should be random: a layer whose columns start the same also learns them the same.",
 )
 REPEATED = Misconception(
     "repeated-numbers",
@@ -55,8 +55,8 @@ REPEATED = Misconception(
 )
 SCALED = Misconception(
     "scaled-normal",
-    "Your numbers look normal with mean 0, but their standard deviation is not 1: is there a"
-    " factor too much?",
+    "Your numbers look normal with mean 0, but their standard deviation is not 1. Is there a factor"
+    " too much, or an initialisation that scales by the size of the layer?",
 )
 NO_BIAS = Misconception(
     "bias-ignored", "Your `forward` leaves the bias out: the result is `x @ weights` alone."
@@ -76,7 +76,7 @@ ONLY_MATRICES = Misconception(
 GRADIENT_CUT = Misconception(
     "gradient-cut",
     "The result of your `forward` has lost its connection to `weights` or `bias`, so `backward()`"
-    " cannot reach them and nothing would be learned. That comes of `.data`, `.detach()`,"
+    " cannot reach them and nothing would be learned. Usual causes: `.data`, `.detach()`,"
     " `.numpy()`, `torch.tensor(...)` or `torch.no_grad()` in `forward`.",
 )
 BIAS_THOUGH_FALSE = Misconception(
@@ -200,8 +200,10 @@ def probe_forward(notebook, sizes, x, numbers):
     found = {"y": y.clone() if isinstance(y, torch.Tensor) else y, "used": {}, "cut": []}
     for name, tensor in used.items():
         found["used"][name] = tensor.detach().clone()
+        if not isinstance(y, torch.Tensor):
+            continue
         reached = False
-        if isinstance(y, torch.Tensor) and y.requires_grad and tensor.requires_grad:
+        if y.requires_grad and tensor.requires_grad:
             (grad,) = torch.autograd.grad(y.sum(), [tensor], retain_graph=True, allow_unused=True)
             reached = grad is not None
         if not reached:

@@ -1,5 +1,6 @@
 """`count_parameters`: how many numbers the trainable parameters hold."""
 
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
@@ -121,6 +122,11 @@ def reference(sizes):
 
 
 def mistakes(sizes):
+    return _mistakes(tuple(sizes))
+
+
+@cache
+def _mistakes(sizes):
     """Each a way to count, tried on the same module."""
 
     def trained(module):

@@ -1,5 +1,6 @@
 """`parameter_names`: every name that `named_parameters()` gives, as a list of str."""
 
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
@@ -119,6 +120,7 @@ def reference():
     return NAMES
 
 
+@cache
 def mistakes():
     """Each a wrong `parameter_names`, tried on the same module."""
 
@@ -188,9 +190,10 @@ def compare(got):
         fail("", because=ACCUMULATED)
     if sorted(map(str, got)) == sorted(NAMES):
         fail("", because=SORTED)
+    what = "other names" if len(got) == len(NAMES) else f"{len(got)} entries"
     fail(
-        f"For a module with {len(NAMES)} parameters, the names that `named_parameters()` gives were"
-        f" expected; your list has {len(got)} entries, or others."
+        f"The module in this check has {len(NAMES)} parameters, in modules inside modules; your list"
+        f" has {what}."
     )
 
 

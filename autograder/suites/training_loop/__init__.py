@@ -193,6 +193,31 @@ def probe_loop(notebook, task, start, x, y, criterion, plan):
     }
 
 
+OLD_GRAPH = Misconception(
+    "old-graph",
+    "Your `backward()` goes through a forward pass from before the last step, and the parameters it"
+    " noted are gone. Each step needs a forward pass of its own, and its `backward()` comes before"
+    " its `step()`.",
+)
+NO_GRAPH = Misconception(
+    "loss-without-graph",
+    "Your loss has no graph, so `backward()` finds no way to the parameters. Were the outputs cut off"
+    " (`detach`, `no_grad`, a new tensor, a plain number) before the loss?",
+)
+
+
+def run_loop(student, task, start, x, y, criterion, plan):
+    """Run the probe; name what PyTorch itself says about a graph."""
+    try:
+        return student.run(
+            probe_loop, task=task, start=start, x=x, y=y, criterion=criterion, plan=plan
+        )
+    except checks.Failure as failure:
+        says = failure.message
+        old = "modified by an inplace operation" in says or "the graph a second time" in says
+        fail(says, because=OLD_GRAPH if old else NO_GRAPH if "not have a grad_fn" in says else None)
+
+
 # ---------------------------------------------------------------- the same network in the grader
 
 
@@ -373,6 +398,9 @@ def series(found, epochs, per_epoch=1):
             because=ONE_NUMBER if single else None,
         )
     expect(bool(values), "", because=EMPTY)
+    expect(
+        len(values) <= 50 * epochs * per_epoch, f"Your list has {len(values)} losses: far too many."
+    )
     if per_epoch > 1 and len(values) == epochs * per_epoch:
         fail("", because=PER_BATCH)
     return torch.tensor(values, dtype=torch.float64)
@@ -399,9 +427,9 @@ MOVED_BESIDES = Misconception(
     " function changes them too.",
 )
 RETURN_INSIDE = Misconception(
-    "return-inside-loop",
-    "Your loop ends long before its time, as it does where `return` (or `break`) is indented into"
-    " it.",
+    "loop-ends-early",
+    "Only one epoch takes place, or even less. Is a `return` or `break` indented into the loop, or"
+    " is the loop over the epochs missing?",
 )
 EPOCH_TOO_FEW = Misconception(
     "one-epoch-too-few",
@@ -502,7 +530,7 @@ BROADCAST = Misconception(
 def check_steps(found, start, batches, epochs):
     """Check that each batch of each epoch has one step, along the gradient of its own loss."""
     expect(bool(found["passes"]), "", because=NO_FORWARD)
-    expect(all(each["own"] for each in found["passes"]), "", because=TRAINS_A_COPY)
+    expect(any(each["own"] for each in found["passes"]), "", because=TRAINS_A_COPY)
     steps = found["steps"]
     wanted = epochs * len(batches)
     if len(steps) != wanted:
@@ -573,7 +601,7 @@ def wrong_count(found, start, epochs, per_epoch):
     if count == 0:
         return NOT_GIVEN_OPTIMIZER if moved(found, start) else NO_STEP
     if count == epochs and per_epoch > 1:
-        return STEP_PER_EPOCH if len(found["passes"]) == epochs * per_epoch else ONE_BATCH
+        return {epochs * per_epoch: STEP_PER_EPOCH, epochs: ONE_BATCH}.get(len(found["passes"]))
     return {
         1: RETURN_INSIDE,
         per_epoch: RETURN_INSIDE,

@@ -23,7 +23,7 @@ from autograder.suites.training_loop import (
     loss_at,
     means,
     mse,
-    probe_loop,
+    run_loop,
     size_of_linex,
 )
 
@@ -97,9 +97,7 @@ def run(student, rng, modes=None, **plan):
     plan = {"batch_size": BATCH, **plan}
     if modes:
         plan["modes"] = modes
-    found = student.run(
-        probe_loop, task="evaluate", start=start, x=x, y=y, criterion="linex", plan=plan
-    )
+    found = run_loop(student, "evaluate", start, x, y, "linex", plan)
     return found, start, x, y
 
 

@@ -19,7 +19,7 @@ from autograder.suites.training_loop import (
     means,
     mse,
     places,
-    probe_loop,
+    run_loop,
     series,
     size_of_loss,
 )
@@ -67,7 +67,7 @@ def batches_of(x, y):
 def plain(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD; and where it started."""
     start, x, y = draw(suite_rng, SAMPLES, 2)
-    found = student.run(probe_loop, task="train", start=start, x=x, y=y, criterion="mse", plan=SGD)
+    found = run_loop(student, "train", start, x, y, "mse", SGD)
     return found, start, x, y
 
 
@@ -86,9 +86,7 @@ def test_steps(student, rng):
     """Each batch of each epoch takes one step, along the gradient of that batch's
     `criterion(outputs, labels)` alone."""
     start, x, y = draw(rng, SAMPLES, 1)
-    found = student.run(
-        probe_loop, task="train", start=start, x=x, y=y, criterion="linex", plan=SGD
-    )
+    found = run_loop(student, "train", start, x, y, "linex", SGD)
     check_steps(found, start, batches_of(x, y), EPOCHS)
 
 
@@ -190,15 +188,7 @@ train(network, loader, nn.MSELoss(), optimizer, 1, torch.device("cpu"))  # True 
 def test_training_mode(student, rng, mode):
     """Every batch goes through the model in training mode, whichever mode it came in."""
     start, x, y = draw(rng, SAMPLES, 2)
-    found = student.run(
-        probe_loop,
-        task="train",
-        start=start,
-        x=x,
-        y=y,
-        criterion="mse",
-        plan={**SGD, "modes": [mode] * 5},
-    )
+    found = run_loop(student, "train", start, x, y, "mse", {**SGD, "modes": [mode] * 5})
     modes = [each["modes"] for each in found["passes"] if each["graph"]]
     expect(bool(modes), "", because=NO_FORWARD)
     if all(all(each) for each in modes):
@@ -226,9 +216,7 @@ def test_device(student, rng):
     """The data of each batch, inputs and labels, are moved to `device`."""
     start, x, y = draw(rng, SAMPLES, 2)
     plan = {**SGD, "epochs": 1, "far": True}
-    check_device(
-        student.run(probe_loop, task="train", start=start, x=x, y=y, criterion="mse", plan=plan)
-    )
+    check_device(run_loop(student, "train", start, x, y, "mse", plan))
 
 
 ANY = """\
@@ -257,7 +245,5 @@ def test_any_optimizer(student, rng, plan, criterion):
     """It works with any criterion, and with any optimizer: the one that is given moves the
     parameters, and nothing else does."""
     start, x, y = draw(rng, SAMPLES, 3, classes=criterion == "classes")
-    found = student.run(
-        probe_loop, task="train", start=start, x=x, y=y, criterion=criterion, plan=plan
-    )
+    found = run_loop(student, "train", start, x, y, criterion, plan)
     check_optimizer(found, start, plan)

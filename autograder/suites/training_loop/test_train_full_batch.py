@@ -16,7 +16,7 @@ from autograder.suites.training_loop import (
     loss_at,
     mse,
     places,
-    probe_loop,
+    run_loop,
     series,
     size_of_loss,
 )
@@ -52,9 +52,7 @@ SGD = {"epochs": EPOCHS, "optimizer": "SGD", "options": {"lr": 0.1}}
 def plain(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD; and where it started."""
     start, x, y = draw(suite_rng, 11, 2)
-    found = student.run(
-        probe_loop, task="train_full_batch", start=start, x=x, y=y, criterion="mse", plan=SGD
-    )
+    found = run_loop(student, "train_full_batch", start, x, y, "mse", SGD)
     return found, start, x, y
 
 
@@ -73,9 +71,7 @@ def test_steps(student, rng):
     """Each epoch takes one step, along the gradient of that epoch's `criterion(outputs, labels)`
     alone."""
     start, x, y = draw(rng, 7, 1)
-    found = student.run(
-        probe_loop, task="train_full_batch", start=start, x=x, y=y, criterion="linex", plan=SGD
-    )
+    found = run_loop(student, "train_full_batch", start, x, y, "linex", SGD)
     check_steps(found, start, [(x, y)], EPOCHS)
 
 
@@ -115,15 +111,15 @@ def test_losses(plain):
         right = follow(start, [(x, y)] * count, mse, SGD)
     else:
         right = torch.stack([loss_at(p, x, y, mse) for p in before])
-    after = [step["after"] for step in found["steps"]]
-    after = after if len(after) == count else [start] * count
+    after = [loss_at(step["after"], x, y, mse) for step in found["steps"]]
+    late = [(AFTER_STEP, torch.stack(after))] if len(after) == count else []
     checks.close(
         got,
         right,
         "The list of losses",
         checks.roundoff(30, 3 + (count if before is None else 0)),
         among=[
-            (AFTER_STEP, torch.stack([loss_at(p, x, y, mse) for p in after])),
+            *late,
             (RUNNING_SUM, right.cumsum(0)),
             (RUNNING_SUM, right.cumsum(0) / torch.arange(1, count + 1)),
             (SAME, right[-1:].expand(count)),
@@ -167,7 +163,5 @@ def test_any_optimizer(student, rng, plan, criterion):
     """It works with any criterion, and with any optimizer: the one that is given moves the
     parameters, and nothing else does."""
     start, x, y = draw(rng, 7, 3, classes=criterion == "classes")
-    found = student.run(
-        probe_loop, task="train_full_batch", start=start, x=x, y=y, criterion=criterion, plan=plan
-    )
+    found = run_loop(student, "train_full_batch", start, x, y, criterion, plan)
     check_optimizer(found, start, plan)
