@@ -19,8 +19,9 @@ demo: install ## grade the sample submissions, write feedback, print the scores 
 	$(BIN)/python -m autograder demo
 
 test: install browser lint ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m autograder validate
+	$(BIN)/python -m autograder audit
 
 lint: install
 	$(BIN)/ruff check .

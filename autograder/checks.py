@@ -117,7 +117,7 @@ def kind(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, np.ndarray):
-        return f"a NumPy array of shape {value.shape}"
+        return f"a NumPy array of shape {value.shape}" if value.shape else "a NumPy number"
     if isinstance(value, Unknown):
         return f"of type `{value.type}`"
     return f"of type `{type(value).__name__}`"

@@ -19,21 +19,22 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-import zmq
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 from nbclient.util import ensure_async, run_sync
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from autograder import channel
 from autograder.sandbox import SandboxKernelManager, SandboxLimits
 
 _AGENT = resources.files("autograder").joinpath("agent.py").read_text(encoding="utf-8")
 
-#: A message larger than this breaks the connection that it came by.
-MAX_MESSAGE = 256 * 2**20
+#: What one output costs beside its text, and how many cells of a submission may show all they may.
+OVERHEAD = 200
+FULL_CELLS = 10
 
 
 class KernelTrouble(Exception):
@@ -104,6 +105,9 @@ class StudentKernel(NotebookClient):
         self._ran: list[int] = []
         self._replays = 0
         self._sizes: dict[int, int] = {}
+        self._shown = 0
+        self._heard_all = False
+        self._updates: dict[str, int] = {}
         self._sockets: tempfile.TemporaryDirectory[str] | None = None
         self.allow_errors = True
         self.interrupt_on_timeout = True
@@ -140,10 +144,6 @@ class StudentKernel(NotebookClient):
             }
             self.start_new_kernel(cwd=str(self.launch.folder), env={**os.environ, **own})
         self.start_new_kernel_client()
-        assert self.kc is not None
-        for channel in (self.kc.shell_channel, self.kc.iopub_channel, self.kc.control_channel):
-            with suppress(AttributeError, zmq.ZMQError):
-                channel.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
         if self.launch.sandbox is None:
             seed = (
                 "import random, numpy, torch\n"
@@ -151,6 +151,22 @@ class StudentKernel(NotebookClient):
                 f"torch.manual_seed({self.launch.seed}); del random, numpy, torch"
             )
             self._ask(seed, None, 60)
+
+    async def async_start_new_kernel_client(self) -> Any:
+        """Connect to the kernel, by bounded channels and no more of them than are read."""
+        assert self.km is not None
+        client: Any = self.km.client()
+        self.kc = client
+        channel.bound(client)
+        try:
+            client.start_channels(stdin=False, control=False)
+            await client.wait_for_ready(timeout=self.startup_timeout)
+        except Exception:
+            await self._async_cleanup_kernel()
+            raise
+        return client
+
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
 
     def close(self) -> None:
         """End the kernel and all that belongs to it."""
@@ -204,7 +220,7 @@ class StudentKernel(NotebookClient):
         if not self._alive or self._left() <= 0:
             self._give_error(cell, "NotRun", self._why_not())
             return
-        self._timed_out = False
+        self._timed_out = self._heard_all = False
         try:
             self.execute_cell(cell, index)
         except DeadKernelError:
@@ -216,6 +232,8 @@ class StudentKernel(NotebookClient):
             self._ran.append(index)
             if self._timed_out:
                 self._after_timeout(index)
+            elif not self._heard_all:
+                self._say(index, _TOO_FAST)
         self._trim(index)
 
     def _after_timeout(self, index: int) -> None:
@@ -265,38 +283,85 @@ class StudentKernel(NotebookClient):
 
     # ------------------------------------------------------------------------------------ output
 
+    def process_message(
+        self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
+    ) -> NotebookNode | None:
+        """Take a message for what it is where it has the form; all others are nobody's.
+
+        Widgets are among the others: nothing here shows them.
+        """
+        kind, content = msg["msg_type"], msg["content"]
+        if not _is_count(content.get("execution_count", 0)):
+            del content["execution_count"]
+        if kind == "status" and content.get("execution_state") == "idle":
+            self._heard_all = True
+            raise CellExecutionComplete
+        if not _is_output(kind, content):
+            return None
+        if kind == "update_display_data" and not self._may_update(content):
+            return None
+        with suppress(IndexError):  # an update of what has been cut or cleared since
+            return super().process_message(msg, cell, cell_index)
+        return None
+
+    def _may_update(self, content: dict[str, Any]) -> bool:
+        """Whether there is room for what a display is to show now, beside what the others do."""
+        name = (content.get("transient") or {}).get("display_id", "")
+        others = sum(self._updates.values()) - self._updates.get(name, 0)
+        size = OVERHEAD + len(json.dumps(content))
+        if others + size > FULL_CELLS * self.limits.output:
+            return False
+        self._updates[name] = size
+        return True
+
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
     ) -> NotebookNode | None:
         """Keep an output message unless the cell has already said enough."""
+        if self.clear_before_next_output:
+            self.clear_before_next_output = False
+            self.clear_display_id_mapping(cell_index)
+            self._sizes[cell_index] = 0
+            outs[:] = []
         spent = self._sizes.get(cell_index, 0)
-        if spent > self.limits.output:
+        if spent > self._room:
             return None
         content = msg["content"]
         if msg["msg_type"] == "stream":
-            room = self.limits.output - spent
-            self._sizes[cell_index] = spent + len(content["text"])
-            content["text"] = content["text"][: room + 1]
-            if outs and outs[-1].output_type == "stream" and outs[-1].name == content["name"]:
+            last = outs[-1] if outs else None
+            more = last and last.output_type == "stream" and last.name == content["name"]
+            self._sizes[cell_index] = spent + len(content["text"]) + (0 if more else OVERHEAD)
+            content["text"] = content["text"][: self._room - spent + 1]
+            if more:
                 outs[-1].text += content["text"]
                 return None
         else:
-            self._sizes[cell_index] = spent + len(json.dumps(content, default=str))
-            if self._sizes[cell_index] > self.limits.output:
+            self._sizes[cell_index] = spent + OVERHEAD + len(json.dumps(content))
+            if self._sizes[cell_index] > self._room:
                 return None
         return super().output(outs, msg, display_id, cell_index)
 
+    @property
+    def _room(self) -> int:
+        """What the cell that is running may show."""
+        return max(0, min(self.limits.output, FULL_CELLS * self.limits.output - self._shown))
+
     def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
         """Clear the outputs of a cell, and what they count."""
-        self._sizes[cell_index] = 0
+        if not msg["content"].get("wait"):
+            self._sizes[cell_index] = 0
         super().clear_output(outs, msg, cell_index)
 
     def _trim(self, index: int) -> None:
         """Say where output was cut; the limit is no error."""
-        if self._sizes.pop(index, 0) > self.limits.output:
-            size = self.limits.output // 2**10
-            note = f"\n[Output beyond {size} KiB was cut here.]\n"
-            self.nb.cells[index].outputs.append(new_output("stream", name="stdout", text=note))
+        size, room = self._sizes.pop(index, 0), self._room
+        if size > room:
+            self._say(index, f"Output beyond {room // 2**10} KiB was cut here.")
+        self._shown += min(size, room)
+
+    def _say(self, index: int, note: str) -> None:
+        text = f"\n[{note}]\n"
+        self.nb.cells[index].outputs.append(new_output("stream", name="stdout", text=text))
 
     # ------------------------------------------------------------------------------------ probes
 
@@ -382,4 +447,30 @@ class StudentKernel(NotebookClient):
         return True
 
 
+def _is_count(value: Any) -> bool:
+    """Whether a value can be the number of a cell's execution."""
+    return type(value) is int and 0 <= value < 10**6
+
+
+def _is_output(kind: str, content: dict[str, Any]) -> bool:
+    """Whether a message is one that puts something into a cell, in the form that it must have."""
+    transient = content.get("transient") or {}
+    if not isinstance(transient, dict) or not isinstance(transient.get("display_id", ""), str):
+        return False
+    match kind, content:
+        case "stream", {"name": "stdout" | "stderr", "text": str()}:
+            return True
+        case "error", {"ename": str(), "evalue": str(), "traceback": list(lines)}:
+            return all(isinstance(line, str) for line in lines)
+        case "display_data" | "execute_result" | "update_display_data", {
+            "data": dict(),
+            "metadata": dict(),
+        }:
+            return kind != "execute_result" or "execution_count" in content
+        case "execute_input" | "clear_output", _:
+            return True
+    return False
+
+
+_TOO_FAST = "Some output came too fast, or too much of it at once, and is not shown."
 _GARBLED = "The kernel sent messages in this cell that no kernel sends, and was replaced."

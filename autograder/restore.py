@@ -16,6 +16,8 @@ from nbgrader.api import Gradebook, Notebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.values import printable
+
 
 @dataclass(frozen=True)
 class ReleasedCell:
@@ -158,7 +160,11 @@ class RestoreNotebook(NbGraderPreprocessor):
 
 def notes_about(refused: Iterable, folder: Path) -> list[str]:
     """Say in the student's words which files of the submission were left alone."""
-    return [
-        f"The file `{item.path.relative_to(folder)}` was not used: it is {item.why}."
-        for item in refused
-    ]
+    notes = []
+    for item in refused:
+        name = printable(str(item.path.relative_to(folder)))
+        if item.path == folder:
+            notes.append(f"The files beside the notebook were not used: they are {item.why}.")
+        else:
+            notes.append(f"The file `{name}` was not used: it is {item.why}.")
+    return notes

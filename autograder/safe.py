@@ -7,7 +7,10 @@ tags; scripts, styles, remote addresses and everything unknown go.
 import base64
 import binascii
 import re
-from functools import lru_cache
+import signal
+import threading
+from collections.abc import Callable
+from functools import lru_cache, partial
 from html import escape
 from typing import Any
 
@@ -27,6 +30,12 @@ _TAGS = {
 }
 _IMAGE = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,[A-Za-z0-9+/=]+")
 _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
+_ESCAPE = re.compile(r"\x1b(\[[0-9;:?]*[ -/]*[@-~]?)?")
+#: Colours beyond this go: nbconvert takes its time for each.
+_MAX_ESCAPES = 2_000
+_MAX_MARKDOWN = 20 * 2**20
+#: Where no clock can be set, this many characters of HTML or markdown are few enough.
+_FEW = 2**13
 
 
 def _attribute(tag: str, name: str, value: str) -> bool:
@@ -61,8 +70,9 @@ def clean_markdown(source: str, attachments: dict[str, dict[str, str]]) -> str:
     """
     for name, bundle in attachments.items():
         for mime, data in bundle.items():
-            if valid := _base64(data):
-                source = source.replace(f"attachment:{name}", f"data:{mime};base64,{valid}")
+            valid, link = _base64(data), f"attachment:{name}"
+            if valid and source.count(link) * len(valid) + len(source) < _MAX_MARKDOWN:
+                source = source.replace(link, f"data:{mime};base64,{valid}")
     # nbconvert stops at an attachment that is not there.
     return _render(source.replace("attachment:", "missing-"))
 
@@ -72,7 +82,16 @@ def _render(source: str) -> str:
     try:
         html = clean_html(markdown2html(source))
     except Exception:  # nested beyond what the parser can do, say: then its text will do
-        html = f"<pre>{escape(source)}</pre>"
+        return _as_text(source)
+    return _one_block(html)
+
+
+def _as_text(source: str) -> str:
+    """Markdown that shows a text as it is."""
+    return _one_block(f"<pre>{escape(source)}</pre>")
+
+
+def _one_block(html: str) -> str:
     # HTML stays HTML in markdown up to the first empty line: leave none.
     html = (
         re.sub(r"\n(?=[ \t]*\n)", "&#10;", html)
@@ -119,13 +138,13 @@ def _clean_data(data: Any) -> dict[str, str]:
     kept = {mime: text for mime in _IMAGE_TYPES if (text := _base64(data.get(mime)))}
     if kept:
         return kept
-    if isinstance(svg := data.get("image/svg+xml"), str):
+    if svg := _text(data.get("image/svg+xml")):
         # Inside <img> a browser runs no script of an SVG and loads nothing for it.
         encoded = base64.b64encode(svg.encode()).decode()
         return {"text/html": f'<img alt="figure" src="data:image/svg+xml;base64,{encoded}">'}
-    if isinstance(html := data.get("text/html"), str):
+    if html := _text(data.get("text/html")):
         return {"text/html": clean_html(html)}
-    if isinstance(markdown := data.get("text/markdown"), str):
+    if markdown := _text(data.get("text/markdown")):
         return {"text/html": clean_markdown(markdown, {})}
     return {"text/plain": text} if (text := _text(data.get("text/plain"))) else {}
 
@@ -138,6 +157,8 @@ def _overwritten(text: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         value = "".join(item for item in value if isinstance(item, str))
+    if isinstance(value, str) and value.count("\x1b") > _MAX_ESCAPES:
+        value = _ESCAPE.sub("", value)
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
 
 
@@ -148,10 +169,18 @@ class SafeNotebook(NbGraderPreprocessor):
         config=True
     )
 
+    submission_bytes = Integer(
+        10 * 2**20, help="The most that the outputs of a submission may hold."
+    ).tag(config=True)
+    seconds = Integer(
+        20, help="Processor time to make the HTML and markdown of a submission safe with."
+    ).tag(config=True)
+
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
         """Clean every cell, then keep of the metadata what the grader itself wrote."""
+        self._seconds_left, self._room_left = float(self.seconds), self.submission_bytes
         kernelspec = nb.metadata.get("kernelspec", {})
         notes = nb.metadata.get("autograder", {}).get("notes", [])
         nb, resources = super().preprocess(nb, resources)
@@ -172,19 +201,71 @@ class SafeNotebook(NbGraderPreprocessor):
         cell.metadata = NotebookNode({"nbgrader": nbgrader} if nbgrader else {})
         if cell.cell_type == "code":
             cell.outputs = self._outputs(cell.outputs)
+            if not (type(cell.execution_count) is int and 0 <= cell.execution_count < 10**6):
+                cell.execution_count = None
         elif cell.cell_type == "markdown" and not nbgrader:
-            cell.source = clean_markdown(cell.source, cell.pop("attachments", {}))
+            images = cell.pop("attachments", {})
+            few = len(cell.source) < _FEW
+            clean = self._in_time(few, partial(clean_markdown, cell.source, images))
+            cell.source = _as_text(cell.source) if clean is None else clean
         elif cell.cell_type == "raw":
-            cell.source = clean_html(cell.source)
+            few = len(cell.source) < _FEW
+            clean = self._in_time(few, partial(clean_html, cell.source))
+            cell.source = escape(cell.source) if clean is None else clean
         return cell, resources
 
     def _outputs(self, outputs: list[Any]) -> list[NotebookNode]:
         kept: list[NotebookNode] = []
-        room = self.output_bytes
-        for output in filter(None, map(clean_output, outputs)):
-            room -= len(str(output))
-            if room < -1000 and output.output_type != "error":
-                note = "[Further output was cut here.]\n"
-                return [*kept, new_output("stream", name="stdout", text=note)]
-            kept.append(output)
+        room = min(self.output_bytes, self._room_left)
+        for output in outputs:
+            few = len(str(output)) < _FEW
+            made = self._in_time(few, partial(_cleaned, output))
+            if made is None:
+                made = [_note("Some output took too long to be made safe, and is not shown.")]
+            for each in made:
+                size = len(str(each))
+                room -= size
+                if room < -1000 and each.output_type != "error":
+                    return [*kept, _note("Further output was cut here.")]
+                self._room_left -= size
+                kept.append(each)
         return kept
+
+    def _in_time(self, few: bool, clean: Callable[[], Any]) -> Any:
+        """What `clean` returns; None where it takes longer than there is time for.
+
+        Parsers of HTML and of markdown need hours for what is made for that.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return clean() if few else None
+        if self._seconds_left <= 0:
+            return None
+        handler = signal.signal(signal.SIGVTALRM, _give_up)
+        left = self._seconds_left
+        self._seconds_left = 0.0
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, left, 1)
+            try:
+                return clean()
+            finally:
+                self._seconds_left = signal.setitimer(signal.ITIMER_VIRTUAL, 0)[0]
+        except (Exception, _TooLong):
+            return None
+        finally:
+            signal.signal(signal.SIGVTALRM, handler)
+
+
+def _cleaned(output: Any) -> list[NotebookNode]:
+    return list(filter(None, [clean_output(output)]))
+
+
+class _TooLong(BaseException):
+    """The time is up: for no library's `except Exception`."""
+
+
+def _give_up(*ignored: Any) -> None:
+    raise _TooLong
+
+
+def _note(text: str) -> NotebookNode:
+    return new_output("stream", name="stdout", text=f"[{text}]\n")

@@ -14,6 +14,11 @@ MAX_NOTEBOOK = 50 * 2**20
 MAX_FILE = 100 * 2**20
 MAX_CELLS = 2_000
 MAX_SOURCE = 2**18
+#: Lists, objects and items of a notebook's JSON together: it takes 100 bytes for each to read it.
+MAX_VALUES = 5 * 10**6
+#: What may lie beside a notebook. nbgrader needs a second for 500 files, and four for 1,000.
+MAX_FILES = 500
+MAX_FOLDER = 50 * 2**20
 
 _NEW_CELL = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
@@ -43,7 +48,10 @@ def read(path: Path) -> nbformat.NotebookNode:
     if why:
         raise NotANotebook(f"it is {why}")
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        if sum(map(text.count, ",[{")) > MAX_VALUES:
+            raise NotANotebook("it holds more values than a notebook can have")
+        data = json.loads(text)
     except OSError as error:
         raise NotANotebook(f"it cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, ValueError, RecursionError):
@@ -124,13 +132,27 @@ def unsafe(path: Path, limit: int = MAX_FILE) -> str:
 
 
 def refused_files(folder: Path) -> list[Refused]:
-    """The files beside a notebook that must not be copied: links, devices, and huge ones."""
+    """The files beside a notebook that must not be copied: links, devices, and huge ones.
+
+    Where there are too many of them, or too much together, the folder stands for all.
+    """
     found = []
+    count = size = 0
     for where, folders, files in os.walk(folder):
         here = Path(where)
         # A linked folder is listed among `folders`; os.walk does not follow it, nbgrader neither.
         for name in files + [each for each in folders if (here / each).is_symlink()]:
             path = here / name
-            if path.suffix != ".ipynb" and (why := unsafe(path)):
+            if path.suffix == ".ipynb":
+                continue
+            count += 1
+            if not str(path.relative_to(folder)).isprintable():
+                found.append(Refused(path, "under a name that cannot be printed"))
+            elif why := unsafe(path):
                 found.append(Refused(path, why))
+            else:
+                size += path.lstat().st_size
+            if count > MAX_FILES or size > MAX_FOLDER:
+                why = f"more than {MAX_FILES} files or {MAX_FOLDER // 2**20} MiB"
+                return [Refused(folder, why)]
     return found

@@ -9,10 +9,12 @@ import hashlib
 import hmac
 import logging
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -34,6 +36,10 @@ _OPTIONS = (
     *("--capture=no", "--assert=plain", "--import-mode=importlib", "--disable-plugin-autoload"),
     *(word for name in _UNUSED for word in ("-p", f"no:{name}")),
 )
+
+
+# What no value of a student's can make a suite raise: the suite is wrong, and no score is made up.
+_NEVER_THE_STUDENT = (pytest.FixtureLookupError, NameError, ImportError, SyntaxError)
 
 
 class SuiteError(Exception):
@@ -105,7 +111,9 @@ def run(
 def _pytest(paths: Sequence[Path], session: "_Session", *options: str) -> None:
     ini = ["-c", str(SUITES / "pytest.ini"), "--rootdir", str(SUITES)]
     with _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
-        status = pytest.main([*_OPTIONS, *ini, *options, *map(str, paths)], plugins=[session])
+        status = pytest.main(
+            [*_OPTIONS, *ini, *options, *map(str, paths)], plugins=[session, session.fixtures()]
+        )
     if session.problems:
         raise SuiteError("\n".join(session.problems))
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -145,20 +153,27 @@ class _Session:
 
     # ------------------------------------------------------------------------ what suites may use
 
-    @pytest.fixture(scope="session")
-    def student(self) -> Student | None:
-        """The handle of the submission that is being graded."""
-        return self.handle
+    def fixtures(self) -> ModuleType:
+        """The fixtures, as a plug-in module: pytest wants no methods with a scope."""
 
-    @pytest.fixture
-    def rng(self, request: pytest.FixtureRequest) -> torch.Generator:
-        """A generator of this test's own, seeded by the submission's recorded seed."""
-        return self._generator(request.node.nodeid)
+        @pytest.fixture(scope="session")
+        def student() -> Student | None:
+            """The handle of the submission that is being graded."""
+            return self.handle
 
-    @pytest.fixture(scope="module")
-    def suite_rng(self, request: pytest.FixtureRequest) -> torch.Generator:
-        """Like `rng`, one for the whole suite: for fixtures whose probe serves several tests."""
-        return self._generator(request.node.nodeid)
+        @pytest.fixture
+        def rng(request: pytest.FixtureRequest) -> torch.Generator:
+            """A generator of this test's own, seeded by the submission's recorded seed."""
+            return self._generator(request.node.nodeid)
+
+        @pytest.fixture(scope="module")
+        def suite_rng(request: pytest.FixtureRequest) -> torch.Generator:
+            """Like `rng`, one for the whole suite: for fixtures whose probe serves many tests."""
+            return self._generator(request.node.nodeid)
+
+        module = ModuleType("autograder_fixtures")
+        module.__dict__.update(student=student, rng=rng, suite_rng=suite_rng)
+        return module
 
     def _generator(self, name: str) -> torch.Generator:
         key = hmac.new(self.seed.encode(), name.encode(), hashlib.sha256).digest()
@@ -229,12 +244,14 @@ class _Session:
             return error.value
         if isinstance(error.value, AssertionError) and str(error.value):
             return Failure(str(error.value))
+        if isinstance(error.value, _NEVER_THE_STUDENT):
+            self.problems.append(f"{item.nodeid} is broken: {error.value!r}")
         if not isinstance(error.value, Exception):
             raise error.value  # an interrupt of the grader's own, say: no student's fault
         self.log.error(
             "%s could not cope with what the student's code returned: %s",
             item.nodeid,
-            error.getrepr(style="short"),
+            "".join(traceback.format_exception(error.value)),
         )
         return Failure("This check could not make sense of what your code returned.")
 

@@ -96,7 +96,14 @@ def _outcome(tree: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Outcome:
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError("a text was expected")
-    return value[:2000]
+    return printable(value[:2000])
+
+
+def printable(text: str) -> str:
+    """A text without what no file can hold, and what a terminal or a page would obey."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth: int) -> Any:
@@ -105,6 +112,8 @@ def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth
         raise ValueError("too many or too deeply nested values")
     if isinstance(tree, list):
         return [_decode(item, tensors, nodes, depth + 1) for item in tree]
+    if isinstance(tree, str):
+        return tree.encode("utf-8", "replace").decode()
     if not isinstance(tree, dict):
         return tree
     ((kind, value),) = tree.items()
@@ -117,5 +126,8 @@ def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth
     if kind == "?":
         return Unknown(_text(value)[:80])
     if kind == "dict":
-        return {key: _decode(item, tensors, nodes, depth + 1) for key, item in value.items()}
-    raise ValueError(f"unknown kind of value: {kind}")
+        return {
+            key.encode("utf-8", "replace").decode(): _decode(item, tensors, nodes, depth + 1)
+            for key, item in value.items()
+        }
+    raise ValueError("unknown kind of value")

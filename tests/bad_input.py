@@ -273,7 +273,7 @@ CASES = [
     Case("syntax-error", 70, "", syntax_error),
     Case("missing-name", 75, "`MLP` is not defined", missing_name),
     Case("returns-none", 90, "None (is a `return` missing?)", returns_none),
-    Case("returns-nan", 85, "holds NaN", returns_nan),
+    Case("returns-nan", 90, "holds NaN", returns_nan),
     Case("returns-a-monster", 90, "", returns_a_monster),
     Case("prints-100-mb", 100, "", prints_100_mb),
     Case("prints-a-million-lines", 100, "", prints_a_million_lines),

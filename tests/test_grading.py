@@ -11,8 +11,6 @@ import nbformat
 import pytest
 import sqlalchemy
 from nbformat.v4 import new_code_cell
-from nbgrader.apps import NbGraderAPI
-from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.workspace import Workspace
 
@@ -88,9 +86,17 @@ def test_scores_are_saved_together_or_not_at_all(course: Workspace, solution: So
     assert course.score("parameters", "ann") == 100
 
 
-def test_the_python_api_and_the_export_agree(
-    course: Workspace, solution: Solution, monkeypatch: pytest.MonkeyPatch
-) -> None:
+BY_API = """\
+from nbgrader.apps import NbGraderAPI
+from traitlets.config.loader import PyFileConfigLoader
+
+api = NbGraderAPI(config=PyFileConfigLoader("nbgrader_config.py", path=".").load_config())
+result = api.autograde("parameters", "bea")
+assert result["success"], result
+"""
+
+
+def test_the_python_api_and_the_export_agree(course: Workspace, solution: Solution) -> None:
     nb = solution("parameters")
     own = next(c for c in nb.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "MLP")
     own.source = "MLP = None"
@@ -99,10 +105,7 @@ def test_the_python_api_and_the_export_agree(
     course.nbgrader("autograde", "parameters", "--student", "ann")
     by_command = course.tests("parameters", "ann")
 
-    monkeypatch.chdir(course.folder)
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(course.folder)).load_config()
-    api = NbGraderAPI(config=config)
-    assert api.autograde("parameters", "bea")["success"]
+    subprocess.run([sys.executable, "-c", BY_API], cwd=course.folder, check=True)
     assert course.tests("parameters", "bea") == by_command
     assert course.score("parameters", "ann") == course.score("parameters", "bea") == 75
 

@@ -211,11 +211,10 @@ def test_sure_and_right(student, given):
     if first != first or second != second:
         fail("", because=NOT_A_NUMBER)
     expect(max(abs(first), abs(second)) < 1e30, "", because=INFINITE)
-    # Compared with the loss of the unsure answers: the value of that is another test's matter.
     expect(abs(usual) > 1e-3, "The loss of usual answers is about 0: it does not work yet.")
     expect(
-        abs(second) < 0.02 * abs(usual) and abs(first) < abs(usual),
-        "If answers are sure and right, they should cost about nothing; with yours they do.",
+        abs(second) < 0.02,
+        "If every answer is sure and right, the loss should be about 0; yours is not.",
         because=formula_mistake(usual, given),
     )
 

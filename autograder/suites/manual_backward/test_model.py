@@ -23,8 +23,8 @@ BACKWARDS = Misconception(
 )
 ONE_ANSWER = Misconception(
     "always-the-same-answer",
-    "Your model gives the same answer for every picture. Does each step follow from the gradients,"
-    " and are the pictures and the classes in the same order?",
+    "Your model gives the same answer for every picture. Either it was trained on pictures of one"
+    " class only, or its steps lead away from the goal: look whether the learning curve falls.",
 )
 
 
@@ -64,12 +64,13 @@ def accuracy(student):
         y = held_out(size)[1]
         answers = [(w @ x + b > 0).long() for x in as_it_was_trained(size, colours)]
         percents = [100 * float((each == y).double().mean()) for each in answers]
-        percent, answers = max(zip(percents, answers, strict=True), key=lambda pair: pair[0])
-        if percent <= 10:
+        if max(percents) >= 90:
+            return max(percents)
+        if percents[0] <= 10:
             fail("", because=BACKWARDS)
-        if bool((answers == answers[0]).all()):
+        if bool((answers[0] == answers[0][0]).all()):
             fail("", because=ONE_ANSWER)
-        return percent
+        return percents[0]
 
     try:
         return measure()

@@ -123,11 +123,7 @@ def test_percent(student, rng):
         right = int(torch.randint(12, 18, (), generator=rng))
         yhat, y = draw(rng, (right, M - right, 0, 0))
         wanted, among = results(yhat, y)
-        values = {}
-        for mistake, value in among:
-            values.setdefault(mistake.name, []).append(float(value))
-        apart = [v for each in values.values() for v in each] + [wanted]
-        if min(abs(a - b) for i, a in enumerate(apart) for b in apart[:i]) > 0.05:
+        if _apart([(None, wanted), *among]):
             break
     got = ask(student, yhat, y)
     checks.close(
@@ -161,9 +157,8 @@ def test_tie(student, rng):
         class0, class1 = _forms(right + ties0), _forms(right + ties1)
         same_way = (FRACTION, COUNT, BY_ROWS, ERRORS)
         others = [pair for pair in results(yhat, y)[1] if pair[0] not in same_way]
-        apart = [(a, b) for a in class0 for b in class1]
-        apart += [(a, b) for a in [*class0, *class1] for _, b in others]
-        if min(abs(float(a) - float(b)) for a, b in apart) > 0.05:
+        ties = [("class 0", value) for value in class0] + [("class 1", value) for value in class1]
+        if _apart([*ties, *others]):
             break
     got = ask(student, yhat, y)
     # Percent, fraction, count, or errors instead: that is another test's matter.
@@ -174,6 +169,15 @@ def test_tie(student, rng):
     fail(
         "The result fits neither ties of class 0 nor ties of class 1.",
         because=checks.diagnose(got, -1.0, 0.01, others, scale=1.0),
+    )
+
+
+def _apart(results):
+    """Whether no two different causes, of pairs (cause, value), give the same value."""
+    return all(
+        one is other or abs(float(a) - float(b)) > 0.05
+        for place, (one, a) in enumerate(results)
+        for other, b in results[:place]
     )
 
 

@@ -251,7 +251,8 @@ def layers_of(found, sizes):
     for place, pair in enumerate(pairs):
         fitting = [tensors[i] for i, shape in enumerate(shapes) if shape in (pair, pair[::-1])]
         if len(fitting) != 1:
-            only_last = sorted(shapes) == sorted([(pairs[-1][1],), pairs[-1]])
+            last = [[sizes[-1]], sorted(sizes[-2:])]
+            only_last = sorted(map(sorted, shapes)) == sorted(last)
             which = f"that maps `sizes[{place}]` to `sizes[{place + 1}]` numbers"
             fail(
                 f"Of {len(pairs)} layers, the one {which} is missing."
@@ -264,7 +265,7 @@ def layers_of(found, sizes):
         fitting = [tensors[i] for i, s in enumerate(shapes) if s in ((columns,), (1, columns))]
         expect(
             len(fitting) == 1,
-            "Every layer should have one bias with a number for each of its outputs; yours have not.",
+            "Every layer should have one bias, with a number for each of its outputs.",
         )
         layer.append(fitting[0].reshape(-1))
     return layers

@@ -352,7 +352,8 @@ class Start:
         if std < 1e-6:
             fail("", because=CONSTANT)
         kurtosis = ((values - mean) ** 4).mean().item() / std**4
-        if len(values.unique()) < n / 2:
+        head = values[:5000]
+        if len(head.unique()) < len(head) / 2:
             fail("", because=REPEATED)
         centred = abs(mean) < 6 * std / n**0.5
         if centred and abs(std - 1) < 6 / (2 * n) ** 0.5 and (kurtosis > 2.3 or n < 500):
@@ -402,7 +403,9 @@ def test_forward(student, rng):
     numbers = draw(rng)
     x = numbers.pop("x")
     found = student.run(probe_forward, sizes=[5, 3], x=x, numbers=numbers)
-    used = numbers | found["used"]
+    # Numbers that the probe could not replace count as they are, but for zeros: with zeros in it
+    # a layer that computes nothing would be right.
+    used = numbers | {n: mine for n, mine in found["used"].items() if mine.abs().max() > 0.1}
     weights, bias = used["weights"], used["bias"]
     if tuple(weights.shape) == (3, 5):
         weights = weights.T

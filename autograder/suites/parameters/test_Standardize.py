@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from autograder import checks
-from autograder.checks import Misconception, expect, fail, kind
+from autograder.checks import Misconception, expect, fail
 from autograder.formulas import drawn, in_double
 
 PLAIN = Misconception(
@@ -169,9 +169,10 @@ def probe_saved(notebook, x, mean, std):
     other = notebook.Standardize(2 * mean, 3 * std)
     found = {"state": len(state), "buffers": len(list(module.buffers())), "before": None}
     try:
-        found["before"] = other(x.clone())
+        found["before"] = other(x.clone()).nan_to_num()
         other.load_state_dict(state)
-        found["forward"], found["loaded"] = module(x.clone()), other(x.clone())
+        found["forward"] = module(x.clone()).nan_to_num()
+        found["loaded"] = other(x.clone()).nan_to_num()
     except Exception:  # `forward` itself is another test's matter: the state has to do
         other.load_state_dict(state)
         for name, held in (("forward", module), ("loaded", other)):
@@ -245,10 +246,6 @@ def test_saved(student, rng):
     if found["state"] < 2:
         fail("", because=NOT_PERSISTENT if found["buffers"] >= 2 else PLAIN)
     before, loaded, forward = found["before"], found["loaded"], found["forward"]
-    for each in (loaded, forward):
-        expect(
-            isinstance(each, torch.Tensor), f"`forward(x)` should be a tensor; it is {kind(each)}."
-        )
     if checks.is_close(loaded, forward, checks.roundoff(2)):
         return
     stale = before is not None and checks.is_close(loaded, before, checks.roundoff(2))

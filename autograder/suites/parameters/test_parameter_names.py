@@ -192,8 +192,8 @@ def compare(got):
         fail("", because=SORTED)
     what = "other names" if len(got) == len(NAMES) else f"{len(got)} entries"
     fail(
-        f"The module in this check has {len(NAMES)} parameters, in modules inside modules; your list"
-        f" has {what}."
+        f"The module in this check has {len(NAMES)} parameters, in modules inside modules; your"
+        f" list has {what}."
     )
 
 

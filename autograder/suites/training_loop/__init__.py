@@ -201,8 +201,8 @@ OLD_GRAPH = Misconception(
 )
 NO_GRAPH = Misconception(
     "loss-without-graph",
-    "Your loss has no graph, so `backward()` finds no way to the parameters. Were the outputs cut off"
-    " (`detach`, `no_grad`, a new tensor, a plain number) before the loss?",
+    "Your loss has no graph, so `backward()` finds no way to the parameters. Were the outputs cut"
+    " off (`detach`, `no_grad`, a new tensor, a plain number) before the loss?",
 )
 
 
@@ -233,6 +233,30 @@ def draw(rng, samples, outputs, classes=False):
     if classes:
         return start, x, torch.randint(outputs, (samples,), generator=rng)
     return start, x, 0.6 * torch.randn(samples, outputs, generator=rng) + 0.8
+
+
+def draw_batches(rng, samples, outputs, size, criterion):
+    """The same for batches of `size`, the last of them short: the grader's batches come too.
+
+    Drawn again until no wrong mean over the batches is like the right one by chance.
+    """
+    while True:
+        start, x, y = draw(rng, samples, outputs)
+        y[-(samples % size) :] -= 2
+        batches = list(zip(x.split(size), y.split(size), strict=True))
+        losses = torch.stack([loss_at(start, *batch, criterion) for batch in batches])[None]
+        right, others = means(losses, sizes_of(batches))
+        if losses[0, -1] > 2 * losses[0, :-1].max() and all_apart(right, others):
+            return start, x, y, batches
+
+
+def sizes_of(batches):
+    return torch.tensor([float(len(x)) for x, _ in batches], dtype=torch.float64)
+
+
+def all_apart(right, others):
+    """Whether every mistake's value is at least a tenth away from the right one."""
+    return all(bool(((value / right - 1).abs() > 0.1).all()) for _, value in others)
 
 
 def forward(parameters, x):
@@ -681,10 +705,10 @@ FULL_SIZE = Misconception(
 
 
 def means(losses, sizes):
-    """What people take for the sample-weighted mean of each row of `losses`."""
+    """The sample-weighted mean of each row of `losses`, and what people take for it."""
     total, count = sizes.sum(), losses.shape[1]
-    weighted = (losses * sizes).sum(1)
-    return [
+    weighted, fewer = (losses * sizes).sum(1), (losses * sizes)[:, :-1].sum(1)
+    return weighted / total, [
         (UNWEIGHTED, losses.mean(1)),
         (LAST_BATCH, losses[:, -1]),
         (FIRST_BATCH, losses[:, 0]),
@@ -693,6 +717,8 @@ def means(losses, sizes):
         (WRONG_COUNT, weighted / count),
         (WRONG_COUNT, losses.sum(1) / total),
         (FULL_SIZE, losses.sum(1) * sizes[0] / total),
+        (LAST_SKIPPED, fewer / sizes[:-1].sum()),
+        (LAST_SKIPPED, fewer / total),
     ]
 
 

@@ -10,21 +10,22 @@ from autograder.suites.training_loop import (
     BROADCAST,
     GRAPH_KEPT,
     IGNORED,
-    LAST_SKIPPED,
     NO_FORWARD,
     NO_RETURN,
     NUMPY,
     ROOT,
     SWAPPED,
     TENSORS,
+    all_apart,
     check_device,
-    draw,
+    draw_batches,
     linex,
     loss_at,
     means,
     mse,
     run_loop,
     size_of_linex,
+    sizes_of,
 )
 
 BATCH = 5
@@ -92,26 +93,46 @@ FROZEN = Misconception(
 )
 
 
-def run(student, rng, modes=None, **plan):
-    start, x, y = draw(rng, SAMPLES, 1)
+def run(student, drawn, **plan):
+    start, x, y, _ = drawn
     plan = {"batch_size": BATCH, **plan}
-    if modes:
-        plan["modes"] = modes
-    found = run_loop(student, "evaluate", start, x, y, "linex", plan)
-    return found, start, x, y
+    return run_loop(student, "evaluate", start, x, y, "linex", plan)
 
 
 @pytest.fixture(scope="module")
-def mixed(student, suite_rng):
-    """What happens to a model with a mix of modes and with gradients; and where it started."""
-    grads = [torch.randn(p.shape, generator=suite_rng) for p in draw(suite_rng, 2, 1)[0]]
-    return *run(student, suite_rng, MIXED, grads=grads), grads
+def drawn(suite_rng):
+    """A network, data for it, their batches; and the mean loss with what people take for it."""
+    while True:
+        start, x, y, batches = draw_batches(suite_rng, SAMPLES, 1, BATCH, linex)
+        sizes = sizes_of(batches)
+
+        def mean(criterion, take, batches=batches, sizes=sizes, start=start):
+            losses = torch.stack([loss_at(start, *batch, criterion) for batch in batches])[None]
+            return take(means(losses, sizes))
+
+        right, others = mean(linex, lambda both: both)
+        for mistake, criterion in (
+            (SWAPPED, lambda outputs, labels: linex(labels, outputs)),
+            (IGNORED, mse),
+            (BROADCAST, lambda outputs, labels: linex(outputs, labels.T)),
+            (ROOT, lambda outputs, labels: linex(outputs, labels).sqrt()),
+        ):
+            others.append((mistake, mean(criterion, lambda both: both[0])))
+        if all_apart(right, others):
+            return (start, x, y, batches), right, others
 
 
 @pytest.fixture(scope="module")
-def otherwise(student, suite_rng, mixed):
+def mixed(student, suite_rng, drawn):
+    """What happens to a model with a mix of modes and with gradients; and the gradients."""
+    grads = [torch.randn(p.shape, generator=suite_rng) for p in drawn[0][0]]
+    return run(student, drawn[0], modes=MIXED, grads=grads), grads
+
+
+@pytest.fixture(scope="module")
+def otherwise(student, drawn):
     """The same with another mix of modes."""
-    return run(student, suite_rng, OTHERWISE)
+    return run(student, drawn[0], modes=OTHERWISE)
 
 
 MEAN = """\
@@ -124,9 +145,9 @@ print(evaluate(network, batches, nn.MSELoss(), torch.device("cpu")))  # 1.6"""
 
 @pytest.mark.points(4)
 @pytest.mark.example(MEAN)
-def test_mean_loss(mixed):
+def test_mean_loss(mixed, drawn):
     """The result is the mean loss over all samples (not over batches), as a Python float."""
-    found, start, x, y, _ = mixed
+    found = mixed[0]
     result = found["result"]
     expect(result is not None, "", because=NO_RETURN)
     if isinstance(result, torch.Tensor) and result.numel() == 1:
@@ -136,33 +157,13 @@ def test_mean_loss(mixed):
         isinstance(result, float),
         f"The mean loss should be a Python float; yours is {kind(result)}.",
     )
-    got = checks.number(result, "The mean loss")
-    batches = list(zip(x.split(BATCH), y.split(BATCH), strict=True))
-
-    def each(criterion):
-        return torch.stack([loss_at(start, *batch, criterion) for batch in batches])[None]
-
-    losses = each(linex)
-    sizes = torch.tensor([float(len(item)) for item, _ in batches], dtype=torch.float64)
-    fewer, rest = losses[:, :-1], sizes[:-1]
-    among = means(losses, sizes)
-    among += [
-        (LAST_SKIPPED, (fewer * rest).sum(1) / rest.sum()),
-        (LAST_SKIPPED, (fewer * rest).sum(1) / sizes.sum()),
-    ]
-    for mistake, criterion in (
-        (SWAPPED, lambda outputs, labels: linex(labels, outputs)),
-        (IGNORED, mse),
-        (BROADCAST, lambda outputs, labels: linex(outputs, labels.T)),
-        (ROOT, lambda outputs, labels: linex(outputs, labels).sqrt()),
-    ):
-        among.append((mistake, (each(criterion) * sizes).sum(1) / sizes.sum()))
+    (start, x, y, _), right, others = drawn
     checks.close(
-        got,
-        float((losses * sizes).sum() / sizes.sum()),
+        checks.number(result, "The mean loss"),
+        float(right),
         "The mean loss",
         checks.roundoff(30, 3),
-        among=[(mistake, float(value)) for mistake, value in among],
+        among=[(mistake, float(value)) for mistake, value in others],
         message="The number is not the mean loss over all samples of the loader.",
         scale=size_of_linex(start, x, y),
     )
@@ -179,7 +180,7 @@ evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))  # False False Fals
 @pytest.mark.example(EVAL)
 def test_eval_mode(mixed):
     """All samples go through the model in evaluation mode, the modules inside it included."""
-    found, *_ = mixed
+    found, _ = mixed
     expect(bool(found["passes"]), "", because=NO_FORWARD)
     passes = found["passes"]
     if any(any(each["modes"]) for each in passes):
@@ -202,7 +203,7 @@ evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))  # False False Fals
 @pytest.mark.example(NO_GRAPH)
 def test_no_graph(mixed):
     """Nothing is noted for a gradient: the outputs of the model have no graph."""
-    found, *_ = mixed
+    found, _ = mixed
     expect(bool(found["passes"]), "", because=NO_FORWARD)
     expect(not any(each["graph"] for each in found["passes"]), "", because=GRAPH)
 
@@ -219,9 +220,9 @@ print([module.training for module in network.modules()])  # [True, True, False, 
 @pytest.mark.example(RESTORED)
 def test_modes_restored(mixed, otherwise):
     """Every module's mode is afterwards what it was before, also where the modes are mixed."""
-    for found in (mixed[0], otherwise[0]):
+    for found in (mixed[0], otherwise):
         expect(bool(found["passes"]), "", because=NO_FORWARD)
-    after = mixed[0]["modes"], otherwise[0]["modes"]
+    after = mixed[0]["modes"], otherwise["modes"]
     if after == (MIXED, OTHERWISE):
         return
     off, on = [False] * 5, [True] * 5
@@ -249,9 +250,10 @@ print(torch.is_grad_enabled(), network.weight.requires_grad)              # True
 
 @pytest.mark.points(1)
 @pytest.mark.example(UNTOUCHED)
-def test_untouched(mixed):
+def test_untouched(mixed, drawn):
     """Parameters and gradients stay as they were, and gradients can be computed again."""
-    found, start, _, _, grads = mixed
+    found, grads = mixed
+    start = drawn[0][0]
     expect(bool(found["passes"]), "", because=NO_FORWARD)
     same = all(torch.equal(p, q) for p, q in zip(found["after"], start, strict=True))
     expect(same, "", because=TRAINS)
@@ -272,7 +274,6 @@ print(evaluate(network, loader, nn.MSELoss(), torch.device("cuda")))  # one numb
 
 @pytest.mark.points(2)
 @pytest.mark.example(DEVICE)
-def test_device(student, rng):
+def test_device(student, drawn):
     """The data of each batch, inputs and labels, are moved to `device`."""
-    found, *_ = run(student, rng, far=True)
-    check_device(found)
+    check_device(run(student, drawn[0], far=True))

@@ -14,7 +14,9 @@ from autograder.suites.training_loop import (
     check_optimizer,
     check_steps,
     draw,
+    draw_batches,
     follow,
+    linex,
     loss_at,
     means,
     mse,
@@ -22,6 +24,7 @@ from autograder.suites.training_loop import (
     run_loop,
     series,
     size_of_loss,
+    sizes_of,
 )
 
 EPOCHS, BATCH = 3, 5
@@ -56,19 +59,16 @@ NOT_RESET = Misconception(
     " start its sum anew.",
 )
 
-SGD = {"epochs": EPOCHS, "batch_size": BATCH, "optimizer": "SGD", "options": {"lr": 0.1}}
-
-
-def batches_of(x, y):
-    return list(zip(x.split(BATCH), y.split(BATCH), strict=True))
+SGD = {"epochs": EPOCHS, "batch_size": BATCH, "optimizer": "SGD", "options": {"lr": 0.05}}
+# Small enough that nothing grows beyond all bounds where the gradients add up.
+SLOW = {**SGD, "options": {"lr": 0.01}}
 
 
 @pytest.fixture(scope="module")
 def plain(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD; and where it started."""
-    start, x, y = draw(suite_rng, SAMPLES, 2)
-    found = run_loop(student, "train", start, x, y, "mse", SGD)
-    return found, start, x, y
+    drawn = draw_batches(suite_rng, SAMPLES, 2, BATCH, mse)
+    return run_loop(student, "train", *drawn[:3], "mse", SGD), drawn
 
 
 STEPS = """\
@@ -85,9 +85,9 @@ print(network.weight.item())  # about 1.536: from 3 to 2.4 to 1.92 to 1.536"""
 def test_steps(student, rng):
     """Each batch of each epoch takes one step, along the gradient of that batch's
     `criterion(outputs, labels)` alone."""
-    start, x, y = draw(rng, SAMPLES, 1)
-    found = run_loop(student, "train", start, x, y, "linex", SGD)
-    check_steps(found, start, batches_of(x, y), EPOCHS)
+    start, x, y, batches = draw_batches(rng, SAMPLES, 1, BATCH, linex)
+    found = run_loop(student, "train", start, x, y, "linex", SLOW)
+    check_steps(found, start, batches, EPOCHS)
 
 
 RETURNED = """\
@@ -119,59 +119,66 @@ print(train(network, batches, nn.MSELoss(), optimizer, 2, torch.device("cpu"))) 
 def test_mean_loss(plain):
     """An epoch's loss is the mean over its samples (not over its batches), each batch's loss being
     the one from before its step."""
-    found, start, x, y = plain
+    found, (start, x, y, batches) = plain
     expect(bool(found["passes"]), "", because=NO_FORWARD)
-    batches = batches_of(x, y)
     got = series(found, EPOCHS, len(batches))
-    at = places(found, start, EPOCHS * len(batches))
-    sizes = torch.tensor([float(len(item)) for item, _ in batches], dtype=torch.float64)
-    skipping = follow(start, batches[:-1] * EPOCHS, mse, SGD).reshape(EPOCHS, -1)
-    skipped = [
-        (LAST_SKIPPED, (skipping * sizes[:-1]).sum(1) / sizes[:-1].sum()),
-        (LAST_SKIPPED, skipping.mean(1)),
-        (LAST_SKIPPED, (skipping * sizes[:-1]).sum(1) / sizes.sum()),
-        (FIRST_BATCH, follow(start, batches[:1] * EPOCHS, mse, SGD)),
-    ]
-    if at is None:
-        losses = follow(start, batches * EPOCHS, mse, SGD).reshape(EPOCHS, -1)
-        others = []
+    turns, sizes = batches * EPOCHS, sizes_of(batches)
+    at = places(found, start, len(turns))
+    if at is None:  # as many steps as no right answer takes
+        losses = follow(start, turns, mse, SGD).reshape(EPOCHS, -1)
+        others = fewer_batches(start, batches, sizes)
     else:
-        turns = [*zip(at, batches * EPOCHS, strict=True)]
-        losses = torch.stack([loss_at(p, *batch, mse) for p, batch in turns]).reshape(EPOCHS, -1)
-        others = means(losses, sizes)
-        others += [
-            (NOT_RESET, (losses * sizes).sum(1).cumsum(0) / sizes.sum()),
-            (NOT_RESET, losses.mean(1).cumsum(0)),
-            (
-                NOT_RESET,
-                (losses * sizes).sum(1).cumsum(0) / (sizes.sum() * torch.arange(1, EPOCHS + 1)),
-            ),
-        ]
-        if len(found["steps"]) == len(turns):
-            after = [step["after"] for step in found["steps"]]
-            pairs = zip(after, batches * EPOCHS, strict=True)
-            late = torch.stack([loss_at(p, *batch, mse) for p, batch in pairs])
-            late = late.reshape(EPOCHS, -1)
-            last = after[len(batches) - 1 :: len(batches)]
-            ends = torch.stack(
-                [loss_at(p, *batch, mse) for p in last for batch in batches]
-            ).reshape(EPOCHS, -1)
-            others += [
-                (AFTER_STEP, (late * sizes).sum(1) / sizes.sum()),
-                (AFTER_STEP, late.mean(1)),
-                (END_OF_EPOCH, (ends * sizes).sum(1) / sizes.sum()),
-                (END_OF_EPOCH, ends.mean(1)),
-            ]
-    count = min(len(got), EPOCHS)
+        losses = each_loss(at, turns)
+        others = other_losses(found, losses, turns, sizes)
+    right, _ = means(losses, sizes)
+    count = min(len(got), EPOCHS)  # how many there should be is another test's matter
     checks.close(
         got[:count],
-        ((losses * sizes).sum(1) / sizes.sum())[:count],
+        right[:count],
         "The list of losses",
-        checks.roundoff(30, 3 if at else len(batches) * EPOCHS),
-        among=[(mistake, value[:count]) for mistake, value in (*others, *skipped)],
+        checks.roundoff(30, 3 if at else len(turns)),
+        among=[(mistake, value[:count]) for mistake, value in others],
         message="The losses are not the epochs' means over all samples.",
         scale=max(size_of_loss(p, x, y) for p in (at or [start])),
     )
+
+
+def each_loss(at, turns):
+    """The loss of each batch at the parameters `at`, a row an epoch."""
+    losses = [loss_at(p, *batch, mse) for p, batch in zip(at, turns, strict=True)]
+    return torch.stack(losses).reshape(EPOCHS, -1)
+
+
+def fewer_batches(start, batches, sizes):
+    """What comes of training without the last batch, or with the first alone."""
+    skipping = follow(start, batches[:-1] * EPOCHS, mse, SGD).reshape(EPOCHS, -1)
+    weighted = (skipping * sizes[:-1]).sum(1)
+    return [
+        (LAST_SKIPPED, weighted / sizes[:-1].sum()),
+        (LAST_SKIPPED, weighted / sizes.sum()),
+        (LAST_SKIPPED, skipping.mean(1)),
+        (FIRST_BATCH, follow(start, batches[:1] * EPOCHS, mse, SGD)),
+    ]
+
+
+def other_losses(found, losses, turns, sizes):
+    """What people take for an epoch's loss where the steps are right."""
+    right, others = means(losses, sizes)
+    epochs = torch.arange(1, EPOCHS + 1)
+    others += [
+        (NOT_RESET, right.cumsum(0)),
+        (NOT_RESET, right.cumsum(0) / epochs),
+        (NOT_RESET, losses.mean(1).cumsum(0)),
+        (NOT_RESET, losses.mean(1).cumsum(0) / epochs),
+    ]
+    if len(found["steps"]) == len(turns):
+        after = [step["after"] for step in found["steps"]]
+        batches = losses.shape[1]
+        ends = [p for p in after[batches - 1 :: batches] for _ in range(batches)]
+        for mistake, late in ((AFTER_STEP, after), (END_OF_EPOCH, ends)):
+            late = each_loss(late, turns)
+            others += [(mistake, means(late, sizes)[0]), (mistake, late.mean(1))]
+    return others
 
 
 MODE = """\
@@ -231,7 +238,7 @@ loader = DataLoader(TensorDataset(torch.eye(3), torch.tensor([0, 3, 1])), batch_
 optimizer = optim.Adam(classifier.parameters())  # the labels are class numbers here
 print(train(classifier, loader, nn.CrossEntropyLoss(), optimizer, 2, torch.device("cpu")))"""
 
-MOMENTUM = {**SGD, "options": {"lr": 0.05, "momentum": 0.8, "weight_decay": 0.1}}
+MOMENTUM = {**SGD, "options": {"lr": 0.01, "momentum": 0.8, "weight_decay": 0.1}}
 # With this eps a step is well-conditioned also where a gradient is nearly zero.
 ADAM = {**SGD, "optimizer": "Adam", "options": {"lr": 0.05, "eps": 0.1}}
 

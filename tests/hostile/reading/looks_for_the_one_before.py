@@ -1,0 +1,19 @@
+"""Looks for traces of whoever was graded before: files, history, variables, caches, random state.
+
+Every kernel starts as a fork of the same fresh process, with file systems of its own.
+"""
+# score: 100
+# says: found: \[\]
+
+# cell: before MyLinear
+import os
+import readline
+import linecache
+
+found = [name for place in ("/tmp", "/dev/shm") for name in os.listdir(place) if name[0] != "."]
+found += [name for name in os.listdir(".") if name != "parameters.ipynb"]
+found += [line for line in get_ipython().history_manager.input_hist_raw if "own" in line]
+found += [name for name in linecache.cache if "ipykernel_" in name and "hostile" in name]
+found += [readline.get_history_item(n) for n in range(readline.get_current_history_length())]
+found += [name for name in get_ipython().user_ns if name in ("seen", "answers", "kernel")]
+print("found:", found)
