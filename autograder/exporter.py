@@ -62,7 +62,8 @@ class SubmissionExporter(NotebookExporter):
             self._converter.assignments[str(folder)] = []  # nbgrader lists it as failed
             return
         self._set_aside_timestamp(folder / "timestamp.txt")
-        self._refused[str(folder)] = refused = refused_files(folder)
+        refused = refused_files(folder, self._directory.assignment_id)
+        self._refused[str(folder)] = refused
         # nbgrader copies what lies beside a notebook, following links; an ignored path it leaves.
         ignored = [glob.escape(str(item.path)) for item in refused]
         self._directory.ignore = [*self._directory.ignore, *ignored]

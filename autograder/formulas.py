@@ -67,10 +67,13 @@ def drawn(
     for _ in range(1000):
         inputs = make()
         exact = in_double(inputs)
-        wanted, among = reference(**exact), mistakes(**exact)
-        values = [("", wanted), *((mistake.name, value) for mistake, value in among)]
+        wanted = _flat(reference(**exact))
+        values = [("", wanted)]
+        values += [(mistake.name, _flat(value)) for mistake, value in mistakes(**exact)]
+        numbers = isinstance(wanted, torch.Tensor) and wanted.numel() > 0
+        distance = margin * float(wanted.abs().max()) if numbers else margin
         if all(
-            one == other or _apart(value, another, margin * _size(wanted))
+            one == other or _apart(value, another, distance)
             for place, (one, value) in enumerate(values)
             for other, another in values[:place]
         ):
@@ -100,13 +103,7 @@ def _flat(value: Any) -> Any:
         return value
 
 
-def _size(value: Any) -> float:
-    value = _flat(value)
-    return float(value.abs().max()) if isinstance(value, torch.Tensor) and value.numel() else 1.0
-
-
 def _apart(one: Any, other: Any, distance: float) -> bool:
-    one, other = _flat(one), _flat(other)
     if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
         return bool(one != other)
     if one.shape != other.shape:

@@ -131,7 +131,7 @@ def unsafe(path: Path, limit: int = MAX_FILE) -> str:
     return ""
 
 
-def refused_files(folder: Path) -> list[Refused]:
+def refused_files(folder: Path, assignment: str) -> list[Refused]:
     """The files beside a notebook that must not be copied: links, devices, and huge ones.
 
     Where there are too many of them, or too much together, the folder stands for all.
@@ -146,7 +146,9 @@ def refused_files(folder: Path) -> list[Refused]:
             if path.suffix == ".ipynb":
                 continue
             count += 1
-            if not str(path.relative_to(folder)).isprintable():
+            if path.relative_to(folder).parts[0] == f"{assignment}.html":
+                found.append(Refused(path, "under the name of its feedback"))
+            elif not str(path.relative_to(folder)).isprintable():
                 found.append(Refused(path, "under a name that cannot be printed"))
             elif why := unsafe(path):
                 found.append(Refused(path, why))

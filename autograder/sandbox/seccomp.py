@@ -152,9 +152,9 @@ _CONDITIONS: dict[str, tuple[_When, ...]] = {
     "sched_setattr": (_When(0, (_THE_KERNELS_INIT,)),),
     "sched_setparam": (_When(0, (_THE_KERNELS_INIT,)),),
     "sched_setscheduler": (_When(0, (_THE_KERNELS_INIT,)),),
-    # The second argument is whose priority: one's own only.
-    "setpriority": (_When(1, (0,), inverted=True),),
-    "ioprio_set": (_When(1, (0,), inverted=True),),
+    # Whose priority: a process's, and one's own. Those of a user are init's too.
+    "setpriority": (_When(0, (0,), inverted=True), _When(1, (0,), inverted=True)),
+    "ioprio_set": (_When(0, (1,), inverted=True), _When(1, (0,), inverted=True)),
 }
 
 _ERRORS: dict[str, int] = {

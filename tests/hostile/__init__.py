@@ -9,7 +9,7 @@ A file is a docstring (what it tries, what must happen), a head of comment lines
     # assignment: parameters    the notebook that it starts from, solved; this one if left out
 
     # cell: MyLinear            what follows replaces the source of this cell
-    # cell: before MLP          what follows is a code cell of the student's own, put before that one
+    # cell: before MLP          a code cell of the student's own, put before that one
     # cell: after test_MLP      or after it
     # markdown: before MLP      the same for text
     # handed in:                what follows runs in the test: it changes `nb`, or fills `folder`

@@ -13,16 +13,31 @@ from autograder.checks import Failure
 from autograder.student import StudentError
 
 
-def probe_lr(notebook, dim, lr, state, calls, stand_in=False):
+def probe_lr(notebook, dim, lr, state, calls, fresh=False, stand_in=False):
     """Make an `LR`, put `state` into it and call its methods; say what each call left behind.
 
     `state` holds `w` and `b`. A call has the name of a method (or `train`), its arguments and,
-    where they count, the `grads` to put in place before it. With `stand_in`, `self.sigmoid` is
-    replaced by an arbitrary function.
+    where they count, the `grads` to put in place before it. With `fresh`, each call gets a model
+    of its own. With `stand_in`, `self.sigmoid` is replaced by an arbitrary function.
     """
     device = notebook.device
 
-    def put(name, value):
+    def make():
+        given = lr.clone().to(device)
+        try:
+            model = notebook.LR(dim, given)
+        except Exception:  # a constructor that does not work is another test's matter
+            model = notebook.LR.__new__(notebook.LR)
+        if isinstance(model, nn.Module) and "_parameters" not in vars(model):
+            nn.Module.__init__(model)
+        for name, value in {"lr": given, **state}.items():
+            put(model, name, value)
+        if stand_in:
+            model.sigmoid = lambda *z, **named: 2 * [*z, *named.values()][0] + 5
+        return model
+
+    def put(model, name, value):
+        parameters, buffers = (vars(model).get(name, {}) for name in ("_parameters", "_buffers"))
         value = value.clone().to(device)
         old = getattr(model, name, None)
         if isinstance(old, torch.Tensor) and old.numel() == value.numel():
@@ -35,7 +50,7 @@ def probe_lr(notebook, dim, lr, state, calls, stand_in=False):
         else:
             here[name] = nn.Parameter(value) if here is parameters else value
 
-    def put_grads(dw, db):
+    def put_grads(model, dw, db):
         new = {"dw": dw.clone().to(device), "db": db.clone().to(device)}
         for name, of in (("dw", "w"), ("db", "b")):
             if getattr(model, of).numel() == new[name].numel():
@@ -48,23 +63,11 @@ def probe_lr(notebook, dim, lr, state, calls, stand_in=False):
     def copy(value):
         return value.detach().clone() if isinstance(value, torch.Tensor) else value
 
-    lr = lr.clone().to(device)
-    try:
-        model = notebook.LR(dim, lr)
-    except Exception:  # a constructor that does not work is another test's matter
-        model = notebook.LR.__new__(notebook.LR)
-    if isinstance(model, nn.Module) and "_parameters" not in vars(model):
-        nn.Module.__init__(model)
-    parameters, buffers = (vars(model).get(name, {}) for name in ("_parameters", "_buffers"))
-    for name, value in {"lr": lr, **state}.items():
-        put(name, value)
-    if stand_in:
-        model.sigmoid = lambda *z, **named: 2 * [*z, *named.values()][0] + 5
-
-    left = []
+    left, model = [], None
     for call in calls:
+        model = make() if fresh or model is None else model
         if "grads" in call:
-            put_grads(**call["grads"])
+            put_grads(model, **call["grads"])
         arguments = [a.to(device) if isinstance(a, torch.Tensor) else a for a in call["with"]]
         if call["do"] == "train":
             returned = notebook.train(model, *arguments)

@@ -82,6 +82,11 @@ def probe_init(notebook, dim, lr):
 
 
 @pytest.fixture(scope="module")
+def found(student, draw):
+    return student.run(probe_init, **draw)
+
+
+@pytest.fixture(scope="module")
 def draw(suite_rng):
     """The width of the pictures and a learning rate, other ones for each submission."""
     dim = int(torch.randint(4, 9, (), generator=suite_rng))
@@ -96,9 +101,8 @@ print(model.w.any(), model.b)            # tensor(False) tensor(0.)"""
 
 @pytest.mark.points(2)
 @pytest.mark.example(ZEROS)
-def test_w_and_b(student, draw):
+def test_w_and_b(found, draw):
     """`w` is a column of zeros, `(dim, 1)`, and `b` a scalar zero, both float32."""
-    found = student.run(probe_init, **draw)
     w, b, dim = found["w"], found["b"], draw["dim"]
     if isinstance(w, torch.Tensor) and tuple(w.shape) == (dim,):
         fail("", because=W_FLAT)
@@ -122,9 +126,8 @@ print(LR(5, lr=torch.scalar_tensor(0.25)).lr)  # tensor(0.2500)"""
 
 @pytest.mark.points(1)
 @pytest.mark.example(RATE)
-def test_lr(student, draw):
+def test_lr(found, draw):
     """`lr` is kept as it is given, a scalar tensor; it is 0.01 where none is given."""
-    found = student.run(probe_init, **draw)
     for got, wanted in zip(found["lr"], (0.01, float(draw["lr"])), strict=True):
         if isinstance(got, float):
             fail("", because=LR_NUMBER)
@@ -141,9 +144,8 @@ print(model.grads["dw"].shape, model.grads["db"].shape)  # torch.Size([5, 1]) to
 
 @pytest.mark.points(1)
 @pytest.mark.example(GRADS)
-def test_grads(student, draw):
+def test_grads(found, draw):
     """`grads` is a dictionary with `dw`, of the shape of `w`, and `db`, of the shape of `b`."""
-    found = student.run(probe_init, **draw)
     grads = found["grads"]
     expect(isinstance(grads, dict), f"`grads` should be a dictionary; yours is {_kind(grads)}.")
     values = list(grads.values())
@@ -166,9 +168,8 @@ print(one.w is two.w, one.grads is two.grads)       # False False"""
 
 @pytest.mark.points(1)
 @pytest.mark.example(OWN)
-def test_own(student, draw):
+def test_own(found):
     """Each model is a working `nn.Module`, and has `w`, `b` and `grads` of its own."""
-    found = student.run(probe_init, **draw)
     expect(found["module"], "`LR` should be a subclass of `nn.Module`.")
     expect(found["ready"], "", because=NO_SUPER)
     expect(not found["shared"], "", because=SHARED)

@@ -1,1 +1,20 @@
 """Suites of `parameters`: what a module registers, and what it computes with it."""
+
+from autograder.checks import Misconception, fail
+from autograder.student import StudentError
+
+NO_SUPER = Misconception(
+    "super-init-missing",
+    "Your `__init__` puts something into the module before the module is set up: the line"
+    " `super().__init__()`, which was given at its start, is missing or comes too late.",
+)
+
+
+def run(student, probe, **inputs):
+    """Run a probe that makes a module of the student's; name what PyTorch says of its set-up."""
+    try:
+        return student.run(probe, **inputs)
+    except StudentError as error:
+        if "before Module.__init__() call" in error.message:
+            fail("", because=NO_SUPER)
+        raise

@@ -8,6 +8,7 @@ from autograder import checks
 from autograder.checks import Misconception, expect, fail
 from autograder.formulas import drawn, in_double
 from autograder.student import StudentError
+from autograder.suites.parameters import run
 
 PLAIN_TENSOR = Misconception(
     "plain-tensor",
@@ -171,10 +172,11 @@ def probe_forward(notebook, sizes, x, numbers):
     for name, given in numbers.items():
         mine = getattr(layer, name, None)
         if not isinstance(mine, torch.Tensor):
-            dims = given.dim()
-            mine = next((p for p in layer.parameters() if p.dim() == dims), None)
-        if mine is None:
-            continue
+            others = [*layer.parameters(), *layer.buffers(), *vars(layer).values()]
+            others = [t for t in others if isinstance(t, torch.Tensor) and t.dim() == given.dim()]
+            if not others:
+                continue
+            mine = others[0]
         turned = given.dim() == 2 and tuple(mine.shape) == (given.shape[1], given.shape[0])
         try:
             with torch.no_grad():
@@ -259,7 +261,7 @@ print(layer.weights.dtype)                    # torch.float32"""
 def test_shapes(student):
     """`weights` is `(in_features, out_features)`, `bias` is `(out_features,)`, both float32, and
     `in_features` and `out_features` are kept."""
-    found = student.run(probe_layer, sizes=[5, 3])
+    found = run(student, probe_layer, sizes=[5, 3])
     weights, bias = found["weights"]["attribute"], found["bias"]["attribute"]
     if isinstance(weights, torch.Tensor) and tuple(weights.shape) == (3, 5):
         fail("", because=TRANSPOSED)
@@ -285,7 +287,7 @@ for name, parameter in layer.named_parameters():
 @pytest.mark.example(REGISTERED)
 def test_registered(student):
     """`parameters()` holds the weights and the bias, ready to be trained, and nothing else."""
-    found = student.run(probe_layer, sizes=[5, 3])
+    found = run(student, probe_layer, sizes=[5, 3])
     for name in ("weights", "bias"):
         one = found[name]
         if not isinstance(one["used"], torch.Tensor):
@@ -382,7 +384,7 @@ print(layer.weights.abs().max())                  # larger than 3: a few are far
 @pytest.mark.parametrize("name", ["weights", "bias"])
 def test_standard_normal(student, name):
     """`weights` and `bias` start as random numbers of a standard normal distribution."""
-    value = student.run(probe_layer, sizes=[23, 997])[name]["used"]
+    value = run(student, probe_layer, sizes=[23, 997])[name]["used"]
     expect(isinstance(value, torch.Tensor), f"Your layer has no `{name}` with numbers in it.")
     value = checks.tensor(value, f"`{name}`", tuple(value.shape))
     Start.compare(value, name=f"`{name}`")
@@ -402,7 +404,7 @@ def test_forward(student, rng):
     """`forward(x)` of a matrix with one sample a row is `x @ weights + bias`."""
     numbers = draw(rng)
     x = numbers.pop("x")
-    found = student.run(probe_forward, sizes=[5, 3], x=x, numbers=numbers)
+    found = run(student, probe_forward, sizes=[5, 3], x=x, numbers=numbers)
     # Numbers that the probe could not replace count as they are, but for zeros: with zeros in it
     # a layer that computes nothing would be right.
     used = numbers | {n: mine for n, mine in found["used"].items() if mine.abs().max() > 0.1}
@@ -421,9 +423,9 @@ def test_forward(student, rng):
 LEADING = """\
 layer = MyLinear(3, 2)
 x = torch.randn(4, 5, 3)
-print(layer(x).shape)                                             # torch.Size([4, 5, 2])
-print((layer(x)[1] - layer(x[1])).abs().max())                    # 0, or nearly
-print(layer(x.reshape(2, 2, 5, 3)).shape)                         # torch.Size([2, 2, 5, 2])"""
+print(layer(x).shape)                           # torch.Size([4, 5, 2])
+print(layer(x.reshape(2, 2, 5, 3)).shape)       # torch.Size([2, 2, 5, 2])
+print((layer(x)[1] - layer(x[1])).abs().max())  # 0, or nearly"""
 
 
 @pytest.mark.points(2)
@@ -433,12 +435,12 @@ def test_leading_shapes(student, rng):
     numbers = draw(rng, samples=24)
     rows = numbers.pop("x")
     # First that a matrix works at all; what it should give is another test's matter.
-    alone = student.run(probe_forward, sizes=[5, 3], x=rows, numbers=numbers)["y"]
+    alone = run(student, probe_forward, sizes=[5, 3], x=rows, numbers=numbers)["y"]
     alone = checks.tensor(alone, "`forward(x)` of a matrix", (24, 3))
     for shape in ((6, 4), (4, 2, 3)):
         try:
-            found = student.run(
-                probe_forward, sizes=[5, 3], x=rows.reshape(*shape, 5), numbers=numbers
+            found = run(
+                student, probe_forward, sizes=[5, 3], x=rows.reshape(*shape, 5), numbers=numbers
             )
         except StudentError as error:
             fail(str(error), because=ONLY_MATRICES if error.kind == "error" else None)
@@ -463,11 +465,12 @@ def test_gradient(student, rng):
     """`backward()` reaches what `forward` used: the weights and the bias can learn."""
     numbers = draw(rng)
     x = numbers.pop("x")
-    found = student.run(probe_forward, sizes=[5, 3], x=x, numbers=numbers)
+    found = run(student, probe_forward, sizes=[5, 3], x=x, numbers=numbers)
     y = found["y"]
     expect(
         isinstance(y, torch.Tensor), f"`forward(x)` should be a tensor; yours is {checks.kind(y)}."
     )
+    expect(bool(found["used"]), "Your layer holds no numbers that `backward()` could reach.")
     expect(not found["cut"], "", because=GRADIENT_CUT)
 
 
@@ -484,7 +487,7 @@ def test_without_bias(student, rng):
     """With `bias=False` the attribute `bias` is `None`, and nothing is added."""
     inputs = draw(rng)
     inputs["bias"] = torch.zeros(3)
-    found = student.run(probe_without, sizes=[5, 3], **inputs)
+    found = run(student, probe_without, sizes=[5, 3], **inputs)
     expect(
         found["has"],
         "With `bias=False` your layer has no attribute `bias` at all: it should be there and be"

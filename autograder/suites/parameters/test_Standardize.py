@@ -6,6 +6,7 @@ import torch
 from autograder import checks
 from autograder.checks import Misconception, expect, fail
 from autograder.formulas import drawn, in_double
+from autograder.suites.parameters import run
 
 PLAIN = Misconception(
     "plain-tensor",
@@ -153,13 +154,13 @@ def probe_forward(notebook, x, mean, std):
 
 
 def probe_register(notebook, mean, std):
-    """What a new module holds, in whatever way, and how much of that are parameters."""
+    """How many parameters a new module has, and whether it holds anything, in whatever way."""
     module = notebook.Standardize(mean.clone(), std.clone())
     held = [*module.parameters(), *module.buffers()]
     for name, value in vars(module).items():
         if isinstance(value, torch.Tensor) or (not name.startswith("_") and value):
             held.append(value)
-    return {"parameters": len(list(module.parameters())), "held": len(held)}
+    return {"parameters": len(list(module.parameters())), "holds": bool(held)}
 
 
 def probe_saved(notebook, x, mean, std):
@@ -212,10 +213,10 @@ def probe_moved(notebook, x, mean, std):
 
 
 FORWARD = """\
-module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.5]))
-x = torch.tensor([[14.0, 1.0], [10.0, 2.5], [2.0, 2.0]])
-print(module(x))             # tensor([[ 1., -2.], [ 0.,  1.], [-2.,  0.]])
-print(module(x[:1]))         # tensor([[ 1., -2.]]): the same row, whatever the others are"""
+module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.01]))
+x = torch.tensor([[14.0, 1.98], [10.0, 2.01], [2.0, 2.0]])
+print(module(x))      # [[1, -2], [0, 1], [-2, 0]], each to four digits
+print(module(x[:1]))  # [[1, -2]]: the same, whatever the other rows are"""
 
 
 @pytest.mark.points(10)
@@ -224,7 +225,7 @@ print(module(x[:1]))         # tensor([[ 1., -2.]]): the same row, whatever the 
 def test_forward(student, rng, case):
     """`forward(x)` is `(x - mean) / std`, feature by feature."""
     inputs = draw(rng, **case)
-    found = student.run(probe_forward, **inputs)
+    found = run(student, probe_forward, **inputs)
     shape = tuple(inputs["x"].shape)
     compare(checks.tensor(found, "`forward(x)`", shape, torch.float32), **inputs)
 
@@ -242,7 +243,7 @@ print(module(x), other(x))  # the same"""
 @pytest.mark.example(SAVED)
 def test_saved(student, rng):
     """`mean` and `std` are in `state_dict()`: saved with the module, and loaded again."""
-    found = student.run(probe_saved, **draw(rng))
+    found = run(student, probe_saved, **draw(rng))
     if found["state"] < 2:
         fail("", because=NOT_PERSISTENT if found["buffers"] >= 2 else PLAIN)
     before, loaded, forward = found["before"], found["loaded"], found["forward"]
@@ -266,9 +267,9 @@ print(list(module.parameters()))  # []: nothing that an optimizer would find"""
 def test_not_trained(student, rng):
     """`mean` and `std` are no parameters: an optimizer does not find them."""
     inputs = draw(rng)
-    found = student.run(probe_register, mean=inputs["mean"], std=inputs["std"])
+    found = run(student, probe_register, mean=inputs["mean"], std=inputs["std"])
     expect(found["parameters"] == 0, "", because=PARAMETER)
-    expect(found["held"] > 0, "Your module keeps neither `mean` nor `std`.")
+    expect(found["holds"], "Your module keeps neither `mean` nor `std`.")
 
 
 MOVED = """\
@@ -282,7 +283,10 @@ print(module(torch.ones(3, 2, device="meta")).device)  # meta
 @pytest.mark.example(MOVED)
 def test_moved(student, rng):
     """`.to(...)` moves and converts `mean` and `std` along with the module."""
-    found = student.run(probe_moved, **draw(rng))
+    inputs = draw(rng)
+    kept = run(student, probe_register, mean=inputs["mean"], std=inputs["std"])
+    expect(kept["holds"], "Your module keeps neither `mean` nor `std`.")
+    found = run(student, probe_moved, **inputs)
     if found["moved"] or (found["converted"] and found["held"] >= 2 and found["follows"]):
         return
     fail(

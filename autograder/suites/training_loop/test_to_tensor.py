@@ -190,8 +190,8 @@ def test_dtypes(student, rng):
 
 LAYOUTS_EXAMPLE = """\
 array = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-print(to_tensor(array.T, torch.device("cpu")))     # three rows of two: 1 4, 2 5, 3 6
-print(to_tensor(array[::-1], torch.device("cpu"))) # the row 4 5 6 comes first"""
+print(to_tensor(array.T, torch.device("cpu")))      # three rows of two: 1 4, 2 5, 3 6
+print(to_tensor(array[::-1], torch.device("cpu")))  # the row 4 5 6 comes first"""
 
 LAYOUTS = {
     "transposed": lambda array: array.T,

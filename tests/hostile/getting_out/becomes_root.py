@@ -11,6 +11,7 @@ import glob
 import os
 import re
 import subprocess
+from pathlib import Path
 
 gained = []
 for change in (
@@ -18,8 +19,8 @@ for change in (
     lambda: os.setresuid(0, 0, 0),
     lambda: os.setgroups([0]),
     lambda: os.setgid(0),
-    lambda: open("/proc/self/uid_map", "w").write("0 0 4294967295"),
-    lambda: open("/proc/self/oom_score_adj", "w").write("-1000"),
+    lambda: Path("/proc/self/uid_map").write_text("0 0 4294967295"),
+    lambda: Path("/proc/self/oom_score_adj").write_text("-1000"),
     lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50)),
     lambda: os.nice(-5),
     lambda: os.mknod("/tmp/disk", 0o60666, os.makedev(8, 0)),

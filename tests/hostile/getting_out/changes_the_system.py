@@ -11,6 +11,7 @@ import glob
 import os
 import socket
 import time
+from pathlib import Path
 
 changed = []
 for path in (
@@ -29,7 +30,7 @@ for path in (
 ):
     try:
         content = open(path).read()
-        open(path, "w").write(content)
+        Path(path).write_text(content)
         changed.append(path)
     except OSError:
         pass

@@ -3,7 +3,7 @@
 The page loads nothing for them and runs none of them.
 """
 # score: 100
-# never: 127\.0\.0\.1:\d+/beacon"
+# never: (?i)<[^>]*\s(src|srcset|data|poster|background|action|style)="[^">]*beacon
 # never: (?i)<(script|iframe|object|embed|svg|form|link|meta|base|style|video|audio)[^>]*beacon
 # never: (?i)<[^>]*\son\w+=[^>]*beacon
 

@@ -3,7 +3,7 @@
 Images come from attachments alone; no address, relative or not, is left in place or looked up.
 """
 # score: 100
-# never: src="[^d]
+# never: <img[^>]*src="[^d]
 # never: \]\(\.\./
 # never: file:///
 

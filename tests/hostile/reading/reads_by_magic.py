@@ -4,7 +4,6 @@ They run in the kernel and see what it sees.
 """
 # score: 100
 # says: done
-# never: BEGIN SOLUTION
 
 # cell: before MLP
 %load <course>/source/notes.txt
