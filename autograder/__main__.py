@@ -24,6 +24,9 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")
     command.add_argument("--only", nargs="*", metavar="NAME", help="only these entries")
     command.add_argument("--kind", choices=["correct", "wrong"], help="only this kind of entry")
+    command.add_argument(
+        "--share", type=int, default=1, metavar="N", help="only every Nth entry of each corpus"
+    )
     command.add_argument("--jobs", type=int, default=2, help="course folders at a time")
     command.add_argument("--keep", type=Path, help="keep the graded course folders here")
     command.set_defaults(run=_audit)
@@ -72,7 +75,7 @@ def _validate(arguments: argparse.Namespace) -> int:
 def _audit(arguments: argparse.Namespace) -> int:
     entries = []
     for assignment in arguments.assignments or sorted(p.stem for p in audit.CORPUS.glob("*.toml")):
-        entries += audit.load(assignment)
+        entries += audit.load(assignment)[:: arguments.share]
     if arguments.only:
         entries = [entry for entry in entries if entry.name in arguments.only]
     if arguments.kind:
