@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test lint release validate audit bench browser
+.PHONY: help install demo test lint release validate hostile audit bench browser
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,7 @@ demo: install ## grade the sample submissions, write feedback, print the scores 
 	$(BIN)/python -m autograder demo
 
 test: install browser lint ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_hostile.py
 	$(BIN)/python -m autograder validate
 	$(BIN)/python -m autograder audit --share 12
 
@@ -30,6 +30,9 @@ lint: install
 
 release: install ## make release/ anew from source/
 	$(BIN)/python -m autograder release
+
+hostile: install ## the corpus of hostile submissions, through plain nbgrader autograde
+	$(BIN)/python -m pytest tests/test_hostile.py
 
 validate: install ## every solution notebook earns full marks, every released one none
 	$(BIN)/python -m autograder validate
