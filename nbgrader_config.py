@@ -20,12 +20,11 @@ c.GenerateAssignment.force = True
 # ---- grading: the trusted side. Each step is one class; the order matters. -----------------------
 c.Autograde.exporter_class = "autograder.exporter.SubmissionExporter"  # checks course and files
 c.Autograde.sanitize_preprocessors = [
-    "autograder.restore.RestoreNotebook",  # locked cells, missing cells and metadata as released
+    # Locked cells, missing cells and all metadata as released: nothing is left to do for nbgrader's
+    # OverwriteCells, DeduplicateIds and CheckCellMetadata.
+    "autograder.restore.RestoreNotebook",
     "nbgrader.preprocessors.ClearOutput",
-    "nbgrader.preprocessors.DeduplicateIds",
     "nbgrader.preprocessors.OverwriteKernelspec",
-    "nbgrader.preprocessors.OverwriteCells",
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.Autograde.autograde_preprocessors = [
     "autograder.grade.GradeNotebook",  # runs the student kernel, and the hidden suites here
@@ -34,7 +33,6 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.LimitOutput",
     "autograder.save.SaveGrades",  # all scores of a submission at once
     "nbgrader.preprocessors.AssignLatePenalties",
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
 # ---- limits of one submission --------------------------------------------------------------------

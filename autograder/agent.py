@@ -13,6 +13,7 @@ import random
 import struct
 import sys
 import traceback
+from types import CodeType
 from typing import Any
 
 import numpy
@@ -191,15 +192,14 @@ def describe(error: BaseException) -> dict[str, str]:
     }
 
 
-def run(names: dict[str, Any], source: str, blob: str, watch: bool) -> str:
-    """Call the probe in `source` with the notebook's `names`; give back the packed outcome.
+def run(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) -> str:
+    """Call the probe that `code` defines with the notebook's `names`; give back the packed outcome.
 
     The random state, the grad mode and the notebook's names are afterwards what they were.
     """
-    tree, tensors = unpack(base64.b64decode(blob))
-    inputs = decode(tree, tensors)
+    arguments = decode(*unpack(inputs))
     space = {"torch": torch, "nn": torch.nn, "numpy": numpy, "np": numpy}
-    builtins.exec(builtins.compile(source, "<probe>", "exec"), space)
+    builtins.exec(code, space)
     probe: Any = space["probe"]
 
     before = dict(names)
@@ -213,9 +213,9 @@ def run(names: dict[str, Any], source: str, blob: str, watch: bool) -> str:
         torch.set_grad_enabled(True)
         if watch:
             with autograd:
-                value = probe(Notebook(names), **inputs)
+                value = probe(Notebook(names), **arguments)
         else:
-            value = probe(Notebook(names), **inputs)
+            value = probe(Notebook(names), **arguments)
         outcome["value"] = encode(value, found)
     except BaseException as error:
         outcome["value"], found = None, {}

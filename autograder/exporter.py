@@ -16,7 +16,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.utils import parse_utc, rmtree
 from traitlets import Unicode
 
-from autograder import ROOT, course
+from autograder import ROOT
 from autograder.grade import GradeNotebook
 from autograder.restore import notes_about, withdraw
 from autograder.submission import NotANotebook, Refused, read, refused_files, unsafe
@@ -43,6 +43,8 @@ class SubmissionExporter(NotebookExporter):
         assignment = self._directory.assignment_id
         try:
             GradeNotebook(parent=self).prepare()
+            from autograder import course  # it needs torch: see GradeNotebook
+
             course.check(assignment, self._directory.db_url, Path(self.course_data))
         except Exception as error:
             for line in str(error).splitlines():

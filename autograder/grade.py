@@ -1,20 +1,26 @@
-"""Runs a submission and grades it: the one preprocessor between its code and its results."""
+"""Runs a submission and grades it: the one preprocessor between its code and its results.
+
+What needs torch is imported late: it takes seconds, in which the kernels' template starts, too.
+"""
 
 import hashlib
 import time
+from importlib import import_module
 from pathlib import Path
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Integer, Unicode
 
-from autograder import ROOT, course, sandbox, suite
+from autograder import ROOT, sandbox
 from autograder.kernel import Launch, Limits, StudentKernel
+from autograder.restore import only_draws
 from autograder.sandbox import SandboxLimits, SandboxUnavailable
-from autograder.student import Student
 
+NOT_DRAWN = "[This picture is not drawn while grading.]\n"
 UNSAFE = "This submission ran without a sandbox: `run_without_sandbox` is set."
 
 
@@ -63,6 +69,9 @@ class GradeNotebook(NbGraderPreprocessor):
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
         """Run and grade one notebook, cell by cell."""
+        from autograder import course, suite
+        from autograder.student import Student
+
         told = resources["nbgrader"]
         code = tuple(cell.source for cell in nb.cells if cell.cell_type == "code")
         seed = self.seed or course.seed(
@@ -80,7 +89,10 @@ class GradeNotebook(NbGraderPreprocessor):
         def run_until(end: int) -> None:
             nonlocal position
             for index in range(position, end):
-                kernel.run_cell(index)
+                if only_draws(nb.cells[index]):
+                    nb.cells[index].outputs = [new_output("stream", text=NOT_DRAWN)]
+                else:
+                    kernel.run_cell(index)
             position = max(position, end)
 
         try:
@@ -135,10 +147,11 @@ class GradeNotebook(NbGraderPreprocessor):
             self.log.warning("%s", UNSAFE)
             return
         try:
+            sandbox.warm_up(self.course_data)
+            import_module("autograder.suite")
             sandbox.check()
         except SandboxUnavailable as error:
             raise SandboxUnavailable(
                 f"{error} To grade without a sandbox, at your own risk, set"
                 " c.GradeNotebook.run_without_sandbox = True in nbgrader_config.py."
             ) from None
-        sandbox.warm_up(self.course_data)

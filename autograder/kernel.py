@@ -6,17 +6,20 @@ it gets an error that says so, a fresh kernel replays the cells before it, and g
 
 import json
 import logging
+import marshal
 import os
 import re
 import sys
 import tempfile
 import time
+from binascii import b2a_base64
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from queue import Empty
+from types import CodeType
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -30,7 +33,15 @@ from nbformat.v4 import new_output
 from autograder import channel
 from autograder.sandbox import SandboxKernelManager, SandboxLimits
 
-_AGENT = resources.files("autograder").joinpath("agent.py").read_text(encoding="utf-8")
+_AGENT = compile(resources.files("autograder").joinpath("agent.py").read_bytes(), "<agent>", "exec")
+
+# An expression, since IPython looks through the text of a cell at length, and needs a name in the
+# notebook for what a cell computes. The sandbox and the grader have one Python, so code may travel
+# compiled.
+_PROBE = """(lambda python, names: (lambda agent, probe, inputs, watch, space: (
+    python.exec(agent, space), space["run"](names, probe, inputs, watch))[1])(
+    *python.__import__("marshal").loads(python.__import__("binascii").a2b_base64("{}")), {{}})
+)(__builtins__, __builtins__.globals())"""
 
 #: What one output costs beside its text, and how many cells of a submission may show all they may.
 OVERHEAD = 200
@@ -365,23 +376,24 @@ class StudentKernel(NotebookClient):
 
     # ------------------------------------------------------------------------------------ probes
 
-    def probe(self, source: str, blob: str, watch: bool) -> str:
+    def probe(self, code: CodeType, inputs: bytes, watch: bool) -> str:
         """Run a probe in the kernel and return the packed outcome, as text not yet checked.
+
+        Args:
+            code: defines `probe`.
+            inputs: its packed arguments.
+            watch: whether the ways into autograd are watched meanwhile.
 
         Raises:
             KernelTrouble: the kernel died, hung, answered nonsense, or may not run any more.
         """
         if not self._alive or self._left() <= 0:
             raise KernelTrouble("replays" if self._left() > 0 else "submission", self._why_not())
-        code = (
-            "__autograder__ = {}\n"
-            f"__builtins__.exec({_AGENT!r}, __autograder__)\n"
-            "__autograder__ = __autograder__['run']("
-            f"__builtins__.globals(), {source!r}, {blob!r}, {watch!r})"
-        )
+        whole = marshal.dumps((_AGENT, code, inputs, watch))
+        expression = _PROBE.format(b2a_base64(whole, newline=False).decode())
         seconds = max(1.0, min(self.limits.probe, self._left()))
         try:
-            answer = self._ask(code, "__builtins__.globals().pop('__autograder__')", seconds)
+            answer = self._ask("", expression, seconds)
         except Empty:
             self._interrupt()
             if not self._responds():
@@ -411,9 +423,7 @@ class StudentKernel(NotebookClient):
         """
         assert self.kc is not None
         wanted = {"answer": expression} if expression else {}
-        message = self.kc.execute(
-            code, silent=not wanted, store_history=False, user_expressions=wanted
-        )
+        message = self.kc.execute(code, silent=True, user_expressions=wanted)
         deadline = time.monotonic() + seconds
         while True:
             left = deadline - time.monotonic()

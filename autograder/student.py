@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from types import CodeType
 from typing import Any
 
 from autograder.checks import Failure
@@ -63,7 +64,7 @@ class Student:
 
     def _ask(self, probe: Probe, inputs: dict[str, Any], watch: bool) -> Outcome:
         try:
-            answer = self._kernel.probe(_source(probe), pack_inputs(inputs), watch)
+            answer = self._kernel.probe(_compiled(probe), pack_inputs(inputs), watch)
             outcome = unpack_outcome(answer)
         except KernelTrouble as trouble:
             raise StudentError(trouble.kind, str(trouble)) from None
@@ -77,10 +78,10 @@ class Student:
 
 
 @cache
-def _source(probe: Probe) -> str:
-    """The source of a probe, as a definition of the name `probe`."""
+def _compiled(probe: Probe) -> CodeType:
+    """The source of a probe alone, compiled: a definition of the name `probe`."""
     source = textwrap.dedent(inspect.getsource(probe))
-    return re.sub(r"^def \w+\(", "def probe(", source, count=1)
+    return compile(re.sub(r"^def \w+\(", "def probe(", source, count=1), "<probe>", "exec")
 
 
 def _in_words(trouble: Trouble) -> str:

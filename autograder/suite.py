@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -227,17 +227,20 @@ class _Session:
             assert self.advance is not None
             self.advance(self.current)
 
-    @pytest.hookimpl(hookwrapper=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
-    ) -> Iterator[None]:
-        yield
+    ) -> pytest.TestReport:
+        """Keep the outcome; pytest's own report takes longer to format a traceback than to test."""
         assert isinstance(item, pytest.Function)
         key = (item.path.stem, item.originalname)
         if call.excinfo is not None:
             self.failures.setdefault(key, self._failure(item, call.excinfo))
         elif call.when == "call":
             self.passed.add(key)
+        outcome: Literal["passed", "failed"] = "failed" if call.excinfo else "passed"
+        when = cast(Literal["setup", "call", "teardown"], call.when)
+        return pytest.TestReport(item.nodeid, item.location, {}, outcome, None, when)
 
     def _failure(self, item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> Failure:
         if isinstance(error.value, Failure):

@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 
 from autograder import agent
+from autograder.text import printable
 
 MAX_BYTES = 64 * 2**20
 MAX_NODES = 100_000
@@ -52,11 +53,11 @@ class Outcome:
     autograd: tuple[str, ...]
 
 
-def pack_inputs(inputs: dict[str, Any]) -> str:
-    """Pack the inputs of a probe (tensors, numbers, strings, lists, dicts) into base64 text."""
+def pack_inputs(inputs: dict[str, Any]) -> bytes:
+    """Pack the inputs of a probe: tensors, numbers, strings, lists, dicts."""
     tensors: dict[str, torch.Tensor] = {}
     tree = agent.encode(inputs, tensors)
-    return base64.b64encode(agent.pack(tree, tensors)).decode()
+    return agent.pack(tree, tensors)
 
 
 def unpack_outcome(text: str) -> Outcome:
@@ -97,13 +98,6 @@ def _text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError("a text was expected")
     return printable(value[:2000])
-
-
-def printable(text: str) -> str:
-    """A text without what no file can hold, and what a terminal or a page would obey."""
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
 
 
 def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth: int) -> Any:

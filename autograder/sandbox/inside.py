@@ -458,9 +458,16 @@ def make_application(request: dict[str, Any]) -> Any:
         def init_crash_handler(self) -> None:
             pass
 
+        def init_control(self, context: Any) -> None:
+            super().init_control(context)
+            # Nobody asks for subshells, and without their thread all answers come sooner.
+            self.shell_channel_thread = None
+
     config = Config()
     # No history: it would cost a database and a thread.
     config.HistoryManager.enabled = False
+    # A pause before every answer, against a fault that ipykernel's authors could not find again.
+    config.IPythonKernel._execute_sleep = 0.0
     Application.clear_instance()
     application = Application.instance(config=config)
     application.initialize(["--IPKernelApp.log_level=CRITICAL"])
