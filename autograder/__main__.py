@@ -38,7 +38,10 @@ def main(words: list[str] | None = None) -> int:
     command.set_defaults(run=_release)
 
     command = commands.add_parser("bench", help="speed and memory against stock nbgrader")
-    command.set_defaults(run=lambda arguments: bench.run())
+    command.add_argument(
+        "--students", type=int, default=30, metavar="N", help="submissions of each assignment"
+    )
+    command.set_defaults(run=lambda arguments: bench.run(arguments.students))
 
     arguments = parser.parse_args(words)
     status: int = arguments.run(arguments)
@@ -97,7 +100,12 @@ def _audit(arguments: argparse.Namespace) -> int:
         f"diagnoses of failed tests: {sum(f.named for f in findings)} right,"
         f" {sum(f.unnamed for f in findings)} none, {sum(f.misnamed for f in findings)} wrong"
     )
-    return 1 if any(finding.problems for finding in findings) else 0
+    problems = any(finding.problems for finding in findings)
+    if arguments.share == 1 and not arguments.only and arguments.kind != "correct":
+        untested = audit.untested(findings)
+        print(f"tests that no wrong solution fails: {', '.join(untested) or 'none'}")
+        problems = problems or bool(untested)
+    return 1 if problems else 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:

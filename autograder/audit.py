@@ -14,6 +14,7 @@ import nbformat
 from nbformat.v4 import new_code_cell
 
 from autograder import ROOT
+from autograder.suite import collect
 from autograder.workspace import Workspace
 
 CORPUS = ROOT / "tests" / "corpus"
@@ -144,6 +145,13 @@ def _judge(entry: Entry, workspace: Workspace) -> Finding:
     return Finding(entry, tuple(problems), named, unnamed, misnamed)
 
 
-def untested(findings: list[Finding], workspace_tests: set[str]) -> list[str]:
+def untested(findings: list[Finding]) -> list[str]:
     """The tests that no wrong entry fails: each needs one, or has no use."""
-    return sorted(workspace_tests - {name for each in findings for name in each.entry.loses})
+    failed = {(each.entry.assignment, name) for each in findings for name in each.entry.loses}
+    return [
+        f"{assignment}, {suite.grade_id}.{check.id}"
+        for assignment in sorted({each.entry.assignment for each in findings})
+        for suite in collect(assignment).values()
+        for check in suite.checks
+        if (assignment, f"{suite.grade_id}.{check.id}") not in failed
+    ]

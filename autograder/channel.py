@@ -18,6 +18,8 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 MAX_MESSAGE = 128 * 2**20
 #: So many messages wait at the grader's end; the others wait in the kernel's memory.
 MAX_WAITING = 4
+#: Milliseconds that the grader waits for a kernel to take a request.
+SEND_TIMEOUT = 5_000
 MAX_PARTS = 64
 MAX_VALUES = 10**6
 
@@ -79,3 +81,5 @@ def bound(client: AsyncKernelClient) -> None:
     # For every socket that it opens: these count from the moment of connecting on.
     client.context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
     client.context.setsockopt(zmq.RCVHWM, MAX_WAITING)
+    # A kernel that hangs up is not waited for.
+    client.context.setsockopt(zmq.SNDTIMEO, SEND_TIMEOUT)

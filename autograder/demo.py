@@ -111,5 +111,11 @@ def _table(course: Workspace, todo: list[Sample]) -> int:
 def _reasons(path: Path) -> list[str]:
     """What cost points in a graded notebook, and what was noted, one line each."""
     told = nbformat.read(path, as_version=4).metadata["autograder"]
-    lost = [f"{-item['points']:4d} {item['task']}: {item['reason']}" for item in told["lost"]]
-    return lost + [f"     note: {note}" for note in told["notes"]]
+    lost: dict[str, list[tuple[str, int]]] = {}
+    for item in told["lost"]:
+        lost.setdefault(item["reason"], []).append((item["task"], item["points"]))
+    lines = []
+    for reason, items in lost.items():
+        tasks = ", ".join(dict.fromkeys(task for task, _ in items))
+        lines.append(f"{-sum(points for _, points in items):4d} {tasks}: {reason}")
+    return lines + [f"     note: {note}" for note in told["notes"]]

@@ -141,6 +141,7 @@ class StudentKernel(NotebookClient):
                 seed=self.launch.seed,
                 course_data=self.launch.course_data,
                 limits=self.launch.sandbox,
+                prepare_next=True,
             )
         else:
             self._sockets = tempfile.TemporaryDirectory(prefix="autograder-")

@@ -33,6 +33,7 @@ _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
 _ESCAPE = re.compile(r"\x1b(\[[0-9;:?]*[ -/]*[@-~]?)?")
 #: Colours beyond this go: nbconvert takes its time for each.
 _MAX_ESCAPES = 2_000
+_MAX_COLOURED = 20_000
 _MAX_MARKDOWN = 20 * 2**20
 #: Where no clock can be set, this many characters of HTML or markdown are few enough.
 _FEW = 2**13
@@ -201,6 +202,8 @@ class SafeNotebook(NbGraderPreprocessor):
         cell.metadata = NotebookNode({"nbgrader": nbgrader} if nbgrader else {})
         if cell.cell_type == "code":
             cell.outputs = self._outputs(cell.outputs)
+            if _is_no_persons(cell.source):
+                cell.metadata["magics_language"] = "text"  # nbconvert's: no colours for this one
             if not (type(cell.execution_count) is int and 0 <= cell.execution_count < 10**6):
                 cell.execution_count = None
         elif cell.cell_type == "markdown" and not nbgrader:
@@ -253,6 +256,11 @@ class SafeNotebook(NbGraderPreprocessor):
             return None
         finally:
             signal.signal(signal.SIGVTALRM, handler)
+
+
+def _is_no_persons(code: str) -> bool:
+    """Whether code is so long, or so wide, that finding its colours could take hours."""
+    return len(code) > _MAX_COLOURED or max(map(len, code.split("\n"))) > _MAX_COLOURED // 10
 
 
 def _cleaned(output: Any) -> list[NotebookNode]:

@@ -3,8 +3,9 @@
 import base64
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
-from autograder.safe import clean_html, clean_markdown, clean_output
+from autograder.safe import SafeNotebook, clean_html, clean_markdown, clean_output
 
 PNG = base64.b64encode(b"\x89PNG\r\n").decode()
 
@@ -132,3 +133,10 @@ def test_an_svg_becomes_an_image() -> None:
 )
 def test_unknown_outputs_go(output: object) -> None:
     assert clean_output(output) is None
+
+
+@pytest.mark.parametrize("source", ["x = a" + ".b" * 10_000, "x = 1\n" * 10_000])
+def test_code_that_no_person_wrote_is_not_coloured(source: str) -> None:
+    cells = [new_code_cell(source), new_code_cell("x = 1")]
+    made, _ = SafeNotebook().preprocess(new_notebook(cells=cells), {})
+    assert [cell.metadata.get("magics_language") for cell in made.cells] == ["text", None]

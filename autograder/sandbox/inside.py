@@ -8,9 +8,10 @@ which the project does not exist. Nothing here is imported by the grader.
        │         then watches: reaps, counts memory, passes signals on, ends with the grader
        └─ kernel process 2: unprivileged, filtered, limited; runs ipykernel and the submission
 
-The template never reads what belongs to one submission: a request is an empty message with two
-file descriptors, and only the child that is forked for it reads them. So nothing of an earlier
-submission is in the memory that a later one inherits.
+The template never reads what belongs to one submission: a request is an empty message with a
+file descriptor, and only the child that is forked for it reads from that. So nothing of an earlier
+submission is in the memory that a later one inherits. A kernel that stands ready gets its seed and
+its files last: it may have been prepared while another submission was graded.
 """
 
 from __future__ import annotations
@@ -143,15 +144,15 @@ def warm_up(modules: list[str]) -> None:
     gc.freeze()
 
 
-def serve(control: socket.socket) -> tuple[socket.socket, int]:
-    """Fork a child for each request; return in the child alone, with what the request brought."""
+def serve(control: socket.socket) -> socket.socket:
+    """Fork a child for each request; return in the child alone, with the lifeline it brought."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     idle_work = settle()
     while True:
         # While nothing is asked for, the next fork is made cheaper.
         if not select.select([control], [], [], 0)[0] and next(idle_work, None) is not None:
             continue
-        message, fds, _, _ = socket.recv_fds(control, 1, 2)
+        message, fds, _, _ = socket.recv_fds(control, 1, 1)
         if not message:
             os._exit(0)  # the grader is gone, and with this process everything in here
         try:
@@ -161,7 +162,7 @@ def serve(control: socket.socket) -> tuple[socket.socket, int]:
         if child == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             control.close()
-            return socket.socket(fileno=fds[0]), fds[1]
+            return socket.socket(fileno=fds[0])
         for fd in fds:
             os.close(fd)
 
@@ -257,12 +258,11 @@ def unpack(archive: int, folder: str) -> None:
                 os.chmod(path, member.mode)
 
 
-def become_kernel(lifeline: socket.socket, archive: int) -> tuple[dict[str, Any], socket.socket]:
+def become_kernel(lifeline: socket.socket) -> tuple[dict[str, Any], socket.socket]:
     """Prepare everything, then return in the kernel's process; init stays in here."""
     request = json.loads(lifeline.recv(2**20))
     enter_namespaces()
     build_view(request["file_bytes"], request["shared_memory_bytes"], request["covered"])
-    unpack(archive, HOME)
     door, kernels_door = socket.socketpair()
     kernel = os.fork()
     if kernel == 0:
@@ -284,8 +284,12 @@ def become_kernel(lifeline: socket.socket, archive: int) -> tuple[dict[str, Any]
     socket.send_fds(lifeline, [b'{"started": true}'], [init, sockets])
     os.close(init)
     os.close(sockets)
+    seed, fds, _, _ = socket.recv_fds(lifeline, 64, 1)
+    if not seed:
+        os._exit(0)  # the grader has no work for it, or is gone
+    unpack(fds[0], HOME)
     with contextlib.suppress(OSError):
-        door.send(b"go")
+        door.send(seed)
     door.close()
     # Above what is shared with the template, which the processes here count among them.
     warm = memory_of("self", "status", ("RssAnon",))
@@ -488,7 +492,6 @@ def run_kernel(request: dict[str, Any], door: socket.socket) -> NoReturn:
     """Run the kernel to its end."""
     try:
         confine(request, door.fileno())
-        set_seed(request["seed"])
         application = make_application(request)
         # What Python and torch raise where there is no more memory, or no more descriptors.
         application.shell.set_custom_exc((MemoryError, RuntimeError, OSError), give_reserve)
@@ -497,8 +500,10 @@ def run_kernel(request: dict[str, Any], door: socket.socket) -> NoReturn:
     except BaseException:
         door.send(traceback.format_exc().encode()[-(2**16) :])
         os._exit(1)
-    if door.recv(16) != b"go":
+    seed = door.recv(64)
+    if not seed:
         os._exit(1)
+    set_seed(int(seed))
     door.close()
     del door
     try:
@@ -533,9 +538,9 @@ def main() -> NoReturn:
     with ending_with(control):
         warm_up(options["modules"])
     control.send(b"ready")
-    lifeline, archive = serve(control)
+    lifeline = serve(control)
     try:
-        request, door = become_kernel(lifeline, archive)
+        request, door = become_kernel(lifeline)
     except BaseException:
         lifeline.send(json.dumps({"error": traceback.format_exc()[-20000:]}).encode())
         os._exit(1)

@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -29,6 +30,7 @@ from autograder.sandbox.folder import pack
 from autograder.sandbox.limits import SandboxError, SandboxLimits
 from autograder.sandbox.template import (
     MODULES,
+    Template,
     TemplateGone,
     TemplateOptions,
     ready_template,
@@ -37,8 +39,26 @@ from autograder.sandbox.template import (
 from autograder.sandbox.view import COURSE_DATA, View, covered_paths, environment
 
 _PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
+_SCHEME = "hmac-sha256"
 _START_TIMEOUT = 60.0
 _DEFAULTS = SandboxLimits()
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    """A kernel that has been asked for, and how it is to be reached."""
+
+    lifeline: socket.socket
+    name: str
+    key: str
+
+    @classmethod
+    def fork(cls, warm: Template, terms: dict[str, Any], name: str = "", key: str = "") -> _Awaited:
+        # Descriptor numbers are used again, this name is not: a client that is still trying to
+        # reach a kernel that is gone never meets another.
+        name, key = name or secrets.token_hex(8), key or secrets.token_hex(32)
+        connection = {"name": name, "ports": _PORTS, "key": key, "signature_scheme": _SCHEME}
+        return cls(warm.fork(json.dumps({**terms, "connection": connection}).encode()), name, key)
 
 
 class SandboxProvisioner(KernelProvisionerBase):
@@ -52,7 +72,9 @@ class SandboxProvisioner(KernelProvisionerBase):
     - `limits`: a `SandboxLimits`;
     - `course_data`: a folder to show read-only;
     - `seed`: of Python's, numpy's and torch's random state. The submission can find it out:
-      derive it apart from any seed that must stay secret.
+      derive it apart from any seed that must stay secret;
+    - `prepare_next`: whether to prepare another kernel on the same terms meanwhile, which the next
+      launch takes. It knows nothing of this one, and ends unused with the template.
     """
 
     course_data = Unicode("", config=True, help="Folder that kernels see read-only.")
@@ -85,7 +107,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     _sockets = -1  # the folder of its sockets, which only this descriptor leads to
     _connection_file = -1
     _exit_code: int | None = None
-    _name = ""
+    _name = _key = ""
 
     # Life cycle ---------------------------------------------------------------------------------
 
@@ -101,14 +123,12 @@ class SandboxProvisioner(KernelProvisionerBase):
         return {**kwargs, "cmd": []}
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Fork a kernel and return how to reach it, once it can be reached."""
+        """Fork a kernel, or take the one that stands ready, and return how to reach it."""
         limits: SandboxLimits = kwargs.get("limits") or self._limits()
         course_data: str | Path = kwargs.get("course_data") or self.course_data
         cwd = kwargs.get("cwd")
         options = TemplateOptions(view(course_data or None, self.hidden_paths), tuple(self.preload))
-        connection = self._connection()
-        request = {
-            "seed": kwargs.get("seed", self.seed),
+        terms = {
             "covered": covered_paths(),
             "environment": _environment(bool(course_data), kwargs.get("extra_env")),
             "filter": base64.b64encode(seccomp.program()).decode(),
@@ -117,38 +137,53 @@ class SandboxProvisioner(KernelProvisionerBase):
             "file_bytes": limits.file_bytes,
             "shared_memory_bytes": limits.shared_memory_bytes,
             "open_files": limits.open_files,
-            "connection": {
-                "name": self._name,
-                "ports": _PORTS,
-                "key": connection["key"].decode(),
-                "signature_scheme": connection["signature_scheme"],
-            },
         }
+        seed = str(int(kwargs.get("seed", self.seed))).encode()
         archive = await asyncio.to_thread(pack, Path(cwd) if cwd else None, limits.file_bytes)
         try:
             for attempt in (1, 2):
                 warm = await asyncio.to_thread(ready_template, options)
                 try:
-                    lifeline = warm.fork(json.dumps(request).encode(), archive)
-                    init, sockets = await _started(lifeline)
+                    awaited = self._awaited(warm, terms)
+                    init, sockets = await _started(awaited.lifeline, seed, archive)
                     break
                 except TemplateGone:  # killed at this very moment: a new one will do
                     if attempt == 2:
                         raise
-                    os.lseek(archive, 0, os.SEEK_SET)
         finally:
             os.close(archive)
-        self._lifeline, self._init = lifeline, init
+        self._lifeline, self._init = awaited.lifeline, init
         self._exit_code = self.exit_reason = None
         if self._sockets < 0:
             self._sockets = sockets
         else:  # after a restart: the clients know this number
             os.dup2(sockets, self._sockets, inheritable=False)
             os.close(sockets)
-        connection["ip"] = f"/proc/self/fd/{self._sockets}/{self._name}"
+        self._name, self._key = awaited.name, awaited.key
+        connection: Any = {
+            "transport": "ipc",
+            "ip": f"/proc/self/fd/{self._sockets}/{self._name}",
+            "key": awaited.key.encode(),
+            "signature_scheme": _SCHEME,
+            **_PORTS,
+        }
         self._tell_manager(connection)
         self.connection_info = connection
+        if kwargs.get("prepare_next"):
+            with contextlib.suppress(TemplateGone):
+                warm.spare = (terms, _Awaited.fork(warm, terms))
         return connection
+
+    def _awaited(self, warm: Template, terms: dict[str, Any]) -> _Awaited:
+        """A kernel on these terms; after a restart at the same address as before."""
+        if self._name:
+            return _Awaited.fork(warm, terms, self._name, self._key)
+        spare, warm.spare = warm.spare, None
+        if spare is not None:
+            if spare[0] == terms:
+                return spare[1]
+            spare[1].lifeline.close()
+        return _Awaited.fork(warm, terms)
 
     async def poll(self) -> int | None:
         """None while the kernel is there (a stopped one is), else its exit code."""
@@ -199,7 +234,7 @@ class SandboxProvisioner(KernelProvisionerBase):
                 if fd >= 0:
                     os.close(fd)
             self._sockets = self._connection_file = -1
-            self._name = ""
+            self._name = self._key = ""
 
     def __del__(self) -> None:
         """Leave no descriptor behind, nor (the lifeline is closed) a kernel."""
@@ -217,19 +252,6 @@ class SandboxProvisioner(KernelProvisionerBase):
             shared_memory_bytes=self.shared_memory_bytes,
             open_files=self.open_files,
         )
-
-    def _connection(self) -> Any:
-        """The connection but for its folder; after a restart the same as before."""
-        # Descriptor numbers are used again, this name is not: a client that is still trying to
-        # reach a kernel that is gone never meets another.
-        self._name = self._name or secrets.token_hex(8)
-        session = getattr(self.parent, "session", None)
-        return {
-            "transport": "ipc",
-            "key": session.key if session else secrets.token_hex(32).encode(),
-            "signature_scheme": session.signature_scheme if session else "hmac-sha256",
-            **_PORTS,
-        }
 
     def _tell_manager(self, connection: Any) -> None:
         """Give the manager the connection in a file without a name: it would write one to disk."""
@@ -348,8 +370,8 @@ def _environment(course_data: bool, extra: Mapping[str, str] | None) -> dict[str
     return environment() | given | dict(extra or {})
 
 
-async def _started(lifeline: socket.socket) -> tuple[int, int]:
-    """Wait for init's first report; return the descriptors that came with it."""
+async def _started(lifeline: socket.socket, seed: bytes, archive: int) -> tuple[int, int]:
+    """Wait for init's first report and answer it; return the descriptors that came with it."""
     fds: list[int] = []
     try:
         if not await _readable(lifeline.fileno(), _START_TIMEOUT):
@@ -360,6 +382,10 @@ async def _started(lifeline: socket.socket) -> tuple[int, int]:
         report = json.loads(message)
         if "started" not in report or len(fds) != 2:
             raise SandboxError(f"A kernel could not start: {report.get('error')}")
+        try:
+            socket.send_fds(lifeline, [seed], [archive])
+        except OSError as error:
+            raise TemplateGone("The template process ended while it started a kernel.") from error
     except BaseException:
         for fd in fds:
             os.close(fd)

@@ -21,6 +21,7 @@ import threading
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from autograder.sandbox import seccomp
 from autograder.sandbox.limits import SandboxError, SandboxUnavailable
@@ -184,6 +185,8 @@ class Template:
         self._lock = threading.Lock()
         self._ready = False
         self._owner = os.getpid()
+        #: A kernel that was asked for in advance, and on what terms; the provisioner's.
+        self.spare: tuple[dict[str, Any], Any] | None = None
         try:
             self._process, self._errors = _start(
                 options.view,
@@ -236,17 +239,18 @@ class Template:
                 f"The template process of the kernels did not start; it said: {message[-2000:]!r}"
             )
 
-    def fork(self, request: bytes, archive: int) -> socket.socket:
+    def fork(self, request: bytes) -> socket.socket:
         """Ask for one kernel; return the socket that speaks with its init, its lifeline.
 
-        Closing the lifeline ends the kernel and everything that it has started.
+        The kernel waits there for its seed and its files. Closing the lifeline ends the kernel and
+        everything that it has started.
         """
         lifeline, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
                 lifeline.send(request)
                 with self._lock:
-                    socket.send_fds(self._control, [b"+"], [theirs.fileno(), archive])
+                    socket.send_fds(self._control, [b"+"], [theirs.fileno()])
             except OSError as error:
                 lifeline.close()
                 raise TemplateGone(f"The template process is gone: {error}") from error
