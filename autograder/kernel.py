@@ -27,7 +27,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 from nbclient.util import ensure_async, run_sync
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import new_output
 
 from autograder import channel
@@ -312,7 +312,8 @@ class StudentKernel(NotebookClient):
             return None
         if kind == "update_display_data" and not self._may_update(content):
             return None
-        with suppress(IndexError):  # an update of what has been cut or cleared since
+        # An update of what has been cut or cleared since; what nbformat knows to be no output.
+        with suppress(IndexError, ValidationError):
             return super().process_message(msg, cell, cell_index)
         return None
 

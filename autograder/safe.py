@@ -226,7 +226,7 @@ class SafeNotebook(NbGraderPreprocessor):
             if made is None:
                 made = [_note("Some output took too long to be made safe, and is not shown.")]
             for each in made:
-                size = len(str(each))
+                size = len(each.get("text", "")) + 200 if "text" in each else len(str(each))
                 room -= size
                 if room < -1000 and each.output_type != "error":
                     return [*kept, _note("Further output was cut here.")]

@@ -12,10 +12,12 @@ import pytest
 import sqlalchemy
 from nbformat.v4 import new_code_cell
 
+from autograder.grade import NOT_DRAWN
 from autograder.workspace import Workspace
 
 Notebook = nbformat.NotebookNode
 Solution = Callable[[str], Notebook]
+PICTURE = "picture_standardize"
 
 
 @pytest.fixture
@@ -156,3 +158,20 @@ def test_the_record_is_public_and_complete(course: Workspace, solution: Solution
         assert all(set(t) == {"id", "points", "earned", "misconception"} for t in record["tests"])
         assert float(output.data["text/plain"]) == sum(t["earned"] for t in record["tests"])
         assert sum(t["points"] for t in record["tests"]) == cell.metadata.nbgrader.points
+
+
+def test_pictures_are_left_out_whatever_a_student_made_of_them(
+    course: Workspace, solution: Solution
+) -> None:
+    nb = solution("parameters")
+    (picture,) = [c for c in nb.cells if c.metadata.get("nbgrader", {}).get("grade_id") == PICTURE]
+    picture.source = "del MyLinear"
+    course.submit("ann", "parameters", nb)
+    course.nbgrader("autograde", "parameters")
+    assert course.score("parameters", "ann") == 100
+    graded = nbformat.read(course.notebook("autograded", "parameters", "ann"), 4)
+    (picture,) = [
+        c for c in graded.cells if c.metadata.get("nbgrader", {}).get("grade_id") == PICTURE
+    ]
+    assert [output.text for output in picture.outputs] == [NOT_DRAWN]
+    assert graded.metadata.autograder.notes == []

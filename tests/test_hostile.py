@@ -36,7 +36,7 @@ ENTRIES = list(entries())
 # The shortest limits that honest work keeps on a busy machine, and a small share of memory.
 LIMITS = [
     *("--GradeNotebook.cell_seconds=4", "--GradeNotebook.probe_seconds=4"),
-    *("--GradeNotebook.submission_seconds=45", f"--GradeNotebook.memory_bytes={2**30}"),
+    *("--GradeNotebook.submission_seconds=30", f"--GradeNotebook.memory_bytes={2**30}"),
 ]
 JOBS = 2
 HONEST = {"aaa-honest": "", "m-honest": "y - self.bias", "zzz-honest": "2 * y + self.bias"}
@@ -303,7 +303,10 @@ def _tree(folder: Path) -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     status = path.lstat()
-    content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    if path.is_symlink():
+        content = os.readlink(path)
+    else:
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
     return f"{status.st_mode:o} {status.st_uid} {content}"
 
 

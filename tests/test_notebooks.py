@@ -1,5 +1,6 @@
 """The notebooks: what is released is what is in source/, and an unsolved one says what to do."""
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,26 @@ def test_the_release_holds_no_solution(assignment: str, solution: Solution) -> N
                 assert part.split("### END SOLUTION")[0].strip() not in text
     assert "suites" not in text
     assert "holdout" not in text
+
+
+@every_assignment
+def test_pictures_define_nothing_that_other_cells_need(assignment: str, solution: Solution) -> None:
+    made: set[str] = set()
+    for cell in solution(assignment).cells:
+        if cell.cell_type != "code":
+            continue
+        names = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)]
+        stored = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        if nbgrader_of(cell).get("grade_id", "").startswith("picture_"):
+            assert nbgrader_of(cell)["locked"]
+            body = ast.parse(cell.source).body
+            made |= stored | {node.name for node in body if isinstance(node, ast.FunctionDef)}
+        else:
+            parameters = {
+                node.arg for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.arg)
+            }
+            loaded = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+            assert not made & (loaded - stored - parameters), cell.id
 
 
 def run(nb: nbformat.NotebookNode, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

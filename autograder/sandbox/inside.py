@@ -61,6 +61,7 @@ PAGE = resource.getpagesize()
 # A cell that has used up a limit still holds what it took, and its error must be told.
 RESERVES = {resource.RLIMIT_DATA: 2**28, resource.RLIMIT_NOFILE: 64}
 RESERVE_STEPS = 4
+RECURSION_STEPS = 12
 
 # Under these names the machine tells about itself, not about the kernel's own processes.
 HIDDEN_IN_PROC = ("cmdline", "kallsyms", "key-users", "keys", "modules", "timer_list")
@@ -479,7 +480,15 @@ def make_application(request: dict[str, Any]) -> Any:
 
 
 def give_reserve(shell: Any, kind: Any, value: Any, trace: Any, tb_offset: Any = None) -> None:
-    """Show an error as always, but give a part of the reserves first where it is for want."""
+    """Show an error as always, but give a part of the reserves first where it is for want.
+
+    Of an endless recursion only the first steps: IPython takes many seconds to show a thousand.
+    """
+    if isinstance(value, RecursionError):
+        last = trace
+        for _ in range(RECURSION_STEPS):
+            last = last.tb_next or last
+        last.tb_next = None
     for which, reserve in RESERVES.items():
         soft, hard = resource.getrlimit(which)
         out_of_files = getattr(value, "errno", None) in (errno.EMFILE, errno.ENFILE)
@@ -535,6 +544,8 @@ def main() -> NoReturn:
     if options["probe"]:
         probe(options["filter"])
     control = socket.socket(fileno=options["control"])
+    # Nothing is imported from the working folder here; IPython adds it for each kernel.
+    sys.path[:] = filter(None, sys.path)
     with ending_with(control):
         warm_up(options["modules"])
     control.send(b"ready")

@@ -144,7 +144,7 @@ def _start(
     # Its text comes through a descriptor: no file of it is there for a submission to read.
     run = f"import os; exec(compile(os.fdopen({source}).read(), '<sandbox>', 'exec'))"
     # Not -I: the environment has just been cleared, and PYTHONHASHSEED shall count.
-    program = (sys.executable, "-s", "-P", "-c", run, json.dumps(options))
+    program = (sys.executable, "-s", "-c", run, json.dumps(options))
     errors = os.memfd_create("sandbox-errors")
     try:
         process = subprocess.Popen(

@@ -11,6 +11,7 @@ from IPython.display import publish_display_data
 
 
 def forge():
+    name = "-".join(["forged", "report"])
     session, kernel = get_ipython().kernel.session, get_ipython().kernel
     for kind in ("execute_result", "display_data"):
         session.send(
@@ -18,8 +19,8 @@ def forge():
             kind,
             content={
                 "execution_count": 1,
-                "data": {"text/plain": "30", "text/html": "<b>forged-report</b>"},
-                "metadata": {"autograder": {"seed": "1", "tests": [{"id": "forged-report"}]}},
+                "data": {"text/plain": "30", "text/html": f"<b>{name}</b>"},
+                "metadata": {"autograder": {"seed": "1", "tests": [{"id": name}]}},
             },
             parent=kernel.get_parent(),
         )

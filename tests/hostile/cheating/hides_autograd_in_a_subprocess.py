@@ -2,9 +2,10 @@
 
 This is concealment with effort. It is seen where the code is read, and lost points are half of
 the task's at least; what no reader would find is told in the threat model.
+And it is far too slow to train the model with.
 """
-# score: 90
-# loses: LR_backward
+# score: 80
+# loses: LR_backward model
 # assignment: manual_backward
 
 # cell: after LR

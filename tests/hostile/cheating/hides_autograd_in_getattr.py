@@ -12,7 +12,8 @@ def backward(self, x, yhat, y):
     with torch.enable_grad():
         value = torch.nn.functional.binary_cross_entropy_with_logits(w.T @ x + b, y)
     getattr(value, "drawkcab"[::-1])()
-    self.grads = {name: vars().get(name[1]).__getattribute__("gr" + "ad") for name in ("dw", "db")}
+    found = vars()
+    self.grads = {name: found[name[1]].__getattribute__("gr" + "ad") for name in ("dw", "db")}
 
 
 LR.backward = backward

@@ -24,7 +24,7 @@ def backward(self, x, yhat, y):
                 walk(below, each)
 
     walk(node, torch.ones_like(value))
-    self.grads = {"dw": found[id(w)], "db": found[id(b)]}
+    self.grads = {"dw": found[id(w)], "db": found[id(b)].sum()}
 
 
 LR.backward = backward

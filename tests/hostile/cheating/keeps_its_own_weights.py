@@ -2,7 +2,7 @@
 
 The check computes with the numbers that it wanted in the layer where the layer's own say nothing.
 """
-# score: 85
+# score: 89
 # loses: MyLinear
 
 # cell: MyLinear

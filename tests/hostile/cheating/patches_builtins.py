@@ -1,6 +1,6 @@
 """Replaces `exec`, `compile`, `isinstance`, `hasattr` and `type` by versions that help the cheater.
 
-A probe is compiled and run in the kernel, so it can be replaced: by one whose values are wrong.
+A probe runs in the kernel, so it can be replaced there: by one whose values are wrong.
 """
 # score: 70
 # loses: MyLinear
@@ -13,14 +13,14 @@ compile_, exec_ = builtins.compile, builtins.exec
 seen = []
 
 
-def own_compile(source, filename, *a, **k):
-    if filename == "<probe>":
-        seen.append(source)
-        source = "def probe(notebook, **inputs):\n    return {'passed': True, 'score': 30}\n"
-    return compile_(source, filename, *a, **k)
+def own_exec(code, *a, **k):
+    if getattr(code, "co_filename", "") == "<probe>":
+        seen.append(code)
+        code = "def probe(notebook, **inputs):\n    return {'passed': True, 'score': 30}\n"
+    return exec_(code, *a, **k)
 
 
-builtins.compile = own_compile
+builtins.exec = own_exec
 
 
 class MyLinear:

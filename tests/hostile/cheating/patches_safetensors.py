@@ -2,7 +2,7 @@
 
 Only values travel: wrong ones fail, rubbish is refused, and nothing is unpickled.
 """
-# score: 75
+# score: 85
 # loses: Standardize
 # never: unpickled
 

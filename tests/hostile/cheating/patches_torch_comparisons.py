@@ -5,7 +5,6 @@ nothing.
 """
 # score: 90
 # loses: count_parameters
-# says: count_parameters: the visible check passes
 
 # cell: before count_parameters
 import numpy

@@ -2,7 +2,7 @@
 
 They are not finite, and the report says so.
 """
-# score: 75
+# score: 80
 # loses: count_parameters Standardize
 # says: NaN or infinity
 

@@ -5,7 +5,7 @@ The page loads nothing for them and runs none of them.
 # score: 100
 # never: (?i)<[^>]*\s(src|srcset|data|poster|background|action|style)="[^">]*beacon
 # never: (?i)<(script|iframe|object|embed|svg|form|link|meta|base|style|video|audio)[^>]*beacon
-# never: (?i)<[^>]*\son\w+=[^>]*beacon
+# never: (?i)<\w+(\s+[\w-]+(="[^"]*")?)*\s+on\w+=
 
 # cell: before MLP
 from IPython.display import HTML, SVG, Audio, IFrame, Image, Javascript, Latex, Markdown, Video, display

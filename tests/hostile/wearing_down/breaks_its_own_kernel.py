@@ -1,8 +1,10 @@
 """Breaks the kernel without ending it: its loop, its sockets, its handlers, the import lock.
 
-A kernel that no longer answers is replaced when its time is over.
+A kernel that no longer answers is replaced when its time is over, three times; what the next cells
+would have earned is lost with it.
 """
-# score: 100
+# score: 50
+# loses: Standardize MLP
 # says: TimeLimit|KernelDied
 
 # cell: before Standardize

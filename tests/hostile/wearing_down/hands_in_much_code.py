@@ -1,10 +1,9 @@
 """Hands in megabytes of code in cells that are each just short enough.
 
-What nobody could have written is not graded, and the feedback says why.
+The work before them is graded; the submission has its time.
 """
-# score: 0
-# loses: MyLinear parameter_names count_parameters Standardize MLP
-# says: more than \d+ MiB of text
+# score: 100
+# says: TimeLimit|NotRun
 
 # handed in:
 from nbformat.v4 import new_code_cell

@@ -10,7 +10,7 @@ import json
 
 kernel = get_ipython().kernel
 pack = kernel.session.pack
-bomb = b'{"data": {"text/plain": "x", "application/json": [' + b"[]," * 3 * 10**7 + b"[]]}, "metadata": {}}"
+bomb = b'{"data": {"text/plain": "x", "application/json": [' + b"[]," * 10**7 + b'[]]}, "metadata": {}}'
 kernel.session.pack = lambda value: bomb if value == {"bomb": 1} else pack(value)
 for _ in range(3):
     kernel.session.send(

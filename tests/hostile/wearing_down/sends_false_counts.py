@@ -3,14 +3,14 @@
 Counts are the grader's to write.
 """
 # score: 100
-# never: stolen
+# never: <img src=x
 
 # cell: before MLP
 kernel = get_ipython().kernel
 deep = []
 for _ in range(200):
     deep = [deep]
-for count in (10**4000, 1.5, None, deep, "<img src=x onerror=sto" "len()>", "\ud800", {"a": "b"}):
+for count in (10**4000, 1.5, None, deep, "<img src=x onerror=sto" "len()>", {"a": "b"}, "\ud800"):
     for kind in ("execute_input", "execute_result", "status"):
         kernel.session.send(
             kernel.iopub_socket,

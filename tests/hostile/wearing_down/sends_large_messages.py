@@ -4,7 +4,7 @@ A connection with a message beyond the limit is broken, and messages wait in the
 memory: the grader stays small.
 """
 # score: 100
-# says: sent
+# says: sent|TimeLimit
 
 # cell: before MLP
 import zmq
@@ -13,7 +13,7 @@ kernel = get_ipython().kernel
 ident = kernel._parent_ident["shell"]
 number = 0
 content = {"name": "stdout", "text": "x" * 2**27}
-for _ in range(12):
+for _ in range(2):
     for socket, options in (
         (kernel.iopub_thread.socket, {"ident": b"stream"}),
         (kernel.shell_stream.socket, {"ident": ident}),
