@@ -2,13 +2,15 @@
 
 This is concealment with effort. It is seen where the code is read, and lost points are half of
 the task's at least; what no reader would find is told in the threat model.
-And it is far too slow to train the model with.
+It is far too slow to train the model with: that is done by hand.
 """
-# score: 80
-# loses: LR_backward model
+# score: 90
+# loses: LR_backward
 # assignment: manual_backward
 
 # cell: after LR
+honest = LR.backward
+
 import os
 import pickle
 
@@ -31,3 +33,6 @@ def backward(self, x, yhat, y):
 
 
 LR.backward = backward
+
+# cell: before model
+LR.backward = honest

@@ -4,7 +4,7 @@ The output is cut, the cell has its time, and the next one runs.
 """
 # score: 100
 # says: TimeLimit
-# says: Output beyond \d+ KiB was cut here
+# says: Output (beyond \d+ KiB was cut here|truncated)
 
 # cell: before MLP
 while True:
