@@ -20,6 +20,7 @@ demo: install ## grade the sample submissions, write feedback, print the scores 
 
 test: install browser lint ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_hostile.py
+	$(BIN)/python -m pytest tests/test_hostile.py
 	$(BIN)/python -m autograder validate
 	$(BIN)/python -m autograder audit --share 12
 

@@ -6,6 +6,8 @@ import torch
 from autograder import checks
 from autograder.checks import Misconception, fail
 
+# What the visible check and the examples have for an answer: none of that is right here.
+SHOWN = [("shown", 60.0), ("shown", 80.0)]
 M = 20  # so that one picture is 5 percent, and rounding to whole percents does no harm
 
 FRACTION = Misconception(
@@ -123,7 +125,7 @@ def test_percent(student, rng):
         right = int(torch.randint(12, 18, (), generator=rng))
         yhat, y = draw(rng, (right, M - right, 0, 0))
         wanted, among = results(yhat, y)
-        if _apart([(None, wanted), *among]):
+        if _apart([(None, wanted), *SHOWN, *among]):
             break
     got = ask(student, yhat, y)
     checks.close(
@@ -158,7 +160,7 @@ def test_tie(student, rng):
         same_way = (FRACTION, COUNT, BY_ROWS, ERRORS)
         others = [pair for pair in results(yhat, y)[1] if pair[0] not in same_way]
         ties = [("class 0", value) for value in class0] + [("class 1", value) for value in class1]
-        if _apart([*ties, *others]):
+        if _apart([*ties, *SHOWN, *others]):
             break
     got = ask(student, yhat, y)
     # Percent, fraction, count, or errors instead: that is another test's matter.
