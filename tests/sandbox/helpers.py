@@ -15,13 +15,16 @@ from traitlets.config import Config
 
 from autograder.sandbox import SandboxKernelManager
 from autograder.sandbox.template import _templates
-from autograder.sandbox.view import bubblewrap, python_paths
+from autograder.sandbox.view import bubblewrap, covered_paths, python_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 # For kernels that need no torch: their template is there in a second.
 LIGHT = Config({"SandboxProvisioner": {"preload": ["ipykernel.kernelapp", "ipykernel.ipkernel"]}})
+
+# What a fresh kernel finds in its /tmp: where Python is installed in the host's, the way to it.
+FRESH = {".ipython", *(Path(path).parts[2] for path in covered_paths() if path[:5] == "/tmp/")}
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox import seccomp
-from tests.sandbox.helpers import LIGHT, ROOT, Kernel
+from tests.sandbox.helpers import FRESH, LIGHT, ROOT, Kernel
 
 CASES = tomllib.loads(Path(__file__).with_name("isolation.toml").read_text())["case"]
 
@@ -149,7 +149,7 @@ LOOK = """
 from multiprocessing import shared_memory
 found = []
 for folder in (".", "/tmp", "/dev/shm", "/run"):
-    found += [name for name in os.listdir(folder) if name not in (".ipython", "kernel")]
+    found += [name for name in os.listdir(folder) if name not in <fresh>]
 found += [name for name in os.listdir("/proc") if name.isdigit() and int(name) > 2]
 for connect in (
     lambda: shared_memory.SharedMemory("left"),
@@ -173,10 +173,11 @@ def test_isolation_from_other_kernels(kernels: Callable[..., Kernel]) -> None:
     first.run(PREPARE)
     first.run(LEAVE)
     assert int(first.run(f"count({halves})").text) > 0
+    look = LOOK.replace("<mark>", halves).replace("<fresh>", repr({*FRESH, "kernel"}))
     beside = kernels(LIGHT)
     beside.run(PREPARE)
-    assert beside.run(LOOK.replace("<mark>", halves)).text.strip() == "[] 0"
+    assert beside.run(look).text.strip() == "[] 0"
     first.stop()
     after = kernels(LIGHT)
     after.run(PREPARE)
-    assert after.run(LOOK.replace("<mark>", halves)).text.strip() == "[] 0"
+    assert after.run(look).text.strip() == "[] 0"
