@@ -36,7 +36,7 @@ ENTRIES = list(entries())
 # The shortest limits that honest work keeps on a busy machine, and a small share of memory.
 LIMITS = [
     *("--GradeNotebook.cell_seconds=4", "--GradeNotebook.probe_seconds=4"),
-    *("--GradeNotebook.submission_seconds=30", f"--GradeNotebook.memory_bytes={2**30}"),
+    *("--GradeNotebook.submission_seconds=60", f"--GradeNotebook.memory_bytes={2**30}"),
 ]
 JOBS = 2
 HONEST = {"aaa-honest": "", "m-honest": "y - self.bias", "zzz-honest": "2 * y + self.bias"}

@@ -7,6 +7,8 @@ The kernel writes to its own folder, /tmp and /dev/shm, which end with it.
 
 # cell: before MLP
 import os
+import pathlib
+import sys
 
 wrote = set()
 for folder, folders, files in os.walk("/"):
@@ -30,4 +32,6 @@ for path in ("<course>", "<home>", "<root>", "<site>", "<bin>", "/etc", "/root",
         wrote.add(path)
     except OSError:
         pass
+if sys.prefix.startswith("/tmp/"):  # folders of the kernel's own, on the way to Python
+    wrote -= {sys.prefix, *map(str, pathlib.Path(sys.prefix).parents)} - {"/tmp"}
 print("wrote to", sorted(f for f in wrote if "ipython" not in f and "matplotlib" not in f))

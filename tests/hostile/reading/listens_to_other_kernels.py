@@ -8,11 +8,13 @@ The folder of the sockets is gone from the kernel's view, and abstract names are
 # cell: before MLP
 import os
 import socket
+import sys
 
 found = [name for name in open("/proc/net/unix").read().split() if name.startswith("@")]
 for folder in ("/run/kernel", "/run", "/tmp", os.path.expanduser("~/.local/share/jupyter/runtime")):
     for path, _, names in os.walk(folder):
-        found += [os.path.join(path, name) for name in names if "ipython" not in path]
+        own = "ipython" in path or path.startswith(sys.prefix)
+        found += [os.path.join(path, name) for name in names if not own]
 for name in ("<mark>", "<mark>-x"):
     try:
         socket.socket(socket.AF_UNIX).connect(f"\0{name}")

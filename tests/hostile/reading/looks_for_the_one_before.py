@@ -9,8 +9,10 @@ Every kernel starts as a fork of the same fresh process, with file systems of it
 import os
 import readline
 import linecache
+import sys
 
 found = [name for place in ("/tmp", "/dev/shm") for name in os.listdir(place) if name[0] != "."]
+found = [name for name in found if not sys.prefix.startswith(f"/tmp/{name}/")]
 found += [name for name in os.listdir(".") if name != "parameters.ipynb"]
 found += [line for line in get_ipython().history_manager.input_hist_raw if "own" in line and "found" not in line]
 found += [name for name in linecache.cache if "ipykernel_" in name and "hostile" in name]
