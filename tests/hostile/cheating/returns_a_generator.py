@@ -4,7 +4,7 @@ What cannot be sent as plain values is sent as the name of its type.
 """
 # score: 80
 # loses: parameter_names count_parameters
-# says: stopped after
+# says: stopped after|MemoryError
 
 # cell: parameter_names
 class Endless(list):

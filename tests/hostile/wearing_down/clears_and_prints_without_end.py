@@ -3,7 +3,7 @@
 What is kept of it is bounded all the same.
 """
 # score: 100
-# says: round 399|cut here|TimeLimit
+# says: round 399|cut here|TimeLimit|came too fast
 
 # cell: before MLP
 from IPython.display import clear_output, display

@@ -3,7 +3,7 @@
 The grader has no widgets: such messages are let go.
 """
 # score: 100
-# says: opened
+# says: opened|came too fast
 # says: hello from a later cell
 
 # cell: before MLP

@@ -3,7 +3,7 @@
 How many values a message holds is bounded before it is read.
 """
 # score: 100
-# says: sent
+# says: sent|came too fast
 
 # cell: before MLP
 import json

@@ -3,7 +3,7 @@
 The number of a cell's outputs is bounded too.
 """
 # score: 100
-# says: (sent|cut here|TimeLimit)
+# says: sent|cut here|TimeLimit|came too fast
 
 # cell: before MLP
 kernel = get_ipython().kernel

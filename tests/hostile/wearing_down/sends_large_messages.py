@@ -4,7 +4,7 @@ A connection with a message beyond the limit is broken, and messages wait in the
 memory: the grader stays small.
 """
 # score: 100
-# says: sent|TimeLimit
+# says: sent|TimeLimit|came too fast
 
 # cell: before MLP
 import zmq

@@ -3,7 +3,7 @@
 What is no message is no output; the cell, its kernel and the grader go on.
 """
 # score: 100
-# says: sent \d+
+# says: sent \d+|came too fast
 
 # cell: before MLP
 import json

@@ -3,7 +3,7 @@
 They cost nobody anything: the right reply comes too.
 """
 # score: 100
-# says: sent \d+
+# says: sent \d+|came too fast
 
 # cell: before MyLinear
 import json
