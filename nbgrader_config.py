@@ -19,6 +19,7 @@ c.GenerateAssignment.force = True
 
 # ---- grading: the trusted side. Each step is one class; the order matters. -----------------------
 c.Autograde.exporter_class = "autograder.exporter.SubmissionExporter"  # checks course and files
+c.Exporter.optimistic_validation = True  # of the notebook's form: once, after all steps
 c.Autograde.sanitize_preprocessors = [
     # Locked cells, missing cells and all metadata as released: nothing is left to do for nbgrader's
     # OverwriteCells, DeduplicateIds and CheckCellMetadata.

@@ -143,7 +143,10 @@ def _parse(cell: str) -> list[ast.Module]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(TransformerManager().transform_cell(cell))
+            try:
+                tree = ast.parse(cell)
+            except SyntaxError:
+                tree = ast.parse(TransformerManager().transform_cell(cell))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     trees = [tree]

@@ -133,9 +133,12 @@ def ending_with(control: socket.socket) -> Iterator[None]:
 def warm_up(modules: list[str]) -> None:
     """Import what kernels will need, without starting a thread, a context or a socket."""
     sys.setswitchinterval(0.005)
+    gc.disable()
     for name in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    with contextlib.suppress(Exception):
+        show_an_error()
     # The inline backend hooks itself into the shell when it is first imported: keep what it
     # imports, and let each kernel import the module itself once it has a shell.
     sys.modules.pop("matplotlib_inline.backend_inline", None)
@@ -143,6 +146,17 @@ def warm_up(modules: list[str]) -> None:
         raise RuntimeError(f"the template has threads and cannot fork: {threading.enumerate()}")
     gc.collect()
     gc.freeze()
+    gc.enable()
+
+
+def show_an_error() -> None:
+    """Format a traceback as IPython will: the first one takes long, for what it looks up."""
+    from IPython.core.ultratb import FormattedTB
+
+    try:
+        json.loads("")
+    except ValueError:
+        FormattedTB(mode="Context", theme_name="linux").structured_traceback(*sys.exc_info())
 
 
 def serve(control: socket.socket) -> socket.socket:

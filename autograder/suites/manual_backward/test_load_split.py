@@ -5,7 +5,7 @@ The probe writes a small tree of pictures itself. Each check passes with the stu
 picture by five numbers, another five for each split.
 """
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -20,6 +20,8 @@ from autograder.suites.manual_backward.pictures import PIXEL, pipeline
 SIZE = 5
 #: How many pictures each class has: more than a usual batch, and more of one class than the other.
 COUNTS = {"train": {"ant": 123, "wasp": 154}, "val": {"ant": 23, "wasp": 31}}
+#: (height, width): the pictures have these sizes in turn.
+SIDES = [(7, 7), (6, 9), (11, 6), (5, 8)]
 #: How far numbers may be off: of pictures, and of the descriptions (float32, up to 43).
 NEAR = {"own": PIXEL, "describing": 1e-5}
 
@@ -89,7 +91,7 @@ SIZE_IGNORED = Misconception(
 )
 
 
-def probe_load(notebook, tree, size, kinds):
+def probe_load(notebook, tree, sides, size, kinds):
     import tempfile
     from pathlib import Path
 
@@ -127,7 +129,8 @@ def probe_load(notebook, tree, size, kinds):
                 place = Path(folder) / split / name
                 place.mkdir(parents=True)
                 for number, picture in enumerate(pictures):
-                    image = Image.fromarray(picture)
+                    height, width = sides[number % len(sides)]
+                    image = Image.fromarray(picture[:height, :width])
                     image.save(place / f"{number:03}.png", compress_level=0)
         if "own" in kinds:
             answers["own"] = load(folder)
@@ -142,15 +145,13 @@ def probe_load(notebook, tree, size, kinds):
 
 @pytest.fixture(scope="module")
 def tree(suite_rng):
-    """Random colour pictures of several sizes, by split and class."""
-    sides = [(7, 7), (6, 9), (11, 6), (5, 8)]
-
-    def draw(number):
-        shape = (*sides[number % len(sides)], 3)
-        return torch.randint(256, shape, generator=suite_rng).to(torch.uint8).numpy()
-
+    """Random colour pictures, by split and class, each to be cut to its own of `SIDES`."""
+    shape = max(height for height, _ in SIDES), max(width for _, width in SIDES), 3
     return {
-        split: {name: [draw(number) for number in range(count)] for name, count in classes.items()}
+        split: {
+            name: torch.randint(256, (count, *shape), generator=suite_rng).to(torch.uint8).numpy()
+            for name, count in classes.items()
+        }
         for split, classes in COUNTS.items()
     }
 
@@ -160,7 +161,7 @@ def loaded(student, tree):
     """What came back with the student's own pipelines and with the describing ones, or why not."""
 
     def load(kinds):
-        return student.run(probe_load, tree=tree, size=SIZE, kinds=kinds)
+        return student.run(probe_load, tree=tree, sides=SIDES, size=SIZE, kinds=kinds)
 
     try:
         return load(["own", "describing"])
@@ -187,21 +188,31 @@ def with_either(loaded, check):
     first_that_passes(*(partial(attempt, how) for how in kinds))
 
 
-def expected(tree, split, how):
-    """The columns (dim, m) and classes (m,) of a split in the order of its files."""
-    columns = []
-    for pictures in tree[split].values():
-        for picture in pictures:
-            if how == "own":
-                columns.append(pipeline(picture, SIZE))
-            else:
-                values = torch.from_numpy(picture).reshape(-1).double() / 255
-                numbers = torch.cat([values.mean().reshape(1), values[:2], values[-2:]])
-                start = 0 if split == "train" else 2
-                columns.append((start + numbers + 10 * torch.arange(5.0)).float())
-    counts = [len(pictures) for pictures in tree[split].values()]
-    classes = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
-    return torch.stack(columns, dim=1), classes
+@pytest.fixture(scope="module")
+def expected(tree):
+    """A function: columns (dim, m) and classes (m,) of a split, in the order of its files."""
+
+    @cache
+    def columns_and_classes(split, how):
+        columns = []
+        for pictures in tree[split].values():
+            for number, picture in enumerate(pictures):
+                height, width = SIDES[number % len(SIDES)]
+                cut = picture[:height, :width]
+                columns.append(pipeline(cut, SIZE) if how == "own" else described(cut, split))
+        counts = [len(pictures) for pictures in tree[split].values()]
+        classes = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+        return torch.stack(columns, dim=1), classes
+
+    return columns_and_classes
+
+
+def described(picture, split):
+    """The five numbers that the describing pipeline of a split gives."""
+    values = picture.reshape(-1) / 255
+    start = 0 if split == "train" else 2
+    numbers = np.array([values.mean(), *values[:2], *values[-2:]]) + 10 * np.arange(5.0)
+    return torch.from_numpy(start + numbers).float()
 
 
 def in_columns(x, columns, all_of_them=True):
@@ -236,12 +247,12 @@ print(y.shape, y.dtype)  # torch.Size([1, 200]) torch.float32"""
 
 @pytest.mark.points(2)
 @pytest.mark.example(FORM)
-def test_form(loaded, tree):
+def test_form(loaded, expected):
     """x is `(3 * image_size * image_size, m)`, y is `(1, m)`, both float32."""
 
     def check(found, how):
         for split in ("train", "val"):
-            columns, _ = expected(tree, split, how)
+            columns, _ = expected(split, how)
             dim, m = columns.shape
             if how == "describing":
                 given = [SIZE] in loaded["asked"]
@@ -275,11 +286,11 @@ plt.imshow(x[:, 3].reshape(3, 28, 28).permute(1, 2, 0).cpu())  # a digit"""
 
 @pytest.mark.points(4)
 @pytest.mark.example(PICTURES)
-def test_pictures(loaded, tree):
+def test_pictures(loaded, expected):
     """Every picture of the split is one column of x, none is missing, none is there twice."""
 
     def check(found, how):
-        columns, _ = expected(tree, "train", how)
+        columns, _ = expected("train", how)
         x = in_columns(found["train"]["x"], columns)
         where = places(x, columns, how)
         if torch.equal(where.sort().values, torch.arange(columns.shape[1])):
@@ -307,11 +318,11 @@ for i in range(5):
 
 @pytest.mark.points(2)
 @pytest.mark.example(LABELS)
-def test_labels(loaded, tree):
+def test_labels(loaded, expected):
     """The number in y is the class of the picture in the same column of x."""
 
     def check(found, how):
-        columns, classes = expected(tree, "train", how)
+        columns, classes = expected("train", how)
         y = found["train"]["y"]
         expect(isinstance(y, torch.Tensor), f"y should be a tensor; yours is {checks.kind(y)}.")
         x = in_columns(found["train"]["x"], columns, all_of_them=False)
@@ -340,17 +351,17 @@ print(make_transforms(28)["val"])                  # the pipeline for val, not f
 
 @pytest.mark.points(2)
 @pytest.mark.example(SPLITS)
-def test_splits(loaded, tree):
+def test_splits(loaded, expected):
     """`"val"` gives the pictures of `val` through the `"val"` pipeline, `"train"` those of `train`
     through its own."""
     described = loaded.get("describing")
     if described is None or not loaded["asked"]:
-        with_either(loaded, lambda found, how: check_own(found, tree))
+        with_either(loaded, lambda found, how: check_own(found, expected))
         return
     for split, other in (("train", "val"), ("val", "train")):
         x = described[split]["x"]
         expect(isinstance(x, torch.Tensor), f"x should be a tensor; yours is {checks.kind(x)}.")
-        columns = {name: expected(tree, name, "describing")[0] for name in (split, other)}
+        columns = {name: expected(name, "describing")[0] for name in (split, other)}
         if among(x, columns[split]) or among(255 * x, columns[split]):
             continue  # what else is done to the numbers is another test's matter
         shift = 2 if split == "train" else -2
@@ -369,9 +380,9 @@ def test_splits(loaded, tree):
         )
 
 
-def check_own(found, tree):
+def check_own(found, expected):
     for split, other in (("train", "val"), ("val", "train")):
-        columns = {name: expected(tree, name, "own")[0] for name in (split, other)}
+        columns = {name: expected(name, "own")[0] for name in (split, other)}
         x = found[split]["x"]
         expect(isinstance(x, torch.Tensor), f"x should be a tensor; yours is {checks.kind(x)}.")
         x = x.double() if x.shape[0] == columns[split].shape[0] else x.double().T

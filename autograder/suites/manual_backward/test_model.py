@@ -39,9 +39,13 @@ def as_it_was_trained(size, colours):
     """
     x, _ = held_out(size)
     planes = x.reshape(3, size, size, -1)[:colours]
-    orders = [planes, planes.permute(1, 2, 0, 3), planes.permute(2, 1, 0, 3)]
-    flat = [order.reshape(colours * size * size, -1) for order in orders]
-    return [*flat, 255 * flat[0], flat[0] / 255, 2 * flat[0] - 1]
+    flat = planes.reshape(colours * size * size, -1)
+    yield flat
+    yield planes.permute(1, 2, 0, 3).reshape(flat.shape)
+    yield planes.permute(2, 1, 0, 3).reshape(flat.shape)
+    yield 255 * flat
+    yield flat / 255
+    yield 2 * flat - 1
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +66,12 @@ def accuracy(student):
         w = checks.tensor(w.reshape(-1), "`model.w`", (w.numel(),)).double()
         expect(bool(w.any()), "", because=UNTRAINED)
         y = held_out(size)[1]
-        answers = [(w @ x + b > 0).long() for x in as_it_was_trained(size, colours)]
-        percents = [100 * float((each == y).double().mean()) for each in answers]
+        answers, percents = [], []
+        for x in as_it_was_trained(size, colours):
+            answers.append((w @ x + b > 0).long())
+            percents.append(100 * float((answers[-1] == y).double().mean()))
+            if percents[0] >= 96:
+                break
         if max(percents) >= 90:
             return max(percents)
         if percents[0] <= 10:

@@ -308,31 +308,57 @@ def moved(found, start):
     return any(not torch.equal(p, q) for p, q in zip(found["after"], start, strict=True))
 
 
-def optimizer_of(plan, parameters):
-    return getattr(torch.optim, plan["optimizer"])(parameters, **plan["options"])
+def sgd(parameter, gradient, kept, lr, momentum=0.0, weight_decay=0.0):
+    """One step of `torch.optim.SGD`, in place; `kept` is what it remembers of the parameter."""
+    gradient = gradient + weight_decay * parameter
+    kept["velocity"] = momentum * kept["velocity"] + gradient if kept else gradient
+    parameter -= lr * kept["velocity"]
+
+
+def adam(parameter, gradient, kept, lr, eps, betas=(0.9, 0.999)):
+    """One step of `torch.optim.Adam`, in the same way (Kingma and Ba 2015, algorithm 1)."""
+    t, mean, square = kept.get("moments", (0, 0.0, 0.0))
+    mean = betas[0] * mean + (1 - betas[0]) * gradient
+    square = betas[1] * square + (1 - betas[1]) * gradient**2
+    kept["moments"] = t + 1, mean, square
+    root = (square / (1 - betas[1] ** (t + 1))).sqrt()
+    parameter -= lr * mean / (1 - betas[0] ** (t + 1)) / (root + eps)
+
+
+# torch's own would import its compiler first, which takes a second.
+OPTIMIZERS = {"SGD": sgd, "Adam": adam}
+
+
+def stepper(plan, parameters):
+    """The plan's optimizer: moves the parameters, given their gradients; None leaves one alone."""
+    memories = [{} for _ in parameters]
+
+    def step(gradients):
+        for parameter, gradient, kept in zip(parameters, gradients, memories, strict=True):
+            if gradient is not None:
+                OPTIMIZERS[plan["optimizer"]](parameter, gradient, kept, **plan["options"])
+
+    return step
 
 
 def replay(start, steps, plan):
-    """Where torch's own optimizer takes `start` in float64, fed the noted gradients."""
-    parameters = [p.requires_grad_() for p in double(start)]
-    optimizer = optimizer_of(plan, parameters)
-    for step in steps:
-        for parameter, gradient in zip(parameters, step["gradients"], strict=True):
-            parameter.grad = None if gradient is None else gradient.double()
-        optimizer.step()
-    return flat([p.detach() for p in parameters])
+    """Where the plan's optimizer takes `start` in float64, fed the noted gradients."""
+    parameters = double(start)
+    step = stepper(plan, parameters)
+    for noted in steps:
+        step([None if each is None else each.double() for each in noted["gradients"]])
+    return flat(parameters)
 
 
 def follow(start, batches, criterion, plan):
     """Train from `start` in float64, a step a batch; return the losses from before the steps."""
     parameters = [p.requires_grad_() for p in double(start)]
-    optimizer = optimizer_of(plan, parameters)
+    step = stepper(plan, parameters)
     losses = []
     for x, y in batches:
-        optimizer.zero_grad()
         loss = criterion(forward(parameters, x.double()), y.double())
-        loss.backward()
-        optimizer.step()
+        with torch.no_grad():
+            step(torch.autograd.grad(loss, parameters))
         losses.append(loss.detach())
     return torch.stack(losses)
 
