@@ -9,6 +9,7 @@ import base64
 import builtins
 import json
 import linecache
+import math
 import random
 import struct
 import sys
@@ -21,6 +22,29 @@ import safetensors.torch
 import torch
 
 Tensors = dict[str, torch.Tensor]
+
+
+class Pieces:
+    """Tensors to be packed: joined to a long one for each dtype, since each costs time by itself.
+
+    A tree refers to them by that tensor's name, where they start in it, and their shape.
+    """
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[torch.Tensor]] = {}
+        self.sizes: dict[str, int] = {}
+
+    def keep(self, tensor: torch.Tensor) -> list[Any]:
+        """Put a tensor among the others; return what the tree refers to it by."""
+        name = str(tensor.dtype)
+        start = self.sizes.get(name, 0)
+        self.sizes[name] = start + tensor.numel()
+        self.parts.setdefault(name, []).append(tensor.reshape(-1))
+        return [name, start, list(tensor.shape)]
+
+    def joined(self) -> Tensors:
+        """The long tensors, by name."""
+        return {name: torch.cat(parts) for name, parts in self.parts.items()}
 
 
 class MissingName(Exception):
@@ -54,15 +78,15 @@ def unpack(blob: bytes) -> tuple[Any, Tensors]:
     return tree, safetensors.torch.load(rest) if rest else {}
 
 
-def pack(tree: Any, tensors: Tensors) -> bytes:
+def pack(tree: Any, pieces: Pieces) -> bytes:
     """Put a JSON tree and its tensors into one piece; see `unpack`."""
     text = json.dumps(tree).encode()
-    rest = safetensors.torch.save(tensors) if tensors else b""
+    rest = safetensors.torch.save(pieces.joined()) if pieces.parts else b""
     return struct.pack("<Q", len(text)) + text + rest
 
 
-def encode(value: Any, tensors: Tensors, depth: int = 0) -> Any:
-    """Turn a value into JSON; tensors and arrays go to `tensors`, the unknown becomes its type."""
+def encode(value: Any, pieces: Pieces, depth: int = 0) -> Any:
+    """Turn a value into JSON; tensors and arrays go to `pieces`, the unknown becomes its type."""
     if depth > 8:
         return {"?": "a deeply nested value"}
     if value is None or type(value) in (bool, int, str):
@@ -72,21 +96,20 @@ def encode(value: Any, tensors: Tensors, depth: int = 0) -> Any:
     if isinstance(value, torch.Tensor):
         with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
             plain = value.as_subclass(torch.Tensor).detach().to("cpu").resolve_conj().resolve_neg()
-            return {"tensor": keep(plain.contiguous().clone(), tensors)}
+            return {"tensor": pieces.keep(plain.contiguous().clone())}
     if isinstance(value, numpy.ndarray | numpy.generic):
-        return {"array": keep(torch.from_numpy(numpy.array(value)), tensors)}
+        return {"array": pieces.keep(torch.from_numpy(numpy.array(value)))}
     if isinstance(value, list | tuple):
-        return [encode(item, tensors, depth + 1) for item in list(value)]
+        return [encode(item, pieces, depth + 1) for item in list(value)]
     if isinstance(value, dict) and all(type(key) is str for key in value):
-        return {"dict": {key: encode(value[key], tensors, depth + 1) for key in list(value)}}
+        return {"dict": {key: encode(value[key], pieces, depth + 1) for key in list(value)}}
     return {"?": type(value).__name__}
 
 
-def keep(tensor: torch.Tensor, tensors: Tensors) -> str:
-    """Put a tensor among the others; return the name that the tree refers to it by."""
-    name = str(len(tensors))
-    tensors[name] = tensor
-    return name
+def take(reference: Any, tensors: Tensors) -> torch.Tensor:
+    """The tensor that a tree refers to, as a view."""
+    name, start, shape = reference
+    return tensors[name][start : start + math.prod(shape)].reshape(shape)
 
 
 def decode(tree: Any, tensors: Tensors) -> Any:
@@ -97,9 +120,9 @@ def decode(tree: Any, tensors: Tensors) -> Any:
         return tree
     ((kind, value),) = tree.items()
     if kind == "tensor":
-        return tensors[value]
+        return take(value, tensors).clone()
     if kind == "array":
-        return tensors[value].numpy()
+        return take(value, tensors).clone().numpy()
     if kind == "float":
         return float(value)
     return {key: decode(item, tensors) for key, item in value.items()}
@@ -208,7 +231,7 @@ def run(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) -> st
     states = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
     autograd = Autograd()
     outcome: dict = {"error": None, "autograd": []}
-    found: dict = {}
+    found = Pieces()
     try:
         torch.set_grad_enabled(True)
         if watch:
@@ -218,7 +241,7 @@ def run(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) -> st
             value = probe(Notebook(names), **arguments)
         outcome["value"] = encode(value, found)
     except BaseException as error:
-        outcome["value"], found = None, {}
+        outcome["value"], found = None, Pieces()
         outcome["error"] = describe(error)
     finally:
         torch.set_grad_enabled(grad)

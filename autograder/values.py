@@ -55,9 +55,9 @@ class Outcome:
 
 def pack_inputs(inputs: dict[str, Any]) -> bytes:
     """Pack the inputs of a probe: tensors, numbers, strings, lists, dicts."""
-    tensors: dict[str, torch.Tensor] = {}
-    tree = agent.encode(inputs, tensors)
-    return agent.pack(tree, tensors)
+    pieces = agent.Pieces()
+    tree = agent.encode(inputs, pieces)
+    return agent.pack(tree, pieces)
 
 
 def unpack_outcome(text: str) -> Outcome:
@@ -76,7 +76,7 @@ def unpack_outcome(text: str) -> Outcome:
         return _outcome(tree, tensors)
     except (
         *(binascii.Error, struct.error, ValueError, KeyError, TypeError, AttributeError),
-        *(RecursionError, IndexError, OverflowError, safetensors.SafetensorError),
+        *(RuntimeError, IndexError, OverflowError, safetensors.SafetensorError),
     ) as error:
         raise BadValue("it could not be read") from error
 
@@ -112,9 +112,9 @@ def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth
         return tree
     ((kind, value),) = tree.items()
     if kind == "tensor":
-        return tensors[value]
+        return _tensor(value, tensors)
     if kind == "array":
-        return tensors[value].numpy()
+        return _tensor(value, tensors).numpy()
     if kind == "float":
         return float({"nan": "nan", "inf": "inf", "-inf": "-inf"}[value])
     if kind == "?":
@@ -125,3 +125,13 @@ def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth
             for key, item in value.items()
         }
     raise ValueError("unknown kind of value")
+
+
+def _tensor(reference: Any, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    name, start, shape = reference
+    sizes = [start, *shape]
+    if any(type(size) is not int or not 0 <= size <= MAX_BYTES for size in sizes):
+        raise ValueError("no place of a tensor")
+    if tensors[name].dim() != 1 or len(shape) > MAX_DEPTH:
+        raise ValueError("no tensor that others are joined to")
+    return agent.take(reference, tensors)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from autograder import agent, values
@@ -15,9 +16,15 @@ from autograder.values import BadValue, Trouble, Unknown
 
 def outcome(value: Any, **more: Any) -> str:
     """Pack what a probe returned, as the student kernel does."""
-    tensors: dict[str, torch.Tensor] = {}
-    tree = {"error": None, "autograd": [], "value": agent.encode(value, tensors), **more}
-    return base64.b64encode(agent.pack(tree, tensors)).decode()
+    pieces = agent.Pieces()
+    tree = {"error": None, "autograd": [], "value": agent.encode(value, pieces), **more}
+    return base64.b64encode(agent.pack(tree, pieces)).decode()
+
+
+def pointing(*reference: Any) -> str:
+    """An outcome with a reference to the 6 numbers of a tensor."""
+    tensors = safetensors.torch.save({"x": torch.ones(6), "y": torch.ones(2, 3)})
+    return raw({"error": None, "autograd": [], "value": {"tensor": list(reference)}}, tensors)
 
 
 def raw(tree: Any, rest: bytes = b"") -> str:
@@ -88,6 +95,11 @@ def test_trouble_comes_back() -> None:
         raw({"error": None, "autograd": []}),
         raw({"error": None, "autograd": [], "value": {"tensor": "0"}}),
         raw({"error": None, "autograd": [], "value": {"tensor": ["0"]}}),
+        *(pointing(), pointing("x"), pointing("z", 0, [6]), pointing(["x"], 0, [6])),
+        *(pointing("x", 0, [7]), pointing("x", 1, [6]), pointing("x", -6, [6])),
+        *(pointing("x", 0, [-1]), pointing("x", 0, [2**62, 0]), pointing("x", 0, [1.0, 6])),
+        *(pointing("x", 0, 6), pointing("x", 0, [True, 6]), pointing("x", 0, [1] * 65 + [6])),
+        *(pointing("y", 0, [2]), pointing("x", None, [6]), pointing("x", 0, {"a": 6})),
         raw({"error": None, "autograd": [], "value": {"a": 1, "b": 2}}),
         raw({"error": None, "autograd": [], "value": {"what": 1}}),
         raw({"error": None, "autograd": [], "value": {"float": "9"}}),

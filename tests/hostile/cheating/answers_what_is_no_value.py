@@ -23,7 +23,7 @@ def outcome(value, **more):
 
 def tensor(header, data=b""):
     text = json.dumps(header).encode()
-    return packed(outcome({"tensor": "0"}), struct.pack("<Q", len(text)) + text + data)
+    return packed(outcome({"tensor": ["0", 0, [1]]}), struct.pack("<Q", len(text)) + text + data)
 
 
 deep = b'{"error": null, "autograd": [], "value": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
@@ -45,7 +45,7 @@ answers = [
     packed(outcome({})),
     packed(outcome({"float": "1_0"})),
     packed(outcome({"tensor": "0"})),
-    packed(outcome({"tensor": ["0"]})),
+    packed(outcome({"tensor": ["0", 0, [1]]})),
     packed(outcome({"?": 5})),
     packed(outcome({"dict": [1]})),
     packed(outcome(1, error="an error")),
@@ -57,6 +57,12 @@ answers = [
     tensor({"0": {"dtype": "F99", "shape": [1], "data_offsets": [0, 4]}}, bytes(4)),
     tensor({"0": {"dtype": "F32", "shape": [2**62, 2**62], "data_offsets": [0, 4]}}, bytes(4)),
     tensor({"0": {"dtype": "F8_E5M2", "shape": [4], "data_offsets": [0, 4]}}, bytes(4)),
+    *(
+        packed(outcome({kind: ["0", start, shape]}), struct.pack("<Q", len(form)) + form + bytes(4))
+        for form in [b'{"0":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}']
+        for kind in ("tensor", "array")
+        for start, shape in ((1, [1]), (0, [2**40]), (0, [2**62, 0]), (-1, [1]), (0, None))
+    ),
     base64.b64encode(struct.pack("<Q", 2**63) + b"{}").decode(),
 ]
 turn = [0]
