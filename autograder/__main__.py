@@ -1,12 +1,13 @@
 """The command line: `python -m autograder COMMAND`."""
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from autograder import ROOT, audit, bench, demo
+from autograder import ROOT, audit, bench, demo, workers
 from autograder.suite import collect
 from autograder.workspace import Workspace
 
@@ -15,6 +16,17 @@ def main(words: list[str] | None = None) -> int:
     """Run a command; return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m autograder", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser(
+        "grade", help="nbgrader autograde, many submissions at once; takes its options, too"
+    )
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes at once"
+    )
+    command.set_defaults(
+        run=lambda given: workers.run(given.assignment, given.workers, given.options)
+    )
 
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")
@@ -43,7 +55,10 @@ def main(words: list[str] | None = None) -> int:
     )
     command.set_defaults(run=lambda arguments: bench.run(arguments.students))
 
-    arguments = parser.parse_args(words)
+    arguments, options = parser.parse_known_args(words)
+    arguments.options = options
+    if options and not hasattr(arguments, "workers"):
+        parser.error(f"unknown options: {' '.join(options)}")
     status: int = arguments.run(arguments)
     return status
 

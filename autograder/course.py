@@ -4,7 +4,9 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from nbgrader.api import Gradebook, MissingEntry
 
@@ -79,14 +81,14 @@ def _compare(assignment: str, cells: dict[str, float], suites: dict[str, Suite])
 
 def secret(path: Path) -> bytes:
     """The course secret that seeds are made with; made on first use, readable by its owner only."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes().strip()
-    with os.fdopen(handle, "wb") as file:
-        value = secrets.token_hex(32).encode()
-        file.write(value + b"\n")
-    return value
+    if not path.exists():
+        # Whole from the moment it is there: several graders may start at once.
+        with NamedTemporaryFile("w", dir=path.parent) as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            with suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_bytes().strip()
 
 
 def seed(secret: bytes, assignment: str, student: str, code: tuple[str, ...]) -> str:

@@ -50,8 +50,9 @@ class SubmissionExporter(NotebookExporter):
             for line in str(error).splitlines():
                 self.log.error(line)
             raise
-        for folder in list(self._converter.assignments):
-            self._prepare(Path(folder))
+        for folder in map(Path, list(self._converter.assignments)):
+            if not self._excluded(self._student(folder)):
+                self._prepare(folder)
         self._report_missing(assignment)
 
     # ------------------------------------------------------------------ before anything is graded
@@ -104,6 +105,8 @@ class SubmissionExporter(NotebookExporter):
             if (folder / f"{assignment}.ipynb").exists() or self._directory.notebook_id != "*":
                 continue
             student = self._student(folder)
+            if self._excluded(student):
+                continue
             found = ", ".join(sorted(path.name for path in folder.glob("*.ipynb"))) or "none"
             self.log.error(
                 "%s handed in no notebook named %s.ipynb (found: %s). No score is made up: rename"
@@ -115,6 +118,10 @@ class SubmissionExporter(NotebookExporter):
                     withdraw(gradebook, assignment, student)
                 except MissingEntry:
                     continue
+
+    def _excluded(self, student: str) -> bool:
+        """Whether this run leaves a student's work alone; another may be grading it right now."""
+        return student in self._directory.student_id_exclude.split(",")
 
     def _student(self, folder: Path) -> str:
         pattern = self._directory.format_path(

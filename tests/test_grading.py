@@ -116,6 +116,34 @@ def test_the_python_api_and_the_export_agree(course: Workspace, solution: Soluti
     assert [float(row.split(",")[-2]) for row in rows] == [75, 75]
 
 
+def test_many_at_once_get_what_each_alone_gets(course: Workspace, solution: Solution) -> None:
+    right, wrong = solution("parameters"), solution("parameters")
+    own = next(c for c in wrong.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "MLP")
+    own.source = "MLP = None"
+    for student, nb in (("ann", right), ("bea", wrong), ("cyd", right), ("dot", wrong)):
+        course.submit(student, "parameters", nb)
+    misnamed = course.notebook("submitted", "parameters", "eve").with_name("final.ipynb")
+    misnamed.parent.mkdir(parents=True)
+    nbformat.write(right, misnamed)
+    command = [sys.executable, "-m", "autograder", "grade", "parameters", "--workers", "2"]
+
+    done = subprocess.run(command, cwd=course.folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("eve handed in no notebook named parameters.ipynb") == 1, done.stderr
+    scores = {student: course.score("parameters", student) for student in ("ann", "bea", "cyd")}
+    assert scores == {"ann": 100, "bea": 75, "cyd": 100}
+    together = course.tests("parameters", "dot")
+
+    course.nbgrader("autograde", "parameters", "--student", "dot", "--force")
+    assert course.tests("parameters", "dot") == together
+
+    misnamed.rename(misnamed.with_name("parameters.ipynb"))
+    written = course.notebook("autograded", "parameters", "ann").stat().st_mtime
+    assert subprocess.run(command, cwd=course.folder).returncode == 0
+    assert course.score("parameters", "eve") == 100
+    assert course.notebook("autograded", "parameters", "ann").stat().st_mtime == written
+
+
 def test_the_same_work_gets_the_same_seed_score_and_report(
     course: Workspace, solution: Solution
 ) -> None:
