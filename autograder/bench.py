@@ -32,6 +32,14 @@ from autograder.workspace import Workspace
 #: Samples that wait for a limit or die measure the limits, not the grading.
 _LEFT_OUT = {"goran", "hana"}
 
+_HEAD = f"""\
+Seconds a submission, one at a time, in one `nbgrader autograde`, its start included; seconds that
+one more submission takes; and the floor, the seconds that its cells take alone.
+
+{"":16} {{:>7}} {"":7} {"":>6}  {"one more":>9}
+{"assignment":16} {"stock":>7} {"this":>7} {"ratio":>6}  {"stock":>9} {"this":>7} {"ratio":>6}\
+ {"floor":>7} {"this-floor":>11}"""
+
 _FLOOR = """
 import os, sys, time, json
 os.environ["MPLBACKEND"] = "Agg"
@@ -88,11 +96,12 @@ def run(students: int) -> int:
     todo = [sample for sample in samples() if sample.student not in _LEFT_OUT]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         timings = []
+        print(_HEAD.format(f"of {students}"), flush=True)
         for assignment in sorted({sample.entry.assignment for sample in todo}):
             part = [sample for sample in todo if sample.entry.assignment == assignment]
-            print(f"measuring {assignment} …", flush=True)
             timings.append(_measure(assignment, part, students, Path(folder) / assignment))
-    _print(timings)
+            print(_row(assignment, timings[-1:]), flush=True)
+    print(_row("all", timings))
     print("\n" + _kernels())
     return 0
 
@@ -149,20 +158,6 @@ def _floor(work: list[Sample], folder: Path) -> float:
         check=True,
     )
     return sum(map(float, done.stdout.split()))
-
-
-def _print(timings: list[Timing]) -> None:
-    n = timings[0].this.submissions
-    print(
-        f"\nseconds a submission, one at a time, of {n} in one `nbgrader autograde`, its start"
-        " included;\nand seconds that one more submission takes\n\n"
-        f"{'':16} {f'of {n}':>7} {'':7} {'':>6}  {'one more':>9}\n"
-        f"{'assignment':16} {'stock':>7} {'this':>7} {'ratio':>6}  {'stock':>9} {'this':>7}"
-        f" {'ratio':>6} {'floor':>7} {'this-floor':>11}"
-    )
-    for each in timings:
-        print(_row(each.assignment, [each]))
-    print(_row("all", timings))
 
 
 def _row(name: str, timings: list[Timing]) -> str:

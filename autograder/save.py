@@ -4,7 +4,7 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader import utils
-from nbgrader.api import Gradebook
+from nbgrader.api import Comment, Grade, Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder import report
@@ -59,23 +59,25 @@ class SaveGrades(NbGraderPreprocessor):
         told = resources["nbgrader"]
         where = told["notebook"], told["assignment"], told["student"]
         with Gradebook(told["db_url"]) as gradebook:
-            with gradebook.db.no_autoflush:
-                for cell in nb.cells:
-                    if utils.is_grade(cell):
-                        self._grade(gradebook, cell, where)
-                    if utils.is_solution(cell) or utils.is_task(cell):
-                        self._comment(gradebook, cell, where)
+            book = gradebook.find_submission_notebook(*where)
+            released = book.notebook
+            # All at once: asked for by its name, each would be a search through six tables.
+            cells = [*released.grade_cells, *released.solution_cells, *released.task_cells]
+            names = {cell.id: cell.name for cell in cells}
+            grades = {names[grade.cell_id]: grade for grade in book.grades}
+            comments = {names[comment.cell_id]: comment for comment in book.comments}
+            for cell in nb.cells:
+                if utils.is_grade(cell):
+                    self._grade(grades[cell.metadata.nbgrader.grade_id], cell)
+                if utils.is_solution(cell) or utils.is_task(cell):
+                    self._comment(comments[cell.metadata.nbgrader.grade_id], cell)
             gradebook.db.commit()
         return nb, resources
 
-    def _grade(self, gradebook: Gradebook, cell: NotebookNode, where: tuple[str, str, str]) -> None:
-        grade = gradebook.find_grade(cell.metadata.nbgrader.grade_id, *where)
+    def _grade(self, grade: Grade, cell: NotebookNode) -> None:
         grade.auto_score, _ = utils.determine_grade(cell, self.log)
         grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
 
-    def _comment(
-        self, gradebook: Gradebook, cell: NotebookNode, where: tuple[str, str, str]
-    ) -> None:
-        comment = gradebook.find_comment(cell.metadata.nbgrader.grade_id, *where)
+    def _comment(self, comment: Comment, cell: NotebookNode) -> None:
         untouched = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
         comment.auto_comment = "No response." if untouched and not utils.is_task(cell) else None
