@@ -46,12 +46,12 @@ def test_plain_values_come_back(value: Any) -> None:
 def test_tensors_come_back(dtype: torch.dtype) -> None:
     tensor = torch.arange(6).reshape(2, 3).T.to(dtype)
     back = values.unpack_outcome(
-        outcome({"x": [tensor, torch.tensor(1.0), torch.ones(0, 2)]})
+        outcome({"x": [tensor, torch.tensor(1.0), torch.ones(0, 2**40)]})
     ).value
     assert back["x"][0].dtype == dtype
     assert torch.equal(back["x"][0], tensor)
     assert back["x"][1].shape == ()
-    assert back["x"][2].shape == (0, 2)
+    assert back["x"][2].shape == (0, 2**40)
 
 
 def test_arrays_come_back_as_arrays() -> None:
@@ -97,7 +97,12 @@ def test_trouble_comes_back() -> None:
         raw({"error": None, "autograd": [], "value": {"tensor": ["0"]}}),
         *(pointing(), pointing("x"), pointing("z", 0, [6]), pointing(["x"], 0, [6])),
         *(pointing("x", 0, [7]), pointing("x", 1, [6]), pointing("x", -6, [6])),
-        *(pointing("x", 0, [-1]), pointing("x", 0, [2**62, 0]), pointing("x", 0, [1.0, 6])),
+        *(
+            pointing("x", 0, [-1]),
+            pointing("x", 0, [2**200, 0]),
+            pointing("x", 2**200, [6]),
+            pointing("x", 0, [1.0, 6]),
+        ),
         *(pointing("x", 0, 6), pointing("x", 0, [True, 6]), pointing("x", 0, [1] * 65 + [6])),
         *(pointing("y", 0, [2]), pointing("x", None, [6]), pointing("x", 0, {"a": 6})),
         raw({"error": None, "autograd": [], "value": {"a": 1, "b": 2}}),

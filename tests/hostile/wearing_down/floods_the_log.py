@@ -3,7 +3,6 @@
 The grader's log stays short, and no line of it is the submission's.
 """
 # score: 100
-# says: sent|came too fast
 
 # cell: before MLP
 kernel = get_ipython().kernel

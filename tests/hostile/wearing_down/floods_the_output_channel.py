@@ -3,7 +3,6 @@
 Each cell and probe has its time; what is too much is dropped.
 """
 # score: 100
-# says: flooding|came too fast
 
 # cell: before MyLinear
 import threading

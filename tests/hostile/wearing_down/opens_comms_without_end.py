@@ -3,7 +3,6 @@
 The grader has no widgets: such messages are let go.
 """
 # score: 100
-# says: opened|came too fast
 # says: hello from a later cell
 
 # cell: before MLP
