@@ -22,10 +22,9 @@ c.Autograde.exporter_class = "autograder.exporter.SubmissionExporter"  # checks 
 c.Exporter.optimistic_validation = True  # of the notebook's form: once, after all steps
 c.Autograde.sanitize_preprocessors = [
     # Locked cells, missing cells and all metadata as released: nothing is left to do for nbgrader's
-    # OverwriteCells, DeduplicateIds and CheckCellMetadata.
+    # OverwriteCells, OverwriteKernelspec, DeduplicateIds and CheckCellMetadata.
     "autograder.restore.RestoreNotebook",
     "nbgrader.preprocessors.ClearOutput",
-    "nbgrader.preprocessors.OverwriteKernelspec",
 ]
 c.Autograde.autograde_preprocessors = [
     "autograder.grade.GradeNotebook",  # runs the student kernel, and the hidden suites here

@@ -1,21 +1,22 @@
 """First of nbgrader's sanitisers: makes the submitted notebook whole again.
 
-Every locked and grade cell is as it was released, missing cells are back, all nbgrader metadata is
-the gradebook's, and the order is the release's. The student keeps the source of the solution cells
+Every locked and grade cell is as it was released, missing cells are back, all metadata is the
+gradebook's, and the order is the release's. The student keeps the source of the solution cells
 and their own cells. What had to be mended is noted for the feedback.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook, Notebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.submission import new_cell
 from autograder.text import printable
 
 #: A locked cell whose `grade_id` begins so only draws: nothing depends on it.
@@ -114,7 +115,7 @@ def _restored(cell: ReleasedCell, submitted: NotebookNode | None, notes: list[st
         pass  # whoever plays with a picture has changed nothing that counts
     elif submitted.source.strip() != source.strip() or submitted.cell_type != cell.cell_type:
         notes.append(f"The locked cell `{cell.grade_id}` had been changed; it was put back.")
-    made = new_code_cell(source) if cell.cell_type == "code" else new_markdown_cell(source)
+    made = new_cell(cell.cell_type, source)
     nbgrader = {
         "grade": cell.points is not None and not cell.task,
         "grade_id": cell.grade_id,
@@ -158,7 +159,9 @@ class RestoreNotebook(NbGraderPreprocessor):
         told = resources["nbgrader"]
         with Gradebook(told["db_url"]) as gradebook:
             withdraw(gradebook, told["assignment"], told["student"])
-            release = released_cells(gradebook.find_notebook(told["notebook"], told["assignment"]))
+            notebook = gradebook.find_notebook(told["notebook"], told["assignment"])
+            release = released_cells(notebook)
+            kernelspec = json.loads(notebook.kernelspec or "null")
         nb.cells, notes = rebuild(nb.cells, release)
         for place, cell in enumerate(nb.cells):
             cell["id"] = f"cell-{place}"
@@ -166,6 +169,8 @@ class RestoreNotebook(NbGraderPreprocessor):
         for note in notes:
             self.log.warning("%s: %s", told["student"], note)
         nb.metadata = NotebookNode({"autograder": {"notes": notes}})
+        if kernelspec:
+            nb.metadata["kernelspec"] = NotebookNode(kernelspec)
         return nb, resources
 
 

@@ -37,6 +37,7 @@ import sys
 import tarfile
 import threading
 import traceback
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -144,7 +145,6 @@ def warm_up(modules: list[str]) -> None:
     sys.modules.pop("matplotlib_inline.backend_inline", None)
     if threading.active_count() != 1 or len(os.listdir("/proc/self/task")) != 1:
         raise RuntimeError(f"the template has threads and cannot fork: {threading.enumerate()}")
-    gc.collect()
     gc.freeze()
     gc.enable()
 
@@ -156,7 +156,7 @@ def show_an_error() -> None:
     try:
         json.loads("")
     except ValueError:
-        FormattedTB(mode="Context", theme_name="linux").structured_traceback(*sys.exc_info())
+        FormattedTB(mode="Plain", theme_name="linux").structured_traceback(*sys.exc_info())
 
 
 def serve(control: socket.socket) -> socket.socket:
@@ -451,8 +451,23 @@ def set_seed(seed: int) -> None:
 
 def make_application(request: dict[str, Any]) -> Any:
     """An ipykernel application on the requested sockets that writes no file."""
+    from ipykernel.compiler import XCachingCompiler, get_tmp_directory
+    from ipykernel.iostream import OutStream
     from ipykernel.kernelapp import IPKernelApp
     from traitlets.config import Config
+
+    class Compiler(XCachingCompiler):
+        """Names cells by a checksum that is not computed byte by byte in Python."""
+
+        def get_code_name(self, raw_code: str, code: str, number: int) -> str:
+            return f"{get_tmp_directory()}/{zlib.crc32(raw_code.encode())}.py"
+
+    class Stream(OutStream):
+        """Flushed after every cell: a thread need not be waited for where nothing was written."""
+
+        def flush(self) -> None:
+            if self._flush_pending or self._subprocess_flush_pending or self._buffers:
+                super().flush()
 
     class Application(IPKernelApp):
         """The connection is known, and no other client shall be able to read it from a file."""
@@ -477,6 +492,11 @@ def make_application(request: dict[str, Any]) -> Any:
         def init_crash_handler(self) -> None:
             pass
 
+        def init_io(self) -> None:
+            super().init_io()
+            for stream in (sys.stdout, sys.stderr):
+                stream.__class__ = Stream
+
         def init_control(self, context: Any) -> None:
             super().init_control(context)
             # Nobody asks for subshells, and without their thread all answers come sooner.
@@ -487,9 +507,12 @@ def make_application(request: dict[str, Any]) -> Any:
     config.HistoryManager.enabled = False
     # A pause before every answer, against a fault that ipykernel's authors could not find again.
     config.IPythonKernel._execute_sleep = 0.0
+    # Context and colours take 0.05 to 0.25 s an error, for a look through all modules.
+    config.InteractiveShell.xmode = "Plain"
     Application.clear_instance()
-    application = Application.instance(config=config)
+    application: Any = Application.instance(config=config)
     application.initialize(["--IPKernelApp.log_level=CRITICAL"])
+    application.shell.compile = Compiler()
     return application
 
 

@@ -12,6 +12,7 @@ import site
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from autograder.sandbox.limits import SandboxUnavailable
@@ -219,9 +220,10 @@ def environment() -> dict[str, str]:
     }
 
 
-def covered_paths() -> list[str]:
+@cache
+def covered_paths() -> tuple[str, ...]:
     """Those of Python's paths that a kernel's private folders would cover."""
-    return [path for path in python_paths() if _inside(path, "/tmp") or _inside(path, "/dev/shm")]
+    return tuple(p for p in python_paths() if _inside(p, "/tmp") or _inside(p, "/dev/shm"))
 
 
 def _inside(path: str, folder: str) -> bool:
