@@ -180,23 +180,33 @@ def _kernels(count: int = 5) -> str:
     launch = Launch(Path(tempfile.mkdtemp()), 0, ROOT / "course_data", SandboxLimits())
     nb = nbformat.v4.new_notebook()
     running: list[StudentKernel] = []
-    ready, memory = [], [_proportional()]
+    ready, memory = [], []
     for _ in range(count + 1):
         kernel = StudentKernel(nb, launch, Limits(), logging.getLogger(__name__))
         ready.append(_seconds(kernel.start))
         running.append(kernel)
-        memory.append(_proportional())
+        memory.append(_settled())
     for kernel in running:
         kernel.close()
     sandbox.close_templates()
     launch.folder.rmdir()
-    more = [(after - before) / 2**20 for before, after in pairwise(memory[1:])]
+    more = [(after - before) / 2**20 for before, after in pairwise(memory)]
     return (
         f"student kernel ready: first {ready[0]:.2f} s,"
         f" then {median(ready[1:]):.2f} s (median of {count})\n"
         f"memory of one more student kernel: {median(more):.0f} MiB"
         " (proportional set size, all processes)"
     )
+
+
+def _settled() -> int:
+    """The same as `_proportional`, once no process here makes or arranges memory any more."""
+    size = _proportional()
+    while True:
+        time.sleep(0.5)
+        before, size = size, _proportional()
+        if abs(size - before) < 2**20:
+            return size
 
 
 def _proportional() -> int:
