@@ -171,7 +171,7 @@ class StudentKernel(NotebookClient):
         self.kc = client
         channel.bound(client)
         try:
-            client.start_channels(stdin=False, control=False)
+            client.start_channels(stdin=False, control=False, hb=False)
             await client.wait_for_ready(timeout=self.startup_timeout)
         except Exception:
             await self._async_cleanup_kernel()

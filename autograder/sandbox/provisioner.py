@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import inspect
 import json
 import os
 import secrets
@@ -42,6 +43,8 @@ _PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, 
 _SCHEME = "hmac-sha256"
 _START_TIMEOUT = 60.0
 _DEFAULTS = SandboxLimits()
+_START = inspect.unwrap(AsyncKernelManager._async_start_kernel)
+_SHUTDOWN = inspect.unwrap(AsyncKernelManager._async_shutdown_kernel)
 
 
 @dataclass(frozen=True)
@@ -342,7 +345,22 @@ class SandboxKernelManager(AsyncKernelManager):
             )
         return await super()._async_pre_start_kernel(**kwargs)
 
+    # Jupyter's own sleep 0.01 s each time, so that its tests can see a kernel that is not ready.
+    async def _async_start_kernel(self, **kwargs: Any) -> None:
+        await _START(self, **kwargs)
+        self._done()
+
+    async def _async_shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
+        await _SHUTDOWN(self, now=now, restart=restart)
+        self._done()
+
+    def _done(self) -> None:
+        if not self.ready.done():
+            self.ready.set_result(None)
+
     pre_start_kernel = _async_pre_start_kernel
+    start_kernel = _async_start_kernel
+    shutdown_kernel = _async_shutdown_kernel
 
 
 def view(course_data: str | Path | None, hidden_paths: list[str] | None = None) -> View:
