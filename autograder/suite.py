@@ -30,7 +30,7 @@ SUITES = Path(__file__).parent / "suites"
 _UNUSED = (
     *("terminal", "cacheprovider", "unraisableexception", "threadexception", "logging"),
     *("junitxml", "faulthandler", "pastebin", "stepwise", "warnings", "tmpdir", "doctest"),
-    *("setuponly", "setupplan"),
+    *("setuponly", "setupplan", "subtests", "debugging", "legacypath", "monkeypatch", "recwarn"),
 )
 _OPTIONS = (
     *("--capture=no", "--assert=plain", "--import-mode=importlib", "--disable-plugin-autoload"),

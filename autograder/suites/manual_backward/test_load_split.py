@@ -92,20 +92,35 @@ SIZE_IGNORED = Misconception(
 
 
 def probe_load(notebook, tree, sides, size, kinds):
+    import struct
     import tempfile
+    import zlib
     from pathlib import Path
 
-    from PIL import Image
-
     asked = []
+
+    def chunk(kind, data):
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    def png(picture):
+        """The file of a picture, in less time than PIL takes."""
+        height, width, _ = picture.shape
+        head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        rows = b"".join(b"\0" + row.tobytes() for row in picture)
+        data = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 0)) + chunk(b"IEND", b"")
+        return b"\x89PNG\r\n\x1a\n" + data
 
     def make_transforms(*sizes, **named):
         asked.append([*sizes, *named.values()])
 
         def describe(image, start):
-            values = torch.from_numpy(np.array(image)).reshape(-1).float() / 255
-            numbers = torch.cat([values.mean().reshape(1), values[:2], values[-2:]])
-            return start + numbers + 10 * torch.arange(5.0)
+            values = np.asarray(image).reshape(-1)
+            numbers = [values.mean(), *values[:2], *values[-2:]]
+            return torch.tensor(
+                [start + 10 * place + number / 255 for place, number in enumerate(numbers)],
+                dtype=torch.float32,
+            )
 
         return {
             "train": lambda image: describe(image, 0),
@@ -130,8 +145,7 @@ def probe_load(notebook, tree, sides, size, kinds):
                 place.mkdir(parents=True)
                 for number, picture in enumerate(pictures):
                     height, width = sides[number % len(sides)]
-                    image = Image.fromarray(picture[:height, :width])
-                    image.save(place / f"{number:03}.png", compress_level=0)
+                    (place / f"{number:03}.png").write_bytes(png(picture[:height, :width]))
         if "own" in kinds:
             answers["own"] = load(folder)
         notebook.make_transforms = make_transforms

@@ -176,8 +176,9 @@ def test_tie(student, rng):
 
 def _apart(results):
     """Whether no two different causes, of pairs (cause, value), give the same value."""
+    results = [(cause, float(value)) for cause, value in results]
     return all(
-        one is other or abs(float(a) - float(b)) > 0.05
+        one is other or abs(a - b) > 0.05
         for place, (one, a) in enumerate(results)
         for other, b in results[:place]
     )
