@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test lint release validate hostile audit bench browser
+.PHONY: help install demo test lint release validate hostile audit draws bench browser
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ validate: install ## every solution notebook earns full marks, every released on
 
 audit: install ## the corpora of correct and wrong solutions, each through the real grading path
 	$(BIN)/python -m autograder audit
+
+draws: install ## every formula of the suites and each of its mistakes, on 10,000 fresh inputs
+	AUTOGRADER_DRAWS=10000 $(BIN)/python -m pytest tests/test_robust_verdicts.py
 
 bench: install ## speed and memory against stock nbgrader: a table of ratios
 	$(BIN)/python -m autograder bench

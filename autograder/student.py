@@ -87,7 +87,8 @@ def _compiled(probe: Probe) -> CodeType:
 def _in_words(trouble: Trouble) -> str:
     """Say what an exception of the student's code was, without the numbers it may quote."""
     if trouble.kind == "missing":
-        return f"`{trouble.message}` is not defined: its cell is missing or raised an error."
+        why = "its cell is missing, still to do, or raised an error"
+        return f"`{trouble.message}` is not defined: {why}."
     if trouble.kind == "todo":
         return "This task is still to do."
     if trouble.kind == "timeout":

@@ -117,11 +117,12 @@ FIRST_ONLY = Misconception(
 )
 
 
-def by_hand(doors):
-    named = ", ".join(f"`{door}`" for door in doors[:3])
+def by_hand(written, taken):
+    """The ways into autograd that the code names and that it took; one that is known is told."""
+    named = next((door for door in [*written, *taken] if "._" not in door), "torch.autograd")
     return Misconception(
         "autograd-in-backward",
-        f"Your `backward` uses autograd ({named}). In this notebook it computes the formulas of"
+        f"Your `backward` uses autograd (`{named}`). In this notebook it computes the formulas of"
         " section 4 itself; to check yourself with autograd is welcome outside of it.",
     )
 
@@ -351,5 +352,5 @@ print(model.grads["dw"].ravel())  # the same"""
 def test_by_hand(student, watched):
     """The gradients are worked out by hand: `backward` works and does not use autograd."""
     working(*watched.value)
-    doors = [*watched.autograd, *autograd_in(student.code, ["LR.backward"])]
-    expect(not doors, "", because=by_hand(list(dict.fromkeys(doors))))
+    written = autograd_in(student.code, ["LR.backward"])
+    expect(not written and not watched.autograd, "", because=by_hand(written, watched.autograd))
