@@ -1,8 +1,9 @@
 """The benchmark: grading side by side with stock nbgrader, as ratios measured in one run.
 
 The same submissions are graded by `nbgrader autograde` with nbgrader's own configuration and with
-this course's; and (the floor) their cells alone are executed in processes forked from a warm one,
-without Jupyter, sandbox, suites or gradebook, and without the cells that only draw.
+this course's; by `otter run`, where otter-grader is installed; and (the floor) their cells alone
+are executed in processes forked from a warm one, without Jupyter, sandbox, suites or gradebook, and
+without the cells that only draw.
 """
 
 import json
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
@@ -34,11 +36,19 @@ _LEFT_OUT = {"goran", "hana"}
 
 _HEAD = f"""\
 Seconds a submission, one at a time, in one `nbgrader autograde`, its start included; seconds that
-one more submission takes; and the floor, the seconds that its cells take alone.
+one more submission takes; the floor, the seconds that its cells take alone; and seconds that one
+`otter run` takes for it, with a single test that does nothing.
 
 {"":16} {{:>7}} {"":7} {"":>6}  {"one more":>9}
 {"assignment":16} {"stock":>7} {"this":>7} {"ratio":>6}  {"stock":>9} {"this":>7} {"ratio":>6}\
- {"floor":>7} {"this-floor":>11}"""
+ {"floor":>7} {"this-floor":>11} {"otter":>7}"""
+
+_OTTER_TEST = """
+OK_FORMAT = True
+case = {"code": ">>> 1 + 1\\n2", "hidden": False, "locked": False}
+suite = {"type": "doctest", "scored": True, "setup": "", "teardown": "", "cases": [case]}
+test = {"name": "q1", "points": 1, "suites": [suite]}
+"""
 
 _FLOOR = """
 import os, sys, time, json
@@ -83,12 +93,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Timing:
-    """What was measured on one assignment; `floor` is seconds for one submission."""
+    """What was measured on one assignment; `floor` and `otter`: seconds for one submission."""
 
     assignment: str
     stock: Run
     this: Run
     floor: float
+    otter: float | None
 
 
 def run(students: int) -> int:
@@ -122,7 +133,8 @@ def _measure(assignment: str, part: list[Sample], students: int, folder: Path) -
     stock_run = _run(stock, assignment)
     floors, these = (floor, _floor(work, folder)), (this_run, _run(this, assignment))
     mean_run = Run(mean(each.all for each in these), mean(each.one for each in these), students)
-    return Timing(assignment, stock_run, mean_run, mean(floors) / students)
+    otter = _otter(part, folder) if find_spec("otter") else None
+    return Timing(assignment, stock_run, mean_run, mean(floors) / students, otter)
 
 
 def _work(sample: Sample) -> nbformat.NotebookNode:
@@ -167,14 +179,34 @@ def _floor(work: list[Sample], folder: Path) -> float:
     return sum(map(float, done.stdout.split()))
 
 
+def _otter(part: list[Sample], folder: Path) -> float:
+    """Seconds for a submission by otter-grader without its containers, which need Docker."""
+    (folder / "tests").mkdir()
+    (folder / "tests" / "q1.py").write_text(_OTTER_TEST)
+    environment = {**os.environ, "COURSE_DATA": str(ROOT / "course_data")}
+
+    def otter(*words: str) -> None:
+        command = (sys.executable, "-m", "otter", *words)
+        subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+
+    otter("generate", "--tests-dir", "tests", "--output-path", "autograder.zip", "--no-environment")
+    seconds = []
+    for sample in part:
+        nbformat.write(_work(sample), folder / "submission.ipynb")
+        seconds.append(_seconds(lambda: otter("run", "submission.ipynb", "--no-logo")))
+    return mean(seconds)
+
+
 def _row(name: str, timings: list[Timing]) -> str:
     stock, this = (mean(run.each for run in runs) for runs in _runs(timings))
     stock_further, this_further = (mean(run.further for run in runs) for runs in _runs(timings))
     floor = mean(each.floor for each in timings)
+    otters = [each.otter for each in timings if each.otter is not None]
+    otter = f"{mean(otters):.2f}" if otters else "-"
     return (
         f"{name:16} {stock:7.2f} {this:7.2f} {stock / this:6.1f}  {stock_further:9.2f}"
         f" {this_further:7.2f} {stock_further / this_further:6.1f} {floor:7.2f}"
-        f" {this_further - floor:11.2f}"
+        f" {this_further - floor:11.2f} {otter:>7}"
     )
 
 

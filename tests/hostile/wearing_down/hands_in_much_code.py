@@ -3,7 +3,7 @@
 The work before them is graded; the submission has its time.
 """
 # score: 100
-# says: TimeLimit|NotRun
+# says: TimeLimit|NotRun|NameError
 
 # handed in:
 from nbformat.v4 import new_code_cell

@@ -11,6 +11,4 @@ parent = kernel.get_parent()
 for number in range(200_000):
     content = {"name": ("stdout", "stderr")[number % 2], "text": ""}
     kernel.session.send(kernel.iopub_socket, "stream", content, parent=parent)
-    if number % 1000 == 0:
-        kernel.iopub_thread.flush()
 print("sent")
