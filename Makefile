@@ -44,7 +44,8 @@ audit: install ## the corpora of correct and wrong solutions, each through the r
 draws: install ## every formula of the suites and each of its mistakes, on 10,000 fresh inputs
 	AUTOGRADER_DRAWS=10000 $(BIN)/python -m pytest tests/test_robust_verdicts.py
 
-bench: install ## speed and memory against stock nbgrader: a table of ratios
+bench: install ## speed and memory against stock nbgrader and otter-grader: a table of ratios
+	-$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m autograder bench
 
 # The feedback is opened in a real browser by some tests; they need a Chromium of the system's.
