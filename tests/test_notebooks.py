@@ -143,6 +143,7 @@ def test_an_unsolved_notebook_says_which_task_is_still_to_do(
     task = FIRST_TASK[assignment]
     assert error.value.ename == "StillToDo"
     assert error.value.evalue.startswith(f"Task `{task}` is still to do: write your code where")
+    assert "Traceback" not in str(error.value)
 
 
 def test_without_course_data_a_student_is_told_what_to_do(
