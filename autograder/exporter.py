@@ -18,7 +18,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import parse_utc, rmtree
 from traitlets import Unicode
 
-from autograder import ROOT
+from autograder import ROOT, course
 from autograder.grade import GradeNotebook
 from autograder.restore import notes_about, withdraw
 from autograder.submission import NotANotebook, Refused, read, refused_files, unsafe
@@ -67,10 +67,8 @@ class SubmissionExporter(NotebookExporter):
         self._directory = self._converter.coursedir
         assignment = self._directory.assignment_id
         try:
-            GradeNotebook(parent=self).prepare()
-            from autograder import course  # it needs torch: see GradeNotebook
-
-            course.check(assignment, self._directory.db_url, Path(self.course_data))
+            suites = GradeNotebook(parent=self).prepare(assignment)
+            course.check(assignment, self._directory.db_url, Path(self.course_data), suites)
         except Exception as error:
             for line in str(error).splitlines():
                 self.log.error(line)

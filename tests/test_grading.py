@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy
 from nbformat.v4 import new_code_cell
 
-from autograder.grade import NOT_DRAWN
+from autograder.grading import NOT_DRAWN
 from autograder.workspace import Workspace
 
 Notebook = nbformat.NotebookNode

@@ -1,0 +1,287 @@
+"""A process beside nbgrader's that does whatever a submission could wear down.
+
+Reading, restoring, running, grading and cleaning a submission happen here, one call after the
+other. nbgrader's process keeps the gradebook and the clock: a call that needs more time or memory
+than it may is ended from outside, with the process; the next call gets a new one. Both sides are
+the grader's: what student code sends is checked in here, and none of it is unpickled.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import pickle
+import resource
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
+
+#: The most that a call may give back: notebooks with pictures in them are some megabytes.
+MAX_ANSWER = 2**29
+#: Seconds for what each worker begins with: it imports torch.
+_START_SECONDS = 300.0
+
+
+class BudgetSpent(Exception):
+    """A call needed more time or memory than it may, or its process died; the text says which."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one call may use.
+
+    Attributes:
+        seconds: of the clock, student kernels' time included.
+        processor_seconds: of the worker's own work.
+        memory_bytes: of the worker, above what it has when it is ready.
+    """
+
+    seconds: float = 360
+    processor_seconds: int = 60
+    memory_bytes: int = 2**30
+
+
+class Worker:
+    """The process, started when it is first needed, and again where it was ended.
+
+    Not to be called from two threads at once.
+    """
+
+    def __init__(self) -> None:
+        self.budget = Budget()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._start: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
+        self._data_bytes = 0
+        self._owner = os.getpid()
+
+    def prepare(
+        self, function: Callable[..., Answer], *arguments: Any, log: logging.Logger
+    ) -> Answer:
+        """Call what every worker has to begin with, now and after each new start.
+
+        Raises:
+            whatever the function raises.
+            BudgetSpent: the process died of it.
+        """
+        self._start = function, arguments
+        if not self._alive:
+            self._launch()
+        answer = self._ask(function, arguments, _START_SECONDS, log)
+        self._data_bytes = self._memory()
+        return answer
+
+    def call(
+        self,
+        function: Callable[..., Answer],
+        *arguments: Any,
+        log: logging.Logger,
+        seconds: float | None = None,
+    ) -> Answer:
+        """Call a function of a module, within the budget.
+
+        Args:
+            function: found by its name; arguments and answer travel by pickle.
+            log: gets what is logged over there.
+            seconds: of the clock, where it is to be less than the budget's.
+
+        Raises:
+            BudgetSpent: it needed too much, or its process died.
+            whatever the function raises.
+        """
+        if not self._alive or self._memory() > self._data_bytes + self.budget.memory_bytes / 2:
+            # What earlier submissions have left behind is not this one's.
+            self.close()
+            self._launch()
+            if self._start is not None:
+                self.prepare(self._start[0], *self._start[1], log=log)
+        self._limit(self._process_seconds() + self.budget.processor_seconds)
+        try:
+            return self._ask(function, arguments, seconds or self.budget.seconds, log)
+        except MemoryError:
+            self.close()
+            raise BudgetSpent(self._too_large()) from None
+
+    def close(self) -> None:
+        """End the process, and with it its kernels."""
+        process, connection = self._process, self._connection
+        self._process = self._connection = None
+        if process is None or connection is None or self._owner != os.getpid():
+            return
+        connection.close()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    # -------------------------------------------------------------------------------- inner parts
+
+    @property
+    def _alive(self) -> bool:
+        return (
+            self._process is not None
+            and self._owner == os.getpid()
+            and self._process.poll() is None
+        )
+
+    def _launch(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "autograder.worker", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # a Ctrl-C in the terminal is for nbgrader's process alone
+            )
+        self._connection = Connection(ours.detach())
+        self._owner = os.getpid()
+
+    def _ask(
+        self,
+        function: Callable[..., Answer],
+        arguments: tuple[Any, ...],
+        seconds: float,
+        log: logging.Logger,
+    ) -> Answer:
+        assert self._connection is not None
+        deadline = time.monotonic() + seconds
+        try:
+            self._connection.send((function, arguments))
+            while self._connection.poll(max(0.0, deadline - time.monotonic())):
+                kind, *told = pickle.loads(self._connection.recv_bytes(MAX_ANSWER))
+                if kind == "log":
+                    log.log(*told)
+                elif kind == "error":
+                    raise told[0]
+                else:
+                    answer: Answer = told[0]
+                    return answer
+        except (EOFError, ConnectionError):
+            raise BudgetSpent(self._why_ended()) from None
+        except BaseException as error:
+            if not isinstance(error, Exception):  # an interrupt from the keyboard: now, not later
+                self._kill()
+            raise
+        self._kill()
+        raise BudgetSpent(f"it took longer than {seconds:.0f} s")
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+        self.close()
+
+    def _why_ended(self) -> str:
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        status = self._process.returncode
+        self._kill()
+        if status == -signal.SIGXCPU:
+            return f"it needed more than {self.budget.processor_seconds} s of the grader's time"
+        if status == -signal.SIGABRT:  # so ends a library that gets no memory
+            return self._too_large()
+        return f"the grader's process died of it (status {status})"
+
+    def _too_large(self) -> str:
+        return f"it needed more than {self.budget.memory_bytes // 2**20} MiB of the grader's memory"
+
+    def _limit(self, processor_seconds: float) -> None:
+        """Let the operating system end the process beyond the budget."""
+        assert self._process is not None
+        most = {
+            resource.RLIMIT_CPU: int(processor_seconds) + 1,
+            resource.RLIMIT_DATA: self._data_bytes + self.budget.memory_bytes,
+        }
+        for kind, soft in most.items():
+            _, hard = resource.prlimit(self._process.pid, kind)
+            resource.prlimit(self._process.pid, kind, (soft, hard))
+
+    def _memory(self) -> int:
+        """The worker's own memory in bytes, as RLIMIT_DATA counts it."""
+        assert self._process is not None
+        text = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(text.partition("VmData:")[2].split()[0]) * 1024
+
+    def _process_seconds(self) -> float:
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+#: The worker of this process: started when it is first needed, ended with it.
+worker = Worker()
+atexit.register(worker.close)
+
+
+# ------------------------------------------------------------------------------------- the process
+
+
+class _ToTheOtherSide(logging.Handler):
+    """Sends what is logged to nbgrader's process."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record as text."""
+        self._connection.send(("log", record.levelno, "%s", self.format(record)))
+
+
+def _serve(connection: Connection) -> None:
+    handler = _ToTheOtherSide(connection)
+    log = logging.getLogger("autograder")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    while True:
+        try:
+            function, arguments = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer: tuple[str, Any] = ("value", function(*arguments))
+            whole = pickle.dumps(answer)
+        except Exception as error:
+            whole = pickle.dumps(("error", _to_travel(error)))
+        connection.send_bytes(whole)
+        del function, arguments, whole
+
+
+def _to_travel(error: Exception) -> Exception:
+    """The error as it can be sent, with the place where it happened; the frames stay here."""
+    error.add_note("".join(traceback.format_exception(error)))
+    error.__cause__ = error.__context__ = error.__traceback__ = None
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _end_with(fd: int) -> None:
+    """End this process soon after nbgrader's end of the connection is closed."""
+    waiting = select.poll()
+    waiting.register(fd, 0)
+    waiting.poll()
+    time.sleep(2)  # who waits for the next call ends by himself, and takes leave of his kernels
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
+    _serve(Connection(int(sys.argv[1])))
