@@ -35,6 +35,9 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
 
+# ---- feedback ------------------------------------------------------------------------------------
+c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackExporter"
+
 # ---- limits of one submission --------------------------------------------------------------------
 c.GradeNotebook.cell_seconds = 60
 c.GradeNotebook.probe_seconds = 20
@@ -44,3 +47,5 @@ c.GradeNotebook.replays = 3
 c.GradeNotebook.memory_bytes = 4 * 2**30  # above the warm kernel's own
 c.GradeNotebook.processes = 256  # and threads
 c.GradeNotebook.file_bytes = 100 * 2**20
+c.GradeNotebook.grader_seconds = 60  # of the grader's own work on it
+c.GradeNotebook.grader_bytes = 2**30

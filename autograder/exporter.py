@@ -214,7 +214,12 @@ def _has_results(path: Path) -> bool:
         return False
     graded = [cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     return all(
-        any("autograder" in output.get("metadata", {}) for output in cell.get("outputs", ()))
+        any(_is_result(output) for output in cell.get("outputs", ()))
         for cell in graded
         if not cell.metadata.nbgrader.get("solution")
     )
+
+
+def _is_result(output: Any) -> bool:
+    record = output.get("metadata", {}).get("autograder")
+    return record is not None and not record.get("ungraded")

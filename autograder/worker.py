@@ -110,7 +110,9 @@ class Worker:
         self._limit(self._process_seconds() + self.budget.processor_seconds)
         try:
             return self._ask(function, arguments, seconds or self.budget.seconds, log)
-        except MemoryError:
+        except (MemoryError, RuntimeError, OSError) as error:
+            if not _wants_memory(error):
+                raise
             self.close()
             raise BudgetSpent(self._too_large()) from None
 
@@ -219,6 +221,12 @@ class Worker:
         assert self._process is not None
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _wants_memory(error: Exception) -> bool:
+    """Whether an error is Python's, torch's or the system's word for too little memory."""
+    words = ("can't allocate memory", "can't start new thread", "Cannot allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 #: The worker of this process: started when it is first needed, ended with it.

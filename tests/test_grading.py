@@ -203,3 +203,50 @@ def test_pictures_are_left_out_whatever_a_student_made_of_them(
     ]
     assert [output.text for output in picture.outputs] == [NOT_DRAWN]
     assert graded.metadata.autograder.notes == []
+
+
+def test_past_the_graders_budget_nobody_gets_a_score_and_a_person_is_asked(
+    course: Workspace, solution: Solution
+) -> None:
+    course.submit("ann", "parameters", solution("parameters"))
+    option = f"--GradeNotebook.grader_bytes={2**20}"
+    done = course.nbgrader("autograde", "parameters", option, check=False)
+    assert done.returncode == 1
+    why = "it needed more than 1 MiB of the grader's memory"
+    assert f"Could not be graded: ann: {why}" in done.stderr
+    with course.gradebook() as gradebook:
+        grades = gradebook.find_submission_notebook("parameters", "parameters", "ann").grades
+        assert {(grade.auto_score, grade.needs_manual_grade) for grade in grades} == {(None, True)}
+    course.nbgrader("generate_feedback", "parameters")
+    page = course.notebook("feedback", "parameters", "ann").with_suffix(".html").read_text()
+    assert why.replace("'", "&#39;") in page or why in page
+    assert "It cost you nothing" in page
+
+    course.nbgrader("autograde", "parameters")
+    assert course.score("parameters", "ann") == 100
+
+
+def test_a_page_that_takes_too_long_shows_results_alone(
+    course: Workspace, solution: Solution
+) -> None:
+    for student in ("ann", "bea"):
+        course.submit(student, "parameters", solution("parameters"))
+    course.nbgrader("autograde", "parameters")
+    path = course.notebook("autograded", "parameters", "ann")
+    path.chmod(0o644)
+    nb = nbformat.read(path, as_version=4)
+    nb.cells.append(new_code_cell("x = 1" + "\n" * 60_000 + "y = 2"))
+    nbformat.write(nb, path)
+    course.nbgrader("generate_feedback", "parameters", "--FeedbackExporter.seconds=6")
+    pages = {
+        student: course.notebook("feedback", "parameters", student).with_suffix(".html").read_text()
+        for student in ("ann", "bea")
+    }
+    assert {name: page.count("What was checked") for name, page in pages.items()} == {
+        "ann": 5,
+        "bea": 5,
+    }
+    assert {name: "results alone" in page for name, page in pages.items()} == {
+        "ann": True,
+        "bea": False,
+    }
