@@ -7,7 +7,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Integer, Unicode
 
-from autograder import ROOT, course, grading
+from autograder import ROOT, course, grading, sandbox
 from autograder.grading import Submission, Terms
 from autograder.kernel import Limits
 from autograder.results import CellResult
@@ -127,7 +127,14 @@ class GradeNotebook(NbGraderPreprocessor):
             memory_bytes=self.grader_bytes,
         )
         try:
-            return worker.prepare(grading.prepare, assignment, self.terms(), log=self.log)
+            terms = self.terms()
+            # The kernels' template imports what it needs beside the worker.
+            early = [] if terms.sandbox is None else [(sandbox.warm_up, (terms.course_data,))]
+            *_, points = worker.prepare(
+                *early, (grading.prepare, (assignment, terms)), log=self.log
+            )
+            suites: dict[str, int] = points
+            return suites
         except SandboxUnavailable as error:
             raise SandboxUnavailable(
                 f"{error} To grade without a sandbox, at your own risk, set"

@@ -86,8 +86,6 @@ def prepare(assignment: str, terms: Terms) -> dict[str, int]:
         SandboxUnavailable: there is no sandbox on this machine.
         SuiteError: a suite cannot be read.
     """
-    if terms.sandbox is not None:
-        sandbox.warm_up(terms.course_data)
     _import_torch()
     if terms.sandbox is not None:
         sandbox.check()

@@ -28,6 +28,9 @@ from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
 
+#: A function of a module, and its arguments.
+Step = tuple[Callable[..., Any], tuple[Any, ...]]
+
 #: The most that a call may give back: notebooks with pictures in them are some megabytes.
 MAX_ANSWER = 2**29
 #: Seconds for what each worker begins with: it imports torch.
@@ -63,25 +66,31 @@ class Worker:
         self.budget = Budget()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
-        self._start: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
+        self._start: tuple[Step, ...] = ()
         self._data_bytes = 0
         self._owner = os.getpid()
 
-    def prepare(
-        self, function: Callable[..., Answer], *arguments: Any, log: logging.Logger
-    ) -> Answer:
+    def prepare(self, *steps: Step, log: logging.Logger) -> list[Any]:
         """Call what every worker has to begin with, now and after each new start.
 
+        Args:
+            steps: functions with their arguments, one after the other; the first ones soon, where
+                they start something that goes on beside the later ones.
+            log: gets what is logged over there.
+
+        Returns:
+            what each gave back.
+
         Raises:
-            whatever the function raises.
+            whatever a function raises.
             BudgetSpent: the process died of it.
         """
-        self._start = function, arguments
+        self._start = steps
         if not self._alive:
             self._launch()
-        answer = self._ask(function, arguments, _START_SECONDS, log)
+        answers = [self._ask(*step, _START_SECONDS, log) for step in steps]
         self._data_bytes = self._memory()
-        return answer
+        return answers
 
     def call(
         self,
@@ -104,9 +113,7 @@ class Worker:
         if not self._alive or self._memory() > self._data_bytes + self.budget.memory_bytes / 2:
             # What earlier submissions have left behind is not this one's.
             self.close()
-            self._launch()
-            if self._start is not None:
-                self.prepare(self._start[0], *self._start[1], log=log)
+            self.prepare(*self._start, log=log)
         self._limit(self._process_seconds() + self.budget.processor_seconds)
         try:
             return self._ask(function, arguments, seconds or self.budget.seconds, log)

@@ -69,7 +69,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> None:
 def worker() -> Iterator[Worker]:
     made = Worker()
     made.budget = Budget(seconds=60, processor_seconds=1, memory_bytes=2**28)
-    made.prepare(pid, log=LOG)
+    made.prepare((pid, ()), log=LOG)
     yield made
     made.close()
 
@@ -123,7 +123,7 @@ def test_a_process_that_dies_is_told_from_one_that_answers(
 
 
 def test_what_a_worker_begins_with_is_done_again_in_a_new_one(worker: Worker) -> None:
-    worker.prepare(os.putenv, "BEGUN", "yes", log=LOG)
+    worker.prepare((os.putenv, ("BEGUN", "yes")), (pid, ()), log=LOG)
     with pytest.raises(BudgetSpent):
         worker.call(ends, signal.SIGKILL, log=LOG)
     assert worker.call(subprocess.getoutput, "echo $BEGUN", log=LOG) == "yes"
@@ -140,7 +140,7 @@ def test_nothing_is_left_where_nbgraders_process_is_killed(tmp_path: Path) -> No
         "import logging, time; from autograder.worker import Worker\n"
         "from tests import test_worker\n"
         "made = Worker(); log = logging.getLogger()\n"
-        "print(made.prepare(test_worker.pid, log=log), flush=True)\n"
+        "print(made.prepare((test_worker.pid, ()), log=log)[0], flush=True)\n"
         "made.call(time.sleep, 1000, log=log)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
