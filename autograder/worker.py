@@ -7,30 +7,33 @@ the grader's: what student code sends is checked in here, and none of it is unpi
 """
 
 import atexit
-import contextlib
 import logging
+import multiprocessing
 import os
 import pickle
 import resource
 import select
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
+
+from autograder.sandbox.template import close_templates
 
 Answer = TypeVar("Answer")
 
 #: A function of a module, and its arguments.
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 
+_LINUX = sys.platform == "linux"
 #: The most that a call may give back: notebooks with pictures in them are some megabytes.
 MAX_ANSWER = 2**29
 #: Seconds for what each worker begins with: it imports torch.
@@ -64,7 +67,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.budget = Budget()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._start: tuple[Step, ...] = ()
         self._data_bytes = 0
@@ -130,32 +133,28 @@ class Worker:
         if process is None or connection is None or self._owner != os.getpid():
             return
         connection.close()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
+        process.join(5)
+        if process.exitcode is None:
             process.kill()
-            process.wait()
+            process.join()
 
     # -------------------------------------------------------------------------------- inner parts
 
     @property
     def _alive(self) -> bool:
-        return (
-            self._process is not None
-            and self._owner == os.getpid()
-            and self._process.poll() is None
-        )
+        return self._process is not None and self._owner == os.getpid() and self._process.is_alive()
 
     def _launch(self) -> None:
-        ours, theirs = socket.socketpair()
+        ours, theirs = multiprocessing.Pipe()
+        # Forked, it has nbgrader's modules at once: two seconds of importing. Where there are
+        # other threads, in a server say, that is not safe.
+        alone = _LINUX and len(os.listdir("/proc/self/task")) == 1
+        context: Any = multiprocessing.get_context("fork" if alone else "spawn")
+        _ends.add(ours)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "autograder.worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # a Ctrl-C in the terminal is for nbgrader's process alone
-            )
-        self._connection = Connection(ours.detach())
+            self._process = context.Process(target=_serve, args=(theirs,), name="worker")
+            self._process.start()
+        self._connection = ours
         self._owner = os.getpid()
 
     def _ask(
@@ -194,9 +193,8 @@ class Worker:
 
     def _why_ended(self) -> str:
         assert self._process is not None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
-        status = self._process.returncode
+        self._process.join(5)
+        status = self._process.exitcode
         self._kill()
         if status == -signal.SIGXCPU:
             return f"it needed more than {self.budget.processor_seconds} s of the grader's time"
@@ -210,22 +208,29 @@ class Worker:
     def _limit(self, processor_seconds: float) -> None:
         """Let the operating system end the process beyond the budget."""
         assert self._process is not None
+        if not _LINUX:
+            return
+        pid = self._process.pid or 0
         most = {
             resource.RLIMIT_CPU: int(processor_seconds) + 1,
             resource.RLIMIT_DATA: self._data_bytes + self.budget.memory_bytes,
         }
         for kind, soft in most.items():
-            _, hard = resource.prlimit(self._process.pid, kind)
-            resource.prlimit(self._process.pid, kind, (soft, hard))
+            _, hard = resource.prlimit(pid, kind)
+            resource.prlimit(pid, kind, (soft, hard))
 
     def _memory(self) -> int:
         """The worker's own memory in bytes, as RLIMIT_DATA counts it."""
         assert self._process is not None
+        if not _LINUX:
+            return 0
         text = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(text.partition("VmData:")[2].split()[0]) * 1024
 
     def _process_seconds(self) -> float:
         assert self._process is not None
+        if not _LINUX:
+            return 0
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -235,6 +240,17 @@ def _wants_memory(error: Exception) -> bool:
     words = ("can't allocate memory", "can't start new thread", "Cannot allocate memory")
     return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
+
+#: The ends of nbgrader's process. A forked one closes its copies, or would never see them closed.
+_ends: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def _close_ends() -> None:
+    for end in list(_ends):
+        end.close()
+
+
+os.register_at_fork(after_in_child=_close_ends)
 
 #: The worker of this process: started when it is first needed, ended with it.
 worker = Worker()
@@ -257,11 +273,20 @@ class _ToTheOtherSide(logging.Handler):
 
 
 def _serve(connection: Connection) -> None:
-    handler = _ToTheOtherSide(connection)
+    os.setsid()  # a Ctrl-C in the terminal is for nbgrader's process alone
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(connection.fileno(),), daemon=True).start()
     log = logging.getLogger("autograder")
-    log.addHandler(handler)
+    log.handlers = [_ToTheOtherSide(connection)]
     log.setLevel(logging.INFO)
     log.propagate = False
+    try:
+        _answer(connection)
+    finally:
+        close_templates()
+
+
+def _answer(connection: Connection) -> None:
     while True:
         try:
             function, arguments = connection.recv()
@@ -294,9 +319,3 @@ def _end_with(fd: int) -> None:
     waiting.poll()
     time.sleep(2)  # who waits for the next call ends by himself, and takes leave of his kernels
     os._exit(1)
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
-    _serve(Connection(int(sys.argv[1])))

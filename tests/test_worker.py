@@ -1,5 +1,6 @@
 """The worker ends what needs too much, says why, and is there again for the next call."""
 
+import faulthandler
 import logging
 import os
 import resource
@@ -48,6 +49,7 @@ def fails() -> None:
 
 
 def ends(how: int) -> None:
+    faulthandler.disable()
     os.kill(os.getpid(), how)
 
 
