@@ -37,7 +37,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What went wrong inside a probe: `kind` is missing, todo, error or timeout."""
+    """What went wrong inside a probe: `kind` is missing, todo, error, timeout or suite."""
 
     kind: str
     type: str
