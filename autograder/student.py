@@ -163,7 +163,7 @@ def in_words(trouble: Trouble, cells: Sequence[NotebookNode]) -> str:
                 " the method indented into another one?"
             )
         if trouble.line.startswith("raise NotImplementedError"):
-            return f"Your code still comes to a line `{trouble.line}`, which raises that error."
+            return f"Your code comes to the line `{trouble.line}`: is that line left over?"
     # A message may quote hidden inputs: shapes (small integers) help, other numbers do not.
     message = re.sub(r"-?\d*\.\d+(e[-+]?\d+)?|\d{5,}", "…", trouble.message)
     message = " ".join(message.split())[:200] or "no message"

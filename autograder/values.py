@@ -55,10 +55,24 @@ class Outcome:
 
 
 def pack_inputs(inputs: dict[str, Any]) -> bytes:
-    """Pack the inputs of a probe: tensors, numbers, strings, lists, dicts."""
+    """Pack the inputs of a probe: tensors, numbers, strings, lists, dicts.
+
+    Raises:
+        TypeError: one of them is something else.
+    """
     pieces = agent.Pieces()
     tree = agent.encode(inputs, pieces)
+    if odd := _unsent(tree):
+        raise TypeError(f"{odd} cannot be sent to the student kernel")
     return agent.pack(tree, pieces)
+
+
+def _unsent(tree: Any) -> str:
+    """The type of something in a tree that is not sent; empty where there is none."""
+    if isinstance(tree, dict) and tree.keys() == {"?"}:
+        return str(tree["?"])
+    inside = tree if isinstance(tree, list) else tree.values() if isinstance(tree, dict) else ()
+    return next(filter(None, map(_unsent, inside)), "")
 
 
 def unpack_outcome(text: str) -> Outcome:

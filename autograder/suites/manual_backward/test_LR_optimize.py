@@ -67,7 +67,7 @@ SHRINKING = Misconception(
     " as it is.",
 )
 FIRST_ONLY = Misconception(
-    "first-step-only", "Only the first step is made: later calls change nothing."
+    "first-step-only", "Only the first step is made: later calls change nothing.", idle=True
 )
 
 PYTORCH_SAYS = (
