@@ -153,7 +153,7 @@ def test_an_unsolved_notebook_says_which_task_is_still_to_do(
             "def forward",
             "def forwrad",
             "NotImplementedError",
-            'NotImplementedError: Module [MyLinear] is missing the required "forward" function Is'
+            'NotImplementedError: Module [MyLinear] is missing the required "forward" function. Is'
             " your method `forward` spelt so, and not indented into another one?",
         ),
         (
@@ -165,10 +165,10 @@ def test_an_unsolved_notebook_says_which_task_is_still_to_do(
         ),
         (
             "y = x @ self.weights",
-            "y = x.to('mps')",
+            "y = torch.ones(2, device='mps')",
             "NotImplementedError",
-            "NotImplementedError: Could not run 'aten::empty_strided' with arguments from the 'MPS'"
-            " backend. ",
+            "NotImplementedError: Could not run 'aten::empty.memory_format' with arguments from the"
+            " 'MPS' backend, in your line `y = torch.ones(2, device='mps')`.",
         ),
         (
             "y = x @ self.weights",
