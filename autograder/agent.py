@@ -201,7 +201,7 @@ def describe(error: BaseException) -> dict[str, str]:
     kind = "error"
     if isinstance(error, KeyboardInterrupt):
         kind = "timeout"
-    line = file = ""
+    line = file = task = ""
     stub = False
     for frame, number in traceback.walk_tb(error.__traceback__):
         file, stub = frame.f_code.co_filename, False
@@ -209,9 +209,10 @@ def describe(error: BaseException) -> dict[str, str]:
             line = linecache.getline(file, number).strip()
             above = linecache.getline(file, number - 1).strip()
             stub = (above, line) == ("# YOUR CODE HERE", "raise NotImplementedError()")
+            task = frame.f_code.co_qualname
     if isinstance(error, NotImplementedError) and stub:
-        kind = "todo"
-    elif isinstance(error, NameError) and file == "<probe>":
+        return {"kind": "todo", "type": "NotImplementedError", "message": task, "line": line}
+    if isinstance(error, NameError) and file == "<probe>":
         kind = "suite"
     try:
         message = str(error)

@@ -27,16 +27,15 @@ def unknown_names(code: CodeType, known: Container[str]) -> dict[str, int]:
     Returns:
         By name, the first line that uses it.
     """
-    own = set()
+    own: set[str] = set()
     used: dict[str, int] = {}
     for each in codes_in(code):
-        bound = {step.argval for step in dis.get_instructions(each) if step.opname in _STORES}
-        if each is code:
-            own = bound
-        else:
-            own |= {step.argval for step in _steps(each, {"STORE_GLOBAL"})}
-        for step in _steps(each, _LOADS):
-            if step.argval not in bound and step.argval not in each.co_freevars:
+        steps = list(dis.get_instructions(each))
+        stores = _STORES if each is code else {"STORE_GLOBAL"}
+        own |= {step.argval for step in steps if step.opname in stores}
+        bound = {step.argval for step in steps if step.opname in _STORES}  # of a class's body
+        for step in steps:
+            if step.opname in _LOADS and step.argval not in bound | set(each.co_freevars):
                 used.setdefault(step.argval, _line(step))
     return {
         name: line
@@ -66,10 +65,6 @@ def unknown_attributes(code: CodeType, names: dict[str, Any]) -> dict[str, int]:
             elif step.opname not in ("EXTENDED_ARG", "CACHE"):
                 at = None
     return missing
-
-
-def _steps(code: CodeType, names: set[str]) -> Iterator[dis.Instruction]:
-    return (step for step in dis.get_instructions(code) if step.opname in names)
 
 
 def _line(step: dis.Instruction) -> int:

@@ -151,7 +151,8 @@ def in_words(trouble: Trouble, cells: Sequence[NotebookNode]) -> str:
         why = why_missing(trouble.message, cells)
         return f"`{trouble.message}` is not defined{': ' + why if why else ' in your notebook'}."
     if trouble.kind == "todo":
-        return "This task is still to do."
+        known = re.fullmatch(r"\w+(\.\w+)*", trouble.message)
+        return f"`{trouble.message}` is still to do." if known else "This task is still to do."
     if trouble.kind == "timeout":
         return "Your code was interrupted: it ran too long in this check."
     where = f" in your line `{trouble.line}`" if trouble.line else ""

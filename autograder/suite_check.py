@@ -5,6 +5,7 @@ Every problem is one line: the place, what is wrong there, and what to do.
 
 import ast
 import importlib.util
+import inspect
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from autograder.bytecode import PROBE_NAMES, codes_in, unknown_attributes, unkno
 from autograder.student import compile_probe
 
 _SCOPES = ("function", "class", "module", "package", "session")
+_PROJECT = "autograder."
 _SKIPS = ("skip", "skipif", "xfail")
 
 
@@ -42,10 +44,40 @@ def problems_of_module(module: ModuleType, root: Path) -> list[str]:
             found[line, f"`{name}` is not defined: define or import it"] = None
     for name, line in unknown_attributes(code, vars(module)).items():
         found[line, f"there is no `{name}`: is it misspelt?"] = None
+    for line, problem in _problems_of_calls(tree, module):
+        found[line, problem] = None
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and _asks(call) and isinstance(call.args[0], ast.Lambda):
             found[call.lineno, "a probe must be a function with a name, not a lambda"] = None
     return [f"{where}:{line}: {problem}" for line, problem in sorted(found)]
+
+
+def _problems_of_calls(tree: ast.Module, module: ModuleType) -> Iterator[tuple[int, str]]:
+    """Calls of the project's own functions with arguments that they do not take."""
+    nodes = list(ast.walk(tree))
+    local = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    local |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    local |= {n.name for n in nodes if isinstance(n, ast.FunctionDef) and n not in tree.body}
+    for call in nodes:
+        if not isinstance(call, ast.Call):
+            continue
+        name = ast.unparse(call.func)
+        first, *rest = name.split(".")
+        function = vars(module).get(first) if first not in local else None
+        for each in rest:
+            function = getattr(function, each, None) if isinstance(function, ModuleType) else None
+        if not inspect.isfunction(function) or hasattr(function, "__wrapped__"):
+            continue
+        starred = any(isinstance(each, ast.Starred) for each in call.args)
+        if starred or any(keyword.arg is None for keyword in call.keywords):
+            continue
+        if function.__module__ != module.__name__ and not function.__module__.startswith(_PROJECT):
+            continue
+        given = {str(keyword.arg): None for keyword in call.keywords}
+        try:
+            inspect.signature(function).bind(*[None] * len(call.args), **given)
+        except TypeError as error:
+            yield call.lineno, f"`{name}` cannot be called like this: {error}"
 
 
 def _asks(node: ast.Call) -> bool:

@@ -22,9 +22,9 @@ POINTS = {
     " model 10",
 }
 FIRST_TASK = {
-    "parameters": "MyLinear",
+    "parameters": "MyLinear.__init__",
     "training_loop": "to_tensor",
-    "manual_backward": "ReshapeTransform",
+    "manual_backward": "ReshapeTransform.__init__",
 }
 Solution = Callable[[str], nbformat.NotebookNode]
 every_assignment = pytest.mark.parametrize("assignment", sorted(POINTS))
@@ -142,7 +142,7 @@ def test_an_unsolved_notebook_says_which_task_is_still_to_do(
         run(nb, tmp_path, monkeypatch)
     task = FIRST_TASK[assignment]
     assert error.value.ename == "StillToDo"
-    assert error.value.evalue.startswith(f"Task `{task}` is still to do: write your code where")
+    assert error.value.evalue.startswith(f"`{task}` is still to do: write your code where")
     assert "Traceback" not in str(error.value)
 
 
@@ -174,7 +174,7 @@ def test_an_unsolved_notebook_says_which_task_is_still_to_do(
             "y = x @ self.weights",
             "# YOUR CODE HERE\n        raise NotImplementedError()",
             "StillToDo",
-            "StillToDo: Task `MyLinear` is still to do: write your code where its cell says YOUR",
+            "StillToDo: `MyLinear.forward` is still to do: write your code where its cell says",
         ),
         (
             "class MyLinear",

@@ -128,6 +128,14 @@ def grade(answer: Callable[[int], Any], *names: str) -> dict[str, CellResult]:
         ),
         (one_test("torch.nn.functional.relou"), r"there is no `torch\.nn\.functional\.relou`"),
         (
+            one_test("checks.close(1, 1, 'x', 1e-5, amnog=[])"),
+            r"test_a\.py:13: `checks\.close` cannot be called like this: got an unexpected keyword",
+        ),
+        (
+            "def draw(rng, n):\n    return n\n" + one_test("draw(1)"),
+            r"`draw` cannot be called like this: missing a required argument: 'n'",
+        ),
+        (
             one_test("pass", "test_one(studnet)"),
             r"test_a\.py:9: test_one asks for a fixture `studnet` that does not exist",
         ),
@@ -168,6 +176,9 @@ def test_a_broken_suite_is_refused(write: Write, source: str, problem: str) -> N
         "    class Noted(nn.Module):\n        size = n\n        twice = size * 2\n"
         "    def inner(x):\n        return math.pi, layers, Noted, np.ones(x), __name__\n"
         "    return [inner(i) for i in range(n)]\n",
+        "def draw(rng, n):\n    return n\n\ndef other(draw):\n    return draw(1)\n",
+        "def draw(rng, n=1):\n    return draw(*[1], **{})\n\n"
+        "called = draw(n=2, rng=1) if SIZES is None else 1\n",
         "def later():\n    return defined_below\n\ndefined_below = 1\n",
         "class Case:\n    n = 1\n    m = n + 1\n\n"
         "    def f(self):\n        return self.n, __class__\n",
@@ -295,6 +306,21 @@ def test_a_builtin_that_is_taken_away_is_no_fault_of_the_suite(write: Write) -> 
     result = grade(answer)["test_a"]
     assert result.ungraded == ""
     assert result.tests[0].message.startswith("Your code raised `NameError`")
+
+
+def test_a_forged_word_of_a_broken_suite_earns_nothing(write: Write) -> None:
+    """Whoever forges it is looked at by a person; the other cells are graded."""
+    source = "def forged(n):\n    if n is None:\n        value = 1\n    return value\n"
+    names: dict[str, Any] = {}
+    exec(compile(source, "<probe>", "exec"), names)
+    probe = "def probe(notebook):\n    value = notebook.answer(1)\n    return value\n"
+    write(probe, one_test("student.run(probe)"))
+    write(PROBE, one_test("student.run(probe)"), name="test_b")
+    results = grade(names["forged"], "test_a", "test_b")
+    assert results["test_a"].ungraded
+    assert results["test_a"].earned == 0
+    assert results["test_b"].ungraded == ""
+    assert results["test_b"].earned == 0
 
 
 def test_a_name_error_of_the_student_s_is_told_with_no_word_of_the_suite(write: Write) -> None:

@@ -78,7 +78,13 @@ STUB = "# YOUR CODE HERE\n    raise NotImplementedError()"
 def test_only_the_stub_is_still_to_do(cells: Cells) -> None:
     cells.run(f"def task(x):\n    {STUB}\n")
     error = told(cells)
-    assert (error.kind, error.message) == ("todo", "This task is still to do.")
+    assert (error.kind, error.message) == ("todo", "`task` is still to do.")
+
+
+def test_a_stub_of_another_task_is_told_by_its_own_name(cells: Cells) -> None:
+    cells.run(f"class Other:\n  def go(self):\n    {STUB}\n", "Other")
+    cells.run("def task(x):\n    return Other().go()", "task")
+    assert told(cells).message == "`Other.go` is still to do."
 
 
 @pytest.mark.parametrize(
@@ -382,7 +388,7 @@ def test_the_report_names_cells_lines_and_errors(course: Workspace) -> None:
     assert "the cell `MLP` raised ModuleNotFoundError: No module named 'no_such_" in first["MLP"]
     assert "the cell `parameter_names` raised SyntaxError: " in first["parameter_names"]
     assert ", line 1." in first["parameter_names"]
-    assert set(first["count_parameters"].splitlines()) == {"This task is still to do."}
+    assert set(first["count_parameters"].splitlines()) == {"`count_parameters` is still to do."}
     assert "the cell `MLP` was ended by KernelDied: " in second["MLP"]
     assert "the cell `MyLinear` holds a merge conflict (line 1 begins" in second["MyLinear"]
     assert "the cell `Standardize` raised " in second["Standardize"]
