@@ -509,6 +509,19 @@ LAST_SKIPPED = Misconception(
     "You skip the last batch of each epoch, the short one: its samples count as well.",
 )
 
+PART = Misconception(
+    "part-of-the-samples",
+    "You use the first samples alone of those that your function is given, as a slice like"
+    " `x[:32]` cuts them out. Every sample counts, however many there are.",
+)
+CUT_SHORT = Misconception(
+    "loader-cut-short",
+    "Your loop stops before the loader is at its end (a `break`, or a number of batches that does"
+    " not come from the loader): an epoch is one round through all of it.",
+)
+#: What people write into slices like `x[:32]`.
+CONSTANTS = (10, 32, 100)
+
 TRAINS_A_COPY = Misconception(
     "trains-a-copy",
     "You train a copy of the model, and the model that your function was given stays as it was. The"
@@ -607,10 +620,10 @@ def check_steps(found, start, batches, epochs):
             because=NO_BACKWARD if not found["backwards"] else STEP_FIRST if left else ZEROED,
         )
 
-    def each(criterion):
+    def each(criterion, first=None):
         return torch.stack(
             [
-                gradient_at(step["before"], x, y, criterion)
+                gradient_at(step["before"], x[:first], y[:first], criterion)
                 for step, (x, y) in zip(steps, turns, strict=True)
             ]
         )
@@ -639,6 +652,7 @@ def check_steps(found, start, batches, epochs):
             (DIVIDED_BATCHES, right / len(batches)),
             (BROADCAST, each(lambda outputs, labels: linex(outputs, labels.T))),
             (ROOT, each(lambda outputs, labels: linex(outputs, labels).sqrt())),
+            *((PART, each(linex, first)) for first in CONSTANTS),
         ],
         message="At a step, the gradient is not that of the criterion on the data of that step.",
         scale=size,

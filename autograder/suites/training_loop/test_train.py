@@ -6,9 +6,12 @@ import torch
 from autograder import checks
 from autograder.checks import Misconception, expect
 from autograder.suites.training_loop import (
+    CONSTANTS,
+    CUT_SHORT,
     FIRST_BATCH,
     LAST_SKIPPED,
     NO_FORWARD,
+    PART,
     check_device,
     check_floats,
     check_optimizer,
@@ -27,8 +30,9 @@ from autograder.suites.training_loop import (
     sizes_of,
 )
 
-EPOCHS, BATCH = 3, 5
-SAMPLES = 17  # batches of 5, 5, 5 and 2
+#: A batch has more samples than the constants that people leave in their code (`x[:100]`).
+EPOCHS, BATCH = 3, 131
+SAMPLES = 443  # batches of 131, 131, 131 and 50
 
 STAYS_EVAL = Misconception(
     "training-mode-missing",
@@ -91,6 +95,15 @@ def test_steps(student, rng):
     start, x, y, batches = draw_batches(rng, SAMPLES, 1, BATCH, linex)
     found = run_loop(student, "train", start, x, y, "linex", SLOW)
     check_steps(found, start, batches, EPOCHS)
+    # And of many batches none is left out.
+    plan = {**SLOW, "epochs": 1, "batch_size": 1}
+    found = run_loop(student, "train", start, x[:BATCH], y[:BATCH], "linex", plan)
+    count = len(found["steps"])
+    expect(
+        count == BATCH,
+        f"{BATCH} steps were expected, a batch each; your optimizer took {count}.",
+        because=CUT_SHORT if count < BATCH else None,
+    )
 
 
 RETURNED = """\
@@ -133,6 +146,9 @@ def test_mean_loss(plain):
     else:
         losses = each_loss(at, turns)
         others = other_losses(found, losses, turns, sizes)
+        for first in CONSTANTS:
+            part = each_loss(at, turns, first)
+            others += [(PART, means(part, sizes.clamp(max=first))[0]), (PART, means(part, sizes)[0])]
     right, _ = means(losses, sizes)
     count = min(len(got), EPOCHS)  # how many there should be is another test's matter
     checks.close(
@@ -146,9 +162,9 @@ def test_mean_loss(plain):
     )
 
 
-def each_loss(at, turns):
-    """The loss of each batch at the parameters `at`, a row an epoch."""
-    losses = [loss_at(p, *batch, mse) for p, batch in zip(at, turns, strict=True)]
+def each_loss(at, turns, first=None):
+    """The loss of each batch (or its first samples) at the parameters `at`, a row an epoch."""
+    losses = [loss_at(p, x[:first], y[:first], mse) for p, (x, y) in zip(at, turns, strict=True)]
     return torch.stack(losses).reshape(EPOCHS, -1)
 
 
