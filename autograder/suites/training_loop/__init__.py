@@ -22,7 +22,8 @@ def probe_loop(notebook, task, start, x, y, criterion, plan):
     """Call `train_full_batch`, `train` or `evaluate` and tell all that happened meanwhile.
 
     plan: epochs, batch_size, optimizer with its options, modes (of the four modules, before), grads
-    (to be there before), far (whether the data are on a device of their own).
+    (to be there before), far (whether the data are on a device of their own), short (whether the
+    notes go without parameters and gradients, which take time where there are many of them).
     """
     from torch.utils.data import DataLoader, TensorDataset
 
@@ -111,10 +112,14 @@ def probe_loop(notebook, task, start, x, y, criterion, plan):
             return result
 
     def copies():
-        return [p.detach().clone() for p in parameters]
+        return [] if plan.get("short") else [p.detach().clone() for p in parameters]
 
     def gradients():
-        return [None if p.grad is None else p.grad.detach().clone() for p in parameters]
+        return (
+            []
+            if plan.get("short")
+            else [None if p.grad is None else p.grad.detach().clone() for p in parameters]
+        )
 
     base = getattr(torch.optim, plan.get("optimizer", "SGD"))
 
