@@ -14,7 +14,7 @@ from autograder import checks
 from autograder.checks import Failure, Misconception, expect, fail
 from autograder.formulas import drawn, in_double
 from autograder.student import StudentError
-from autograder.suites.parameters import BATCH_NEEDED, NO_SUPER, run
+from autograder.suites.parameters import BATCH_NEEDED, NO_SUPER, ONLY_MATRICES, run
 
 IN_A_LIST = Misconception(
     "parameters-in-a-list",
@@ -73,11 +73,6 @@ TORCH_LINEAR = Misconception(
     "layers-of-pytorch",
     "Your network is made of `nn.Linear`, the layer of PyTorch; the task asks for your own"
     " `MyLinear`.",
-)
-ONLY_MATRICES = Misconception(
-    "matrices-only",
-    "Your network takes matrices alone. Its layers work on the last axis of an input with any"
-    " number of axes; what stands between them should do so too.",
 )
 GRADIENT_CUT = Misconception(
     "gradient-cut",
@@ -351,7 +346,7 @@ def test_blocks(student, rng):
         )
         fail("Your network holds no `MyLinear`: its linear layers should be yours.", because)
 
-    with_either(student, check, sizes=sizes, x=torch.randn(4, 5, generator=rng))
+    with_either(student, check, sizes=sizes, x=torch.randn(4, 5, generator=rng), must=False)
 
 
 REGISTERED = """\
@@ -421,7 +416,9 @@ def test_leading_shapes(student, rng, leading):
     def attempt(stand_in):
         def ask(x):
             how = {"stand_in": stand_in, "layers": layers, "must": True, "sizes": sizes}
-            return run(student, probe_mlp, x=x, **how)["forward"]
+            found = run(student, probe_mlp, x=x, **how)
+            expect(bool(found["tensors"]), "Your network holds no numbers.", _in_forward(found))
+            return found["forward"]
 
         # What it does in a matrix is another test's matter.
         alone = checks.tensor(ask(rows), "`forward(x)` of a matrix", (12, 2))

@@ -448,7 +448,9 @@ def test_leading_shapes(student, rng):
         except StudentError as error:
             fail(str(error), because=because if error.kind == "error" else None)
         name = f"`forward(x)` of an input with {len(shape) + 1} axes"
-        got = found["y"]
+        got, bias = found["y"], found["used"].get("bias")
+        if shape == () and bias is not None and bias.dim() > 1 and got.numel() == 3:
+            got = got.reshape(3)  # a bias with too many axes is another test's matter
         if shape == () and isinstance(got, torch.Tensor) and got.shape != (3,):
             fail("", because=BATCH_NEEDED)
         got = checks.tensor(got, name, (*shape, 3))

@@ -7,7 +7,7 @@ from autograder import checks
 from autograder.checks import Misconception, expect, fail
 from autograder.formulas import drawn, in_double
 from autograder.student import StudentError
-from autograder.suites.parameters import BATCH_NEEDED, run
+from autograder.suites.parameters import BATCH_NEEDED, ONLY_MATRICES, run
 
 PLAIN = Misconception(
     "plain-tensor",
@@ -254,8 +254,8 @@ def test_leading_shapes(student, rng, case):
     try:
         got = run(student, probe_forward, **inputs)
     except StudentError as error:
-        needed = error.kind == "error" and x.dim() == 1
-        fail(str(error), because=BATCH_NEEDED if needed else None)
+        because = BATCH_NEEDED if x.dim() == 1 else ONLY_MATRICES
+        fail(str(error), because=because if error.kind == "error" else None)
     if x.dim() == 1 and isinstance(got, torch.Tensor) and got.shape != x.shape:
         fail("", because=BATCH_NEEDED)
     got = checks.tensor(got, f"`forward(x)` of an input with {x.dim()} axes", tuple(x.shape))
