@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder import ROOT
@@ -229,3 +231,149 @@ def test_a_task_that_goes_on_is_in_nobodys_way(start: Start) -> None:
     )
     assert notebook.run("await asyncio.sleep(0.05)\nn > 1") == "True"
     assert notebook.value("notebook.n > 1")
+
+
+# ------------------------------------------------------------------------------- known settings
+
+#: What a cell sets for all code, and an expression that tells in a later cell that it still holds.
+SET = {
+    "dtype": ("torch.set_default_dtype(torch.float64)", "torch.ones(1).dtype == torch.float64"),
+    "half": ("torch.set_default_dtype(torch.float16)", "torch.ones(1).dtype == torch.float16"),
+    "tensor type": (
+        "torch.set_default_tensor_type(torch.DoubleTensor)",
+        "torch.get_default_dtype() == torch.float64",
+    ),
+    "cuda": (
+        "torch.set_default_device('cuda')",
+        "torch._GLOBAL_DEVICE_CONTEXT.device_context.device.type == 'cuda'",
+    ),
+    "mps": (
+        "torch.set_default_device('mps')",
+        "torch._GLOBAL_DEVICE_CONTEXT.device_context.device.type == 'mps'",
+    ),
+    "meta": ("torch.set_default_device('meta')", "torch.ones(1).is_meta"),
+    "device entered": ("torch.device('meta').__enter__()", "torch.ones(1).is_meta"),
+    "no grad": ("torch.set_grad_enabled(False)", "not torch.is_grad_enabled()"),
+    "inference": (
+        "inference = torch.inference_mode(); inference.__enter__()",
+        "torch.is_inference_mode_enabled() and torch.ones(1).is_inference()",
+    ),
+    "autocast": (
+        "autocast = torch.autocast('cpu'); autocast.__enter__()",
+        "(torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16",
+    ),
+    "threads": ("torch.set_num_threads(3)", "torch.get_num_threads() == 3"),
+    "deterministic": (
+        "torch.use_deterministic_algorithms(True)",
+        "torch.are_deterministic_algorithms_enabled()",
+    ),
+    "anomaly": ("torch.autograd.set_detect_anomaly(True)", "torch.is_anomaly_enabled()"),
+    "precision": (
+        "torch.set_float32_matmul_precision('medium')",
+        "torch.get_float32_matmul_precision() == 'medium'",
+    ),
+    "denormals": (
+        "torch.set_flush_denormal(True)",
+        "float(torch.tensor([1e-39]) * 0.5) == 0",
+    ),
+    "function mode": (
+        "class Broken(torch.overrides.TorchFunctionMode):\n"
+        "    def __torch_function__(self, function, types, args=(), kwargs=None):\n"
+        "        raise RuntimeError('broken')\n"
+        "mode = Broken(); mode.__enter__()",
+        "torch._C._len_torch_function_stack() == 1",
+    ),
+    "dispatch mode": (
+        "from torch.utils._python_dispatch import TorchDispatchMode\n"
+        "class Broken(TorchDispatchMode):\n"
+        "    def __torch_dispatch__(self, function, types, args=(), kwargs=None):\n"
+        "        raise RuntimeError('broken')\n"
+        "mode = Broken(); mode.__enter__()",
+        "torch._C._len_torch_dispatch_stack() == 1",
+    ),
+    "warnings": (
+        "import warnings; warnings.simplefilter('error')",
+        "warnings.filters[0][0] == 'error'",
+    ),
+    "NumPy's errors": ("np.seterr(all='raise')", "np.geterr()['divide'] == 'raise'"),
+    "trace": (
+        "import sys\ndef trace(*args): pass\nsys.setprofile(trace)",
+        "sys.getprofile() is trace",
+    ),
+    "stream": (
+        "import io, sys\nold = sys.stdout\nsys.stdout = io.StringIO()\nsys.stdout.close()",
+        "sys.stdout is not old and sys.stdout.closed",
+    ),
+    "recursion": ("import sys; sys.setrecursionlimit(300)", "sys.getrecursionlimit() == 300"),
+}
+
+NORMAL = """\
+import sys, warnings
+print("anything")
+warnings.warn("anything")
+def deep(n):
+    return n and deep(n - 1)
+deep(400)
+w = torch.tensor([[3.001, 1.0], [1.0, 2.0]], requires_grad=True)
+y = (w @ torch.ones(2, 2) * torch.from_numpy(x)).sum()
+y.backward()
+np.float32(1) / np.float32(0)
+places = torch.zeros(3).index_add(0, torch.tensor([1]), torch.ones(1))
+return [w.detach(), w.grad, y, str(y.dtype), float(torch.tensor([1e-39]) * 0.5), places,
+        torch.empty(1).device.type, torch.get_num_threads(), torch.is_anomaly_enabled(),
+        torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(),
+        sys.getprofile() is None, sys.gettrace() is None, notebook.x]"""
+
+
+@pytest.mark.parametrize("what", SET)
+def test_a_probe_starts_from_known_settings(start: Start, what: str) -> None:
+    code, holds = SET[what]
+    notebook = start()
+    notebook.run("import numpy as np\nimport torch\nx = 5")
+    before = notebook.ask(NORMAL, x=np.array([2.0], dtype=np.float32))
+    assert before.trouble is None
+    # In one cell: what is asked is what the probe finds, and what a setting breaks is its own.
+    notebook.run(code)
+    after = notebook.ask(NORMAL, x=np.array([2.0], dtype=np.float32))
+    assert after.trouble is None
+    assert str(after.value) == str(before.value)
+    assert notebook.shows(notebook.cell(f"assert {holds}")) == ""
+
+
+def test_what_a_probe_sets_is_gone_after_it(start: Start) -> None:
+    notebook = start()
+    notebook.run("import torch")
+    for code, _ in list(SET.values())[:17]:
+        outcome = notebook.ask("exec(code, {'torch': torch, 'np': np})", code=code)
+        assert outcome.trouble is None, code
+        assert notebook.value("torch.ones(2).sum()") == 2
+        assert notebook.run("assert (torch.ones(1) + 1).dtype == torch.float32") == ""
+
+
+def test_what_functions_may_need_stays(start: Start) -> None:
+    notebook = start()
+    notebook.run(
+        "import os, sys\nos.environ['MINE'] = 'a'\nos.mkdir('b')\nos.chdir('b')\n"
+        "sys.path.insert(0, 'c')\nsys.setrecursionlimit(5000)"
+    )
+    here = "[__import__('os').environ['MINE'], __import__('os').getcwd()]"
+    assert notebook.value(here) == ["a", "/submission/b"]
+    assert notebook.ask("import sys\nreturn [sys.path[0], sys.getrecursionlimit()]").value == [
+        "c",
+        5000,
+    ]
+
+
+def test_a_timer_does_not_go_off_in_a_probe(start: Start) -> None:
+    notebook = start()
+    notebook.run("import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.3)")
+    assert notebook.ask("import time\ntime.sleep(0.5)\nreturn 1").value == 1
+    assert notebook.run("signal.getitimer(signal.ITIMER_REAL)[0] > 0") == "True"
+
+
+def test_one_more_dtype_is_no_trouble(start: Start) -> None:
+    """What the notebook has made before is of the type that it was made with."""
+    notebook = start()
+    notebook.run("import torch\ntorch.set_default_dtype(torch.float64)\nw = torch.ones(2)")
+    assert notebook.value("notebook.w").dtype == torch.float64
+    assert notebook.value("torch.ones(2)").dtype == torch.float32
