@@ -64,6 +64,8 @@ RESERVES = {resource.RLIMIT_DATA: 2**28, resource.RLIMIT_NOFILE: 64}
 RESERVE_STEPS = 4
 RECURSION_STEPS = 12
 
+EXIT_NOTE = "\n[`exit()` ends the kernel; while grading it is left out.]"
+
 # Under these names the machine tells about itself, not about the kernel's own processes.
 HIDDEN_IN_PROC = ("cmdline", "kallsyms", "key-users", "keys", "modules", "timer_list")
 
@@ -453,7 +455,10 @@ def make_application(request: dict[str, Any]) -> Any:
     """An ipykernel application on the requested sockets that writes no file."""
     from ipykernel.compiler import XCachingCompiler, get_tmp_directory
     from ipykernel.iostream import OutStream
+    from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
+    from ipykernel.zmqshell import ZMQInteractiveShell
+    from traitlets import observe
     from traitlets.config import Config
 
     class Compiler(XCachingCompiler):
@@ -468,6 +473,32 @@ def make_application(request: dict[str, Any]) -> Any:
         def flush(self) -> None:
             if self._flush_pending or self._subprocess_flush_pending or self._buffers:
                 super().flush()
+
+    class Shell(ZMQInteractiveShell):
+        """Stays where `exit()` is called: its end would come in the midst of another cell."""
+
+        @observe("exit_now")
+        def _update_exit_now(self, change: Any) -> None:
+            if change["new"]:
+                self.exit_now = False
+                print(EXIT_NOTE)
+
+    class NoThread:
+        """Stands for the thread that handles subshells; ipykernel asks it who its parent is."""
+
+        parent_thread = threading.main_thread()
+
+        def __bool__(self) -> bool:
+            return False
+
+    class Kernel(IPythonKernel):
+        """Has no subshells: nobody asks for them, and without their thread all answers come sooner.
+
+        Where there is neither that thread nor what stands for it, a cell with `await` never ends.
+        """
+
+        _supports_kernel_subshells = False
+        shell_class = Shell
 
     class Application(IPKernelApp):
         """The connection is known, and no other client shall be able to read it from a file."""
@@ -499,8 +530,7 @@ def make_application(request: dict[str, Any]) -> Any:
 
         def init_control(self, context: Any) -> None:
             super().init_control(context)
-            # Nobody asks for subshells, and without their thread all answers come sooner.
-            self.shell_channel_thread = None
+            self.shell_channel_thread = NoThread()
 
     config = Config()
     # No history: it would cost a database and a thread.
@@ -510,7 +540,7 @@ def make_application(request: dict[str, Any]) -> Any:
     # Context and colours take 0.05 to 0.25 s an error, for a look through all modules.
     config.InteractiveShell.xmode = "Plain"
     Application.clear_instance()
-    application: Any = Application.instance(config=config)
+    application: Any = Application.instance(config=config, kernel_class=Kernel)
     application.initialize(["--IPKernelApp.log_level=CRITICAL"])
     application.shell.compile = Compiler()
     return application
