@@ -149,7 +149,7 @@ class _Reader:
         if _CUT_OFF.match(self._data, at):
             return NotLean("is cut off: the file ends in the middle")
         line = self._data.count(b"\n", 0, at) + 1
-        return NotLean(f"is broken in its line {line}")
+        return NotLean(f"is broken in its line {line}: it is not JSON, as Jupyter saves notebooks")
 
 
 def _name(key: bytes) -> str:

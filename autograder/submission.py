@@ -95,10 +95,10 @@ def _why_broken(data: bytes, error: Exception) -> str:
     if not data.lstrip().startswith(b"{"):
         if _PYTHON.search(data):
             return "is a Python script, not a notebook"
-        return "is not JSON, the format that Jupyter saves notebooks in"
+        return "is not JSON, as Jupyter saves notebooks"
     if isinstance(error, NotLean):
-        return f"{error}: it is not JSON, the format that Jupyter saves notebooks in"
-    return "is broken: it is not JSON, the format that Jupyter saves notebooks in"
+        return str(error)
+    return "is broken: it is not JSON, as Jupyter saves notebooks"
 
 
 def plain(data: Any) -> NotebookNode:
@@ -145,7 +145,7 @@ def _plain_cell(cell: dict[str, Any]) -> NotebookNode:
     kind = cell.get("cell_type")
     if kind == "heading":  # so were headings
         level = cell.get("level")
-        source = "#" * (level if level in range(1, 7) else 1) + " " + source
+        source = "#" * (level if isinstance(level, int) and 0 < level < 7 else 1) + " " + source
         kind = "markdown"
     made = new_cell(kind if isinstance(kind, str) and kind in _CELL_TYPES else "raw", _text(source))
     metadata = cell.get("metadata")

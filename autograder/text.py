@@ -12,7 +12,7 @@ def printable(text: str) -> str:
 
 
 def escaped(text: str, keep: str = "") -> str:
-    r"""A text in which everything that a terminal would obey is written out: `\x1b`, `\n`, `\u202e`.
+    r"""A text with everything that a terminal would obey written out: `\x1b`, `\n`, `\u202e`.
 
     Args:
         text: any text, lone surrogates included.
@@ -27,7 +27,9 @@ def escaped(text: str, keep: str = "") -> str:
 
 def is_plain(text: str) -> bool:
     """Whether all characters can be shown, spaces of any width among them."""
-    return text.isprintable() or all(c.isprintable() or unicodedata.category(c) == "Zs" for c in text)
+    return text.isprintable() or all(
+        c.isprintable() or unicodedata.category(c) == "Zs" for c in text
+    )
 
 
 class PlainLog(logging.Filter):
