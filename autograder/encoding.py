@@ -24,10 +24,15 @@ _ZEROS = [
 ]
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _SAMPLE = 100_000
-#: What people write in Windows-1252 beside ASCII: letters, quotes, dashes, a few signs.
+#: What people write in Windows-1252 beside ASCII: letters, quotes, dashes, a few signs; not those
+#: that are common letters in the older encodings of DOS and Mac, and in those of Eastern Europe.
 _WESTERN = frozenset(
-    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿŠŒŽšœžŸ"
-    "€…„‘’“”•–—™¡¿«»°±²³µ·×÷§©®£¢½¼¾ºª¹´\xa0".encode("cp1252")
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿŒœ"
+    "€…„‘’“”•–—™¡¿«»°±²µ·×÷§©®£¢½ºª´\xa0".encode("cp1252")
+)
+#: Signs that no word has in its middle, but which are letters in those encodings.
+_IN_WORDS = re.compile(
+    b"[a-z\xc0-\xff][" + "€„‘“”™¡¿«»§©®£¢".encode("cp1252") + b"][a-z\xc0-\xff]", re.I
 )
 
 
@@ -99,7 +104,8 @@ def _legacy(data: bytes) -> tuple[bytes, str]:
     )
     if common >= 0.9 * len(pairs):
         return _strictly(data, "gb18030", "GB18030")
-    if alone >= 0.9 * len(rows) and western == len(rows) and common <= 0.2 * len(pairs):
+    words = alone >= 0.9 * len(rows) and western == len(rows) and not _IN_WORDS.search(data)
+    if words and common <= 0.2 * len(pairs):
         return _strictly(data, "cp1252", "Windows-1252")
     raise UnknownEncoding("which encoding its letters are in cannot be told")
 

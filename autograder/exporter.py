@@ -173,6 +173,7 @@ class SubmissionExporter(NotebookExporter):
         resources["metadata"] = {"name": path.stem, "path": str(folder)}
         text, resources = self.from_notebook_node(nb, resources, **kwargs)
         if path != self._taken.notebook:
+            told = resources["nbgrader"]
             self._ungraded += [f"{told['student']}: {why}" for why in told.get("ungraded", ())]
         return text, resources
 
