@@ -304,8 +304,9 @@ def huge(path: Path) -> None:
 
 
 def merge_conflict(path: Path) -> None:
-    whole = path.read_text()
+    whole = nbformat.writes(nbformat.read(path, as_version=4))
     ours, theirs = '   "source": [\n', '   "source": [\n    "# theirs\\n",\n'
+    assert ours in whole
     conflict = f"<<<<<<< HEAD\n{ours}=======\n{theirs}>>>>>>> main\n"
     path.write_text(whole.replace(ours, conflict, 1))
 
@@ -446,7 +447,7 @@ CASES = [
     Case("conflict-in-outputs", 100, "", files=conflict_in_outputs),
     Case("merge-conflict", None, "holds a merge conflict", files=merge_conflict),
     Case("cut-off", None, "is cut off: the file ends in the middle", files=cut_off),
-    Case("not-json", None, "is cut off", files=text("{'cells': [")),
+    Case("not-json", None, "is broken in its line 1", files=text("{'cells': [")),
     Case("python", None, "is a Python script", files=text("import torch\n\nx = 1\n")),
     Case("web-page", None, "is a web page", files=text("<!DOCTYPE html><html></html>")),
     Case("zip", None, "is a zip archive", files=data(b"PK\x03\x04\x14\x00")),
