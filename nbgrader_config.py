@@ -14,6 +14,12 @@ os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.g
 c.CourseDirectory.course_id = "pytorch-autograd"
 c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
 
+# Names of files, say, come from students: no log shows what a terminal would obey.
+c.NbGrader.logging_config = {
+    "filters": {"plain": {"()": "autograder.text.PlainLog"}},
+    "handlers": {"console": {"filters": ["plain"]}},
+}
+
 # ---- releasing: `release/` is part of the repository and is made anew each time ------------------
 c.GenerateAssignment.force = True
 

@@ -4,7 +4,9 @@ The gradebook is asked in nbgrader's process; the page is made in the worker, si
 student wrote: there is always some text that a highlighter or a parser of markdown takes hours for.
 """
 
+import glob
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import HTMLExporter
@@ -13,6 +15,7 @@ from nbformat import NotebookNode
 from traitlets import Integer
 from traitlets.config import Config
 
+from autograder.intake import students
 from autograder.worker import BudgetSpent, worker
 
 _TOO_MUCH = "This page shows results alone: with code and outputs it would take too long to make."
@@ -24,6 +27,23 @@ class FeedbackExporter(HTMLExporter):
     seconds = Integer(60, help="The longest that making one page may take, in seconds.").tag(
         config=True
     )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.parent is not None and hasattr(self.parent, "coursedir"):
+            self._find_all(self.parent)
+
+    def _find_all(self, converter: Any) -> None:
+        """Add what nbgrader does not find: names that are patterns, or begin with a dot."""
+        directory = converter.coursedir
+        graded = Path(directory.root, directory.autograded_directory)
+        for student in students(graded, directory.assignment_id, directory.student_id):
+            folder = graded / student / directory.assignment_id
+            notebook = folder / f"{directory.assignment_id}.ipynb"
+            if str(folder) not in converter.assignments and notebook.is_file():
+                converter.assignments[str(folder)] = [str(notebook)]
+                # It is not to be copied to the student, and nbgrader's own way fails here, too.
+                directory.ignore = [*directory.ignore, glob.escape(str(notebook))]
 
     def from_notebook_node(  # type: ignore[override]
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kwargs: Any

@@ -38,9 +38,13 @@ def test_a_failed_regrade_leaves_no_older_score(course: Workspace, solution: Sol
     bea.rename(bea.with_name("final version.ipynb"))
     done = course.nbgrader("autograde", "parameters", "--force", check=False)
     assert done.returncode == 1
-    assert course.score("parameters", "ann") == 0
-    assert course.score("parameters", "bea") is None
-    assert "bea handed in no notebook named parameters.ipynb" in done.stderr
+    for student in ("ann", "bea"):
+        with course.gradebook() as gradebook:
+            grades = gradebook.find_submission("parameters", student).notebooks[0].grades
+            verdicts = {(grade.auto_score, grade.needs_manual_grade) for grade in grades}
+            assert verdicts == {(None, True)}
+    assert "Could not be graded: ann: the file `parameters.ipynb` is not JSON" in done.stderr
+    assert "Could not be graded: bea: there is no notebook named `parameters.ipynb`" in done.stderr
 
 
 def test_work_that_was_cut_off_is_graded_again(course: Workspace, solution: Solution) -> None:
@@ -129,7 +133,7 @@ def test_many_at_once_get_what_each_alone_gets(course: Workspace, solution: Solu
 
     done = subprocess.run(command, cwd=course.folder, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.count("eve handed in no notebook named parameters.ipynb") == 1, done.stderr
+    assert done.stderr.count("eve: there is no notebook named `parameters.ipynb`") == 1, done.stderr
     scores = {student: course.score("parameters", student) for student in ("ann", "bea", "cyd")}
     assert scores == {"ann": 100, "bea": 75, "cyd": 100}
     together = course.tests("parameters", "dot")
