@@ -5,7 +5,6 @@ manifold is dropped before it is decoded, and whoever waits for a message keeps 
 """
 
 import asyncio
-import re
 import time
 from queue import Empty
 from typing import Any
@@ -14,6 +13,8 @@ import zmq
 from jupyter_client import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 
+from autograder.modest import is_modest
+
 #: A message larger than this breaks the connection that it came by.
 MAX_MESSAGE = 128 * 2**20
 #: So many messages wait at the grader's end; the others wait in the kernel's memory.
@@ -21,9 +22,6 @@ MAX_WAITING = 4
 #: Milliseconds that the grader waits for a kernel to take a request.
 SEND_TIMEOUT = 5_000
 MAX_PARTS = 64
-MAX_VALUES = 10**6
-
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.S)
 
 
 class BoundedChannel(AsyncZMQSocketChannel):
@@ -54,7 +52,7 @@ class BoundedChannel(AsyncZMQSocketChannel):
         """The message that `parts` are, None where they are none."""
         try:
             signed: Any = self.session.feed_identities(parts)[1]
-            if len(signed) > MAX_PARTS or not all(map(_is_modest, signed[1:5])):
+            if len(signed) > MAX_PARTS or not all(map(is_modest, signed[1:5])):
                 return None
             message = self.session.deserialize(signed)
         except Exception:
@@ -65,14 +63,6 @@ class BoundedChannel(AsyncZMQSocketChannel):
             return None
         names = (header["msg_id"], header["msg_type"], parent.get("msg_id", ""))
         return message if all(type(name) is str for name in names) else None
-
-
-def _is_modest(part: bytes) -> bool:
-    """Whether a piece of JSON is not enormous once it is decoded."""
-    if len(part) < MAX_VALUES or sum(map(part.count, (b",", b"[", b"{"))) < MAX_VALUES:
-        return True
-    bare = _STRING.sub(b"", part)
-    return sum(map(bare.count, (b",", b"[", b"{"))) < MAX_VALUES
 
 
 def bound(client: AsyncKernelClient) -> None:
