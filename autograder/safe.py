@@ -10,6 +10,7 @@ import math
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 from html import escape
@@ -273,19 +274,25 @@ class SafeNotebook(NbGraderPreprocessor):
         given = min(self._seconds_left, most)
         if given <= 0:
             return None
-        handler = signal.signal(signal.SIGVTALRM, _give_up)
-        left = 0.0
+        started = time.process_time()
+
+        def look(*ignored: Any) -> None:
+            if time.process_time() - started >= given:
+                raise _TooLong
+
+        handler = signal.signal(signal.SIGALRM, look)
         try:
-            signal.setitimer(signal.ITIMER_VIRTUAL, given, 1)
+            # Timers of processor time count ticks that they happen to see, and miss most of some.
+            signal.setitimer(signal.ITIMER_REAL, given, 0.1)
             try:
                 return clean()
             finally:
-                left = signal.setitimer(signal.ITIMER_VIRTUAL, 0)[0]
+                signal.setitimer(signal.ITIMER_REAL, 0)
         except (Exception, _TooLong):
             return None
         finally:
-            signal.signal(signal.SIGVTALRM, handler)
-            self._seconds_left -= given - left
+            signal.signal(signal.SIGALRM, handler)
+            self._seconds_left -= time.process_time() - started
 
 
 def _cleaned(output: Any) -> list[NotebookNode]:
@@ -294,10 +301,6 @@ def _cleaned(output: Any) -> list[NotebookNode]:
 
 class _TooLong(BaseException):
     """The time is up: for no library's `except Exception`."""
-
-
-def _give_up(*ignored: Any) -> None:
-    raise _TooLong
 
 
 def _note(text: str) -> NotebookNode:
