@@ -104,21 +104,13 @@ def apart(nb: nbformat.NotebookNode, texts: list[str], trained: bool) -> list[st
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.setsid()
-        os.close(reading)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for stream in range(3):
-            os.dup2(nowhere, stream)
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-        resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            names = names_of(nb, trained)
-            answer = [shown(text, names) for text in texts]
-            os.chdir("/")
-        with os.fdopen(writing, "w") as pipe:
-            json.dump(answer, pipe)
-        os._exit(0)
+        try:
+            os.close(reading)
+            answer = _confined(nb, texts, trained)
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(answer, pipe)
+        finally:
+            os._exit(0)
     os.close(writing)
     received = b"".join(_until(reading, time.monotonic() + SECONDS))
     os.close(reading)
@@ -126,6 +118,21 @@ def apart(nb: nbformat.NotebookNode, texts: list[str], trained: bool) -> list[st
         os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return json.loads(received) if received else ["It came to no end."] * len(texts)
+
+
+def _confined(nb: nbformat.NotebookNode, texts: list[str], trained: bool) -> list[str]:
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nowhere, stream)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        names = names_of(nb, trained)
+        shows = [shown(text, names) for text in texts]
+        os.chdir("/")
+    return shows
 
 
 def _until(reading: int, deadline: float) -> Iterator[bytes]:

@@ -24,6 +24,11 @@ RIGHT_BUT_OTHER = {
     ("pipeline-inside-load-split", "test_load_split.test_splits"): (
         "the example looks through `make_transforms` which pipeline is taken; this one takes none"
     ),
+    ("magics-and-prints", "test_train.test_losses"): "`train` prints its progress as well",
+    ("magics-and-prints", "test_train.test_steps"): "`train` prints its progress as well",
+    ("inference-mode", "test_evaluate.test_device"): (
+        "adds up on `device`, and from the example's device \"meta\" no number comes back"
+    ),
 }
 
 #: (entry, test): why the example cannot show this mistake, and what it tells instead.
