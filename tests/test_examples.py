@@ -27,7 +27,7 @@ RIGHT_BUT_OTHER = {
     ("magics-and-prints", "test_train.test_losses"): "`train` prints its progress as well",
     ("magics-and-prints", "test_train.test_steps"): "`train` prints its progress as well",
     ("inference-mode", "test_evaluate.test_device"): (
-        "adds up on `device`, and from the example's device \"meta\" no number comes back"
+        'adds up on `device`, and from the example\'s device "meta" no number comes back'
     ),
 }
 
