@@ -216,12 +216,17 @@ def returned_instead(left):
 
 
 DW = """\
-model = LR(3)
-x = torch.tensor([[1.0, 0.0], [2.0, -1.0], [0.0, 3.0]], device=device)
-yhat = torch.tensor([[0.75, 0.5]], device=device)
-y = torch.tensor([[1.0, 0.0]], device=device)
-model.backward(x, yhat, y)
-print(model.grads["dw"])  # [[-0.1250], [-0.5000], [0.7500]], as in section 4"""
+small = LR(3)
+with torch.no_grad():
+    small.w.copy_(torch.tensor([[-0.549306], [0.0], [0.0]]))
+x = torch.tensor([[2.0, 0.0], [1.0, -1.0], [0.0, 4.0]], device=device)
+yhat = torch.tensor([[0.25, 0.5]], device=device)
+y = torch.tensor([[0.0, 1.0]], device=device)
+small.backward(x, yhat, y)
+dw = small.grads["dw"]
+print(dw.shape, [round(value, 6) for value in dw.ravel().tolist()])
+#> torch.Size([3, 1]) [0.25, 0.375, -1.0]
+"""
 
 
 @pytest.mark.points(5)
@@ -251,12 +256,17 @@ def test_dw(left, given):
 
 
 DB = """\
-model = LR(3)
-x = torch.tensor([[1.0, 0.0], [2.0, -1.0], [0.0, 3.0]], device=device)
-yhat = torch.tensor([[0.75, 0.5]], device=device)
-y = torch.tensor([[1.0, 0.0]], device=device)
-model.backward(x, yhat, y)
-print(model.grads["db"])  # tensor(0.1250), as in section 4"""
+small = LR(3)
+with torch.no_grad():
+    small.w.copy_(torch.tensor([[-0.549306], [0.0], [0.0]]))
+x = torch.tensor([[2.0, 0.0], [1.0, -1.0], [0.0, 4.0]], device=device)
+yhat = torch.tensor([[0.25, 0.5]], device=device)
+y = torch.tensor([[0.0, 1.0]], device=device)
+small.backward(x, yhat, y)
+db = small.grads["db"]
+print(db.shape, round(db.item(), 6))
+#> torch.Size([]) -0.125
+"""
 
 
 @pytest.mark.points(3)
@@ -287,12 +297,19 @@ def test_db(left, given):
 
 
 AFRESH = """\
-model = LR(3)
-x, yhat = torch.ones(3, 2, device=device), torch.tensor([[0.75, 0.5]], device=device)
-y = torch.tensor([[1.0, 0.0]], device=device)
-for _ in range(3):
-    model.backward(x, yhat, y)
-    print(model.grads["db"], model.w.ravel())  # tensor(0.1250) and zeros, each time"""
+small = LR(2)
+with torch.no_grad():
+    small.b.fill_(1.0986)
+for m in (2, 2, 4):  # m times the same picture and the same answer: the mean stays as it is
+    x, yhat = torch.ones(2, m, device=device), torch.full((1, m), 0.75, device=device)
+    small.backward(x, yhat, torch.zeros(1, m, device=device))
+    print(small.grads["dw"].ravel().cpu(), small.grads["db"].cpu())
+#> tensor([0.7500, 0.7500]) tensor(0.7500)
+#> tensor([0.7500, 0.7500]) tensor(0.7500)
+#> tensor([0.7500, 0.7500]) tensor(0.7500)
+print(small.w.ravel().tolist(), round(small.b.item(), 4))  # as before
+#> [0.0, 0.0] 1.0986
+"""
 
 
 @pytest.mark.points(2)
@@ -336,15 +353,19 @@ def working(one, then):
 
 
 BY_HAND = """\
-# In `backward`: nothing but sums, differences and products of x, yhat and y.
-# Outside of it, autograd may tell you whether they are right:
-model = LR(3)
-model.w.requires_grad_()
-x, y = torch.randn(3, 2, device=device), torch.tensor([[1.0, 0.0]], device=device)
-yhat = model(x)
-print(torch.autograd.grad(loss(yhat, y), model.w)[0].ravel())
-model.backward(x, yhat.detach(), y)
-print(model.grads["dw"].ravel())  # the same"""
+small = LR(3)
+with torch.no_grad():
+    small.w.copy_(torch.tensor([[-0.549306], [0.0], [0.0]]))
+x = torch.tensor([[2.0, 0.0], [1.0, -1.0], [0.0, 4.0]], device=device)
+yhat = torch.tensor([[0.25, 0.5]], device=device)
+y = torch.tensor([[0.0, 1.0]], device=device)
+keep = lambda tensor: tensor
+with torch.inference_mode(), torch.autograd.graph.saved_tensors_hooks(keep, keep):
+    # Here autograd does not work, in any of its ways; your own formulas do.
+    small.backward(x, yhat, y)
+print(small.grads["dw"].ravel().cpu(), small.grads["db"].cpu())
+#> tensor([ 0.2500,  0.3750, -1.0000]) tensor(-0.1250)
+"""
 
 
 @pytest.mark.points(10)

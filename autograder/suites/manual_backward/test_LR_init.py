@@ -94,9 +94,12 @@ def draw(suite_rng):
 
 
 ZEROS = """\
-model = LR(5)
-print(model.w.shape, model.b.shape)      # torch.Size([5, 1]) torch.Size([])
-print(model.w.any(), model.b)            # tensor(False) tensor(0.)"""
+small = LR(5)
+print(small.w.shape, small.w.dtype, bool(small.w.any()))
+#> torch.Size([5, 1]) torch.float32 False
+print(small.b.shape, small.b.dtype, float(small.b))
+#> torch.Size([]) torch.float32 0.0
+"""
 
 
 @pytest.mark.points(2)
@@ -120,8 +123,11 @@ def test_w_and_b(found, draw):
 
 
 RATE = """\
-print(LR(5).lr)                                # tensor(0.0100)
-print(LR(5, lr=torch.scalar_tensor(0.25)).lr)  # tensor(0.2500)"""
+for small in LR(5), LR(5, lr=torch.scalar_tensor(0.25)):
+    print(torch.is_tensor(small.lr), f"{float(small.lr):.4f}")
+#> True 0.0100
+#> True 0.2500
+"""
 
 
 @pytest.mark.points(1)
@@ -138,8 +144,11 @@ def test_lr(found, draw):
 
 
 GRADS = """\
-model = LR(5)
-print(model.grads["dw"].shape, model.grads["db"].shape)  # torch.Size([5, 1]) torch.Size([])"""
+for name, gradient in sorted(LR(5).grads.items()):
+    print(name, gradient.shape)
+#> db torch.Size([])
+#> dw torch.Size([5, 1])
+"""
 
 
 @pytest.mark.points(1)
@@ -162,8 +171,11 @@ def test_grads(found, draw):
 
 OWN = """\
 one, two = LR(5), LR(5)
-print(one(torch.ones(5, 3, device=device)).shape)   # torch.Size([1, 3]), no error
-print(one.w is two.w, one.grads is two.grads)       # False False"""
+print(one(torch.ones(5, 3, device=device)).shape)
+#> torch.Size([1, 3])
+print(one.w is two.w, one.b is two.b, one.grads is two.grads)
+#> False False False
+"""
 
 
 @pytest.mark.points(1)

@@ -139,11 +139,16 @@ def unit(slopes):
 
 
 W = """\
-model = LR(3, lr=torch.scalar_tensor(0.5))
-model.grads["dw"] = torch.tensor([[1.0], [-2.0], [0.5]], device=device)
-model.grads["db"] = torch.scalar_tensor(3.0, device=device)
-model.optimize()
-print(model.w.ravel())  # [-0.5000, 1.0000, -0.2500]"""
+small = LR(3, lr=torch.scalar_tensor(0.5))
+with torch.no_grad():
+    small.w.fill_(1.0)
+    small.b.fill_(1.0)
+small.grads["dw"] = torch.tensor([[1.0], [-2.0], [0.5]], device=device)
+small.grads["db"] = torch.scalar_tensor(3.0, device=device)
+small.optimize()
+print(small.w.ravel().tolist())
+#> [0.5, 2.0, 0.75]
+"""
 
 
 @pytest.mark.points(4)
@@ -154,11 +159,16 @@ def test_w(one_step, given):
 
 
 B = """\
-model = LR(3, lr=torch.scalar_tensor(0.5))
-model.grads["dw"] = torch.tensor([[1.0], [-2.0], [0.5]], device=device)
-model.grads["db"] = torch.scalar_tensor(3.0, device=device)
-model.optimize()
-print(model.b)  # tensor(-1.5000)"""
+small = LR(3, lr=torch.scalar_tensor(0.5))
+with torch.no_grad():
+    small.w.fill_(1.0)
+    small.b.fill_(1.0)
+small.grads["dw"] = torch.tensor([[1.0], [-2.0], [0.5]], device=device)
+small.grads["db"] = torch.scalar_tensor(3.0, device=device)
+small.optimize()
+print(small.b.item())
+#> -0.5
+"""
 
 
 @pytest.mark.points(3)
@@ -169,12 +179,16 @@ def test_b(one_step, given):
 
 
 LATER = """\
-model = LR(1, lr=torch.scalar_tensor(0.5))
-for slope in (1.0, 2.0, 4.0):
-    model.grads["dw"] = torch.tensor([[slope]], device=device)
-    model.grads["db"] = torch.scalar_tensor(slope, device=device)
-    model.optimize()
-    print(model.w, model.b)  # -0.5, then -1.5, then -3.5: each by half of the slope"""
+small = LR(1, lr=torch.scalar_tensor(0.5))
+for slope in (1.0, 2.0, 4.0):  # each step is half of its slope
+    small.grads["dw"] = torch.tensor([[slope]], device=device)
+    small.grads["db"] = torch.scalar_tensor(slope, device=device)
+    small.optimize()
+    print(small.w.item(), small.b.item())
+#> -0.5 -0.5
+#> -1.5 -1.5
+#> -3.5 -3.5
+"""
 
 
 @pytest.mark.points(3)

@@ -72,7 +72,10 @@ def mistakes(z):
 
 MODERATE = """\
 z = torch.tensor([[0.0, 1.0, -1.0], [2.0, -2.0, 5.0]])
-print(LR(4).sigmoid(z))  # [[0.5000, 0.7311, 0.2689], [0.8808, 0.1192, 0.9933]]"""
+print(LR(4).sigmoid(z))
+#> tensor([[0.5000, 0.7311, 0.2689],
+#>         [0.8808, 0.1192, 0.9933]])
+"""
 
 
 @pytest.mark.points(3)
@@ -90,8 +93,10 @@ def test_values(student, rng, shape):
 
 
 EXTREME = """\
-z = torch.tensor([[100.0, -100.0, 0.0]])
-print(LR(4).sigmoid(z))  # [[1.0, 0.0, 0.5]], no nan"""
+z = torch.tensor([[100.0, -100.0, 300.0, -300.0, 0.0]])
+print([round(answer, 4) for answer in LR(4).sigmoid(z)[0].tolist()])
+#> [1.0, 0.0, 1.0, 0.0, 0.5]
+"""
 
 
 @pytest.mark.points(2)

@@ -207,9 +207,12 @@ def mistakes(picture):
 
 LENGTH = """\
 wide = Image.new("RGB", (40, 20), "orange")
-for key, pipeline in make_transforms(8).items():
-    row = pipeline(wide)
-    print(key, row.shape, row.dtype)  # torch.Size([192]) torch.float32, for train and for val"""
+for split in ("train", "val"):
+    row = make_transforms(8)[split](wide)
+    print(split, row.shape, row.dtype)
+#> train torch.Size([192]) torch.float32
+#> val torch.Size([192]) torch.float32
+"""
 
 
 @pytest.mark.points(2)
@@ -226,12 +229,15 @@ def test_length(student, pictures):
 
 PIXELS = """\
 wide = Image.new("RGB", (40, 20), "black")
-wide.paste("white", (10, 0, 30, 20))      # the square in the middle
-row = make_transforms(8)["val"](wide)
-print(row.min(), row.max())               # both near 1: only the white square is left
-red = Image.new("RGB", (8, 8), "red")
-row = make_transforms(8)["val"](red)
-print(row[:64].mean(), row[64:].mean())   # 1 and 0: all of red comes first"""
+wide.paste((200, 0, 0), (10, 0, 17, 20))  # the square in the middle is dark red,
+wide.paste((0, 0, 100), (23, 0, 30, 20))  # black, and dark blue
+for split in ("train", "val"):
+    picture = make_transforms(8)[split](wide).reshape(3, 8, 8)  # red, green, blue
+    left, right = (255 * picture[:, 4, [1, 6]]).round().T.tolist()
+    print(split, left, right)
+#> train [200.0, 0.0, 0.0] [0.0, 0.0, 100.0]
+#> val [200.0, 0.0, 0.0] [0.0, 0.0, 100.0]
+"""
 
 
 @pytest.mark.points(3)

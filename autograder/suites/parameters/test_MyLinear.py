@@ -251,9 +251,13 @@ def probe_without(notebook, sizes, x, weights, bias):
 
 SHAPES = """\
 layer = MyLinear(3, 2)
-print(layer.in_features, layer.out_features)  # 3 2
-print(layer.weights.shape, layer.bias.shape)  # torch.Size([3, 2]) torch.Size([2])
-print(layer.weights.dtype)                    # torch.float32"""
+print(layer.in_features, layer.out_features)
+#> 3 2
+print(layer.weights.shape, layer.weights.dtype)
+#> torch.Size([3, 2]) torch.float32
+print(layer.bias.shape, layer.bias.dtype)
+#> torch.Size([2]) torch.float32
+"""
 
 
 @pytest.mark.points(5)
@@ -279,8 +283,9 @@ def test_shapes(student):
 
 REGISTERED = """\
 layer = MyLinear(3, 2)
-for name, parameter in layer.named_parameters():
-    print(name, parameter.requires_grad)  # weights True, then bias True, and nothing else"""
+print(sorted((list(each.shape), each.requires_grad) for each in layer.parameters()))
+#> [([2], True), ([3, 2], True)]
+"""
 
 
 @pytest.mark.points(8)
@@ -373,10 +378,14 @@ class Start:
 
 
 NORMAL = """\
-layer = MyLinear(300, 200)
-print(layer.weights.mean(), layer.weights.std())  # close to 0, close to 1
-print(layer.bias.mean(), layer.bias.std())        # close to 0, close to 1
-print(layer.weights.abs().max())                  # larger than 3: a few are far out"""
+layer = MyLinear(50, 20_000)
+for numbers in layer.weights, layer.bias:  # mean, standard deviation, are a few far out?
+    print(f"{numbers.mean().abs():.1f} {numbers.std():.1f} {numbers.abs().max() > 3}")
+#> 0.0 1.0 True
+#> 0.0 1.0 True
+print(f"{layer.weights.std(dim=0).mean():.1f} {layer.weights.std(dim=1).mean():.1f}")
+#> 1.0 1.0
+"""
 
 
 @pytest.mark.points(4)
@@ -392,10 +401,13 @@ def test_standard_normal(student, name):
 
 FORWARD = """\
 layer = MyLinear(3, 2)
-x = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, -9.0, 0.0]])
-print(layer(x) - (x @ layer.weights + layer.bias))  # zeros, shape (4, 2)
-print(layer(x)[1], layer.bias)                      # the same: a row of zeros gives the bias
-print(layer(x).dtype)                               # torch.float32"""
+with torch.no_grad():
+    layer.weights.copy_(torch.tensor([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]))
+    layer.bias.copy_(torch.tensor([10.0, -20.0]))
+y = layer(torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, -10.0]]))
+print(y.dtype, y.tolist())  # first the bias alone, then with the first row of the weights
+#> torch.float32 [[10.0, -20.0], [11.0, -16.0], [-17.0, -71.0]]
+"""
 
 
 @pytest.mark.points(5)
@@ -423,9 +435,11 @@ def test_forward(student, rng):
 LEADING = """\
 layer = MyLinear(3, 2)
 x = torch.randn(4, 5, 3)
-print(layer(x).shape)                           # torch.Size([4, 5, 2])
-print(layer(x.reshape(2, 2, 5, 3)).shape)       # torch.Size([2, 2, 5, 2])
-print((layer(x)[1] - layer(x[1])).abs().max())  # 0, or nearly"""
+print(layer(x[0, 0]).shape, layer(x).shape, layer(x.reshape(2, 2, 5, 3)).shape)
+#> torch.Size([2]) torch.Size([4, 5, 2]) torch.Size([2, 2, 5, 2])
+print(torch.allclose(layer(x)[3, 1], layer(x[3])[1], atol=1e-5))  # a row is a row
+#> True
+"""
 
 
 @pytest.mark.points(2)
@@ -464,7 +478,13 @@ def test_leading_shapes(student, rng):
 GRADIENT = """\
 layer = MyLinear(3, 2)
 layer(torch.ones(4, 3)).sum().backward()
-print(layer.weights.grad, layer.bias.grad)  # all 4.0; None means: never reached"""
+print(layer.weights.grad)
+#> tensor([[4., 4.],
+#>         [4., 4.],
+#>         [4., 4.]])
+print(layer.bias.grad)
+#> tensor([4., 4.])
+"""
 
 
 @pytest.mark.points(2)
@@ -484,9 +504,12 @@ def test_gradient(student, rng):
 
 WITHOUT = """\
 layer = MyLinear(3, 2, bias=False)
-print(layer.bias)                                      # None
-print([name for name, _ in layer.named_parameters()])  # ['weights']
-print(layer(torch.zeros(4, 3)))                        # zeros, shape (4, 2)"""
+print(layer.bias, [list(each.shape) for each in layer.parameters()])
+#> None [[3, 2]]
+y = layer(torch.zeros(4, 3))
+print(y.shape, y.count_nonzero().item())
+#> torch.Size([4, 2]) 0
+"""
 
 
 @pytest.mark.points(4)

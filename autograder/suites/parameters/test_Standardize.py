@@ -217,9 +217,13 @@ def probe_moved(notebook, x, mean, std):
 
 FORWARD = """\
 module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.01]))
-x = torch.tensor([[14.0, 1.98], [10.0, 2.01], [2.0, 2.0]])
-print(module(x))      # [[1, -2], [0, 1], [-2, 0]], each to four digits
-print(module(x[:1]))  # [[1, -2]]: the same, whatever the other rows are"""
+print(module(torch.tensor([[14.0, 1.98], [10.25, 2.01], [2.0, 2.02]])))
+#> tensor([[ 1.0000, -2.0000],
+#>         [ 0.0625,  1.0000],
+#>         [-2.0000,  2.0000]])
+print(module(torch.tensor([10.25, 1.98])))  # one row alone
+#> tensor([ 0.0625, -2.0000])
+"""
 
 
 @pytest.mark.points(8)
@@ -275,11 +279,11 @@ def test_leading_shapes(student, rng, case):
 
 SAVED = """\
 module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.5]))
-print(module.state_dict())  # two entries: mean and std
 other = Standardize(torch.zeros(2), torch.ones(2))
 other.load_state_dict(module.state_dict())
-x = torch.tensor([[14.0, 1.0]])
-print(module(x), other(x))  # the same"""
+print(other(torch.tensor([[14.0, 1.0]])).tolist())  # as module would do it
+#> [[1.0, -2.0]]
+"""
 
 
 @pytest.mark.points(5)
@@ -302,7 +306,9 @@ def test_saved(student, rng):
 
 NOT_TRAINED = """\
 module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.5]))
-print(list(module.parameters()))  # []: nothing that an optimizer would find"""
+print(list(module.parameters()))  # nothing that an optimizer would find
+#> []
+"""
 
 
 @pytest.mark.points(5)
@@ -316,10 +322,13 @@ def test_not_trained(student, rng):
 
 
 MOVED = """\
-module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.5])).to("meta")
-print(module.mean.device, module.std.device)  # meta meta
-print(module(torch.ones(3, 2, device="meta")).device)  # meta
-# "meta" is a device that every machine has: its tensors have a shape, but no numbers."""
+module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.5]))
+module.to(torch.float16)  # `.to("cuda")` works in the same way
+print({buffer.dtype for buffer in module.buffers()})
+#> {torch.float16}
+print(module(torch.ones(3, 2, dtype=torch.float16)).dtype)
+#> torch.float16
+"""
 
 
 @pytest.mark.points(5)

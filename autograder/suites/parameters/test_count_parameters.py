@@ -201,8 +201,11 @@ def counts_of(found):
 
 ALL = """\
 network = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4)))
-print(count_parameters(network))        # 3*2 + 2 + 2*4 + 4 + 4 + 4 = 28
-print(type(count_parameters(network)))  # <class 'int'>"""
+print(count_parameters(network))  # 3*2 + 2 + 2*4 + 4 + 4 + 4
+#> 28
+print(type(count_parameters(network)))
+#> <class 'int'>
+"""
 
 
 @pytest.mark.points(5)
@@ -221,9 +224,12 @@ def test_numbers(student, rng):
 
 FROZEN = """\
 network = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 4))
-print(count_parameters(network))  # 3*2 + 2 + 2*4 + 4 = 20
+print(count_parameters(network))  # 3*2 + 2 + 2*4 + 4
+#> 20
 network[0].weight.requires_grad = False
-print(count_parameters(network))  # 2 + 2*4 + 4 = 14"""
+print(count_parameters(network))  # 2 + 2*4 + 4
+#> 14
+"""
 
 
 @pytest.mark.points(5)

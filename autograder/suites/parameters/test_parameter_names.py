@@ -199,9 +199,12 @@ def compare(got):
 
 NESTED = """\
 network = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4)))
+network.scale = nn.Parameter(torch.ones(1))
 print(parameter_names(network))
-# ['0.weight', '0.bias', '1.0.weight', '1.0.bias', '1.1.weight', '1.1.bias']
-print(parameter_names(network))  # the same again"""
+#> ['scale', '0.weight', '0.bias', '1.0.weight', '1.0.bias', '1.1.weight', '1.1.bias']
+print(parameter_names(network))  # the same again
+#> ['scale', '0.weight', '0.bias', '1.0.weight', '1.0.bias', '1.1.weight', '1.1.bias']
+"""
 
 
 @pytest.mark.points(6)
@@ -216,7 +219,9 @@ def test_nested(student):
 FROZEN = """\
 layer = nn.Linear(3, 2)
 layer.bias.requires_grad = False
-print(parameter_names(layer))  # ['weight', 'bias']"""
+print(parameter_names(layer))
+#> ['weight', 'bias']
+"""
 
 
 @pytest.mark.points(4)

@@ -152,10 +152,16 @@ def otherwise(student, drawn):
 
 MEAN = """\
 network = nn.Linear(1, 1, bias=False)
-nn.init.constant_(network.weight, 1.0)
-x = torch.tensor([[1.0], [1.0], [1.0], [1.0], [2.0]])
-batches = [(x[:2], 0 * x[:2]), (x[2:4], 0 * x[2:4]), (x[4:], 0 * x[4:])]  # losses 1, 1 and 4
-print(evaluate(network, batches, nn.MSELoss(), torch.device("cpu")))  # 1.6"""
+nn.init.constant_(network.weight, 1.0)  # the outputs are x
+x = torch.arange(350.0).reshape(-1, 1).sin()
+y = x**2
+loader = DataLoader(TensorDataset(x, y), batch_size=20)  # 18 batches; the last has 10
+def criterion(outputs, labels):  # squared error, and a little more for large outputs
+    return ((outputs - labels) ** 2 + outputs).mean()
+mean = evaluate(network, loader, criterion, torch.device("cpu"))
+print(isinstance(mean, float), f"{mean:.4f}")
+#> True 0.8692
+"""
 
 
 @pytest.mark.points(4)
@@ -199,8 +205,12 @@ def test_mean_loss(student, mixed, drawn):
 EVAL = """\
 network = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))
 loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
-network[1].register_forward_hook(lambda module, *_: print(module.training, end=" "))
-evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))  # False False False"""
+modes = set()
+network[1].register_forward_hook(lambda module, *_: modes.add(module.training))
+evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))
+print(modes)
+#> {False}
+"""
 
 
 @pytest.mark.points(3)
@@ -222,8 +232,12 @@ def test_eval_mode(mixed):
 NO_GRAPH = """\
 network = nn.Linear(3, 2)
 loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
-network.register_forward_hook(lambda *told: print(told[-1].requires_grad, end=" "))
-evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))  # False False False"""
+graphs = set()
+network.register_forward_hook(lambda module, x, outputs: graphs.add(outputs.requires_grad))
+evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))
+print(graphs)
+#> {False}
+"""
 
 
 @pytest.mark.points(2)
@@ -240,7 +254,9 @@ network = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5), nn.Dropout(0.1))
 network[1].eval()  # on purpose
 loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
 evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))
-print([module.training for module in network.modules()])  # [True, True, False, True]"""
+print([module.training for module in network.modules()])
+#> [True, True, False, True]
+"""
 
 
 @pytest.mark.points(3)
@@ -271,8 +287,11 @@ network(torch.ones(4, 3)).sum().backward()
 before = network.weight.tolist(), network.weight.grad.tolist()
 loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
 evaluate(network, loader, nn.MSELoss(), torch.device("cpu"))
-print((network.weight.tolist(), network.weight.grad.tolist()) == before)  # True
-print(torch.is_grad_enabled(), network.weight.requires_grad)              # True True"""
+print(torch.is_grad_enabled(), network.weight.requires_grad)
+#> True True
+print((network.weight.tolist(), network.weight.grad.tolist()) == before)
+#> True
+"""
 
 
 @pytest.mark.points(1)
@@ -293,10 +312,17 @@ def test_untouched(mixed, drawn):
 
 
 DEVICE = """\
-# On a machine with a GPU; the data start in main memory, the model is on the GPU.
-network = nn.Linear(3, 2).to("cuda")
-loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=4)
-print(evaluate(network, loader, nn.MSELoss(), torch.device("cuda")))  # one number"""
+# The device "meta" is there on every machine: its tensors have a shape, but no numbers.
+network = nn.Linear(3, 2, device="meta")
+loader = DataLoader(TensorDataset(torch.ones(10, 3), torch.ones(10, 2)), batch_size=5)
+places = set()
+def criterion(outputs, labels):
+    places.add((outputs.device.type, labels.device.type))
+    return torch.tensor(1.0, requires_grad=True)
+evaluate(network, loader, criterion, torch.device("meta"))
+print(places)
+#> {('meta', 'meta')}
+"""
 
 
 @pytest.mark.points(2)

@@ -194,12 +194,16 @@ def judge(found, x, noise):
 
 
 EXAMPLE = """\
+from unittest.mock import patch
 fresh, labels = draw_examples(1000, np.random.default_rng(7))
+x = torch.tensor(fresh, dtype=torch.float32, device=device)
 model.eval()
-with torch.no_grad():
-    answers = model(torch.tensor(fresh, dtype=torch.float32, device=device)).cpu()
-print(answers.shape)                                         # torch.Size([1000, 1])
-print(((answers - torch.tensor(labels)) ** 2).mean().item())  # at most 0.08"""
+with torch.no_grad(), patch("__main__.target", None):  # without the true function
+    answers = model(x).cpu()
+error = ((answers - torch.tensor(labels)) ** 2).mean().item()
+print(answers.shape, error <= 0.3, error <= 0.08)
+#> torch.Size([1000, 1]) True True
+"""
 
 
 @pytest.mark.points(5)

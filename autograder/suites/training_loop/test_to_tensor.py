@@ -171,13 +171,14 @@ def compare(found, dtype, wanted, memory=None):
 
 
 TYPES = """\
-array = np.array([[0.5, 1.5, 2.5], [3.5, 4.5, 5.5]])
-tensor = to_tensor(array, torch.device("cpu"))
-print(tensor.dtype, tensor.shape)  # torch.float32 torch.Size([2, 3])
-print(tensor)                      # the same six numbers
-array = np.array([0, 100, 200], dtype=np.uint8)
-print(to_tensor(array, torch.device("cpu")))        # tensor([  0., 100., 200.])
-print(to_tensor(array > 50, torch.device("cpu")))   # tensor([0., 1., 1.])"""
+table = np.array([[0.5, 1.5, 2.5], [-3.5, 4.5, 2049.5]])
+for array in (table, np.array([0, 200], dtype=np.uint8), table > 2):
+    tensor = to_tensor(array, torch.device("cpu"))
+    print(tensor.dtype, tensor.tolist())
+#> torch.float32 [[0.5, 1.5, 2.5], [-3.5, 4.5, 2049.5]]
+#> torch.float32 [0.0, 200.0]
+#> torch.float32 [[0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
+"""
 
 FLOATS = ["float64", "float32", "float16"]
 DTYPES = [*FLOATS, "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "bool"]
@@ -226,9 +227,18 @@ def test_shapes(student, rng):
 
 
 LAYOUTS_EXAMPLE = """\
-array = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-print(to_tensor(array.T, torch.device("cpu")))      # three rows of two: 1 4, 2 5, 3 6
-print(to_tensor(array[::-1], torch.device("cpu")))  # the row 4 5 6 comes first"""
+for dtype in (np.float64, np.float32):
+    array = np.array([[1, 2, 3], [4, 5, 6]], dtype=dtype)
+    for view in (array.T, array[::-1], array[:, ::2]):  # turned, read backwards, in parts
+        tensor = to_tensor(view, torch.device("cpu"))
+        print(torch.is_tensor(tensor), tensor.tolist())
+#> True [[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]
+#> True [[4.0, 5.0, 6.0], [1.0, 2.0, 3.0]]
+#> True [[1.0, 3.0], [4.0, 6.0]]
+#> True [[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]
+#> True [[4.0, 5.0, 6.0], [1.0, 2.0, 3.0]]
+#> True [[1.0, 3.0], [4.0, 6.0]]
+"""
 
 LAYOUTS = {
     "transposed": lambda array: array.T,
@@ -275,8 +285,10 @@ def run(student, cases):
 
 
 DEVICE = """\
-# The device "meta" has shapes, but no values: it is there on every machine.
-print(to_tensor(np.array([1.0, 2.0]), torch.device("meta")).device)  # meta"""
+# The device "meta" is there on every machine: its tensors have a shape, but no numbers.
+print(to_tensor(np.array([1.0, 2.0]), torch.device("meta")).device)
+#> meta
+"""
 
 
 @pytest.mark.points(2)

@@ -1,0 +1,85 @@
+"""The public example beside a failed check keeps its promise, and shows the mistake.
+
+A right solution prints what the example says; a wrong one that loses the check prints something
+else, or raises. `tests/examples.py` runs them; where an entry is found here, mend the example in
+the suite until it tells the two apart, or say below why it cannot.
+"""
+
+import json
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from autograder import ROOT
+from tests.examples import SAYS, examples, parts
+
+ASSIGNMENTS = sorted(path.name for path in (ROOT / "source").iterdir() if path.is_dir())
+
+#: (entry, test): why a right solution cannot show what the example says.
+RIGHT_BUT_OTHER = {
+    ("checks-oneself-with-autograd", "test_MyLinear.test_gradient"): "leaves gradients off",
+    ("checks-oneself-with-autograd", "test_MLP.test_gradient"): "leaves gradients off",
+    ("pipeline-inside-load-split", "test_load_split.test_splits"): (
+        "the example looks through `make_transforms` which pipeline is taken; this one takes none"
+    ),
+    ("magics-and-prints", "test_train.test_losses"): "`train` prints its progress as well",
+    ("magics-and-prints", "test_train.test_steps"): "`train` prints its progress as well",
+    ("inference-mode", "test_evaluate.test_device"): (
+        'adds up on `device`, and from the example\'s device "meta" no number comes back'
+    ),
+}
+
+#: (entry, test): why the example cannot show this mistake, and what it tells instead.
+CANNOT_SHOW: dict[tuple[str, str], str] = {}
+
+
+@cache
+def tried(assignment: str) -> list[dict[str, str]]:
+    """What came of each example with each solution."""
+    command = [sys.executable, "-m", "tests.examples", assignment]
+    ran = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def told(rows: list[dict[str, str]]) -> str:
+    """The rows, for who has to mend their examples."""
+    return "\n\n".join(
+        f"{each['entry']}, {each['test']} says\n{each['says']}\nand shows\n{each['shows']}"
+        for each in rows
+    )
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_every_example_promises_something(assignment):
+    """The last thing in an example is what its last code prints; nothing else looks like it."""
+    for test, example in examples(assignment).items():
+        for code, says in parts(example):
+            assert says, f"{assignment}, {test}: '{SAYS} ...' is missing after\n{code}"
+        assert max(map(len, example.splitlines())) <= 100, f"{assignment}, {test} has a long line"
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_right_solutions_show_what_the_example_says(assignment):
+    rows = [each for each in tried(assignment) if each["kind"] == "correct"]
+    assert {each["test"] for each in rows if each["entry"] == "solution"} == {*examples(assignment)}
+    wrong = [
+        each
+        for each in rows
+        if each["shows"] != each["says"] and (each["entry"], each["test"]) not in RIGHT_BUT_OTHER
+    ]
+    assert not wrong, told(wrong)
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_wrong_solutions_show_something_else(assignment):
+    rows = [each for each in tried(assignment) if each["kind"] == "wrong"]
+    assert rows
+    hidden = [
+        each
+        for each in rows
+        if each["shows"] == each["says"] and (each["entry"], each["test"]) not in CANNOT_SHOW
+    ]
+    assert not hidden, told(hidden)
