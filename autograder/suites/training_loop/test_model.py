@@ -53,9 +53,10 @@ def probe_predict(notebook, x):
     if not isinstance(model, nn.Module):
         return {"module": False, "outputs": type(model).__name__}
     model.eval()
-    places = [p.device for p in [*model.parameters(), *model.buffers()]]
+    # Of which type a model computes is its own affair: the text asks for none.
+    places = [p for p in [*model.parameters(), *model.buffers()] if p.is_floating_point()]
     with torch.no_grad():
-        outputs = model(x.to(places[0]) if places else x)
+        outputs = model(x.to(places[0].device, places[0].dtype) if places else x)
     return {"module": True, "outputs": outputs}
 
 
