@@ -7,12 +7,14 @@ nbgrader would follow or copy blindly is put out of its way.
 import glob
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import parse_utc, rmtree
 from traitlets import Unicode
 
@@ -20,6 +22,28 @@ from autograder import ROOT
 from autograder.grade import GradeNotebook
 from autograder.restore import notes_about, withdraw
 from autograder.submission import NotANotebook, Refused, read, refused_files, unsafe
+
+#: No student's name: it comes after all of them in nbgrader's order, and is left out of the run.
+LAST = "\U0010ffff"
+
+
+class _Verdict:
+    """The end of a run: nbgrader looks for notebooks in it, and learns what was not graded."""
+
+    def __init__(self, ungraded: list[str], log: Any) -> None:
+        self._ungraded, self._log = ungraded, log
+
+    def __iter__(self) -> Iterator[str]:
+        """No notebooks.
+
+        Raises:
+            NbGraderException: something could not be graded; nbgrader ends with status 1.
+        """
+        for line in self._ungraded:
+            self._log.error("Could not be graded: %s", line)
+        if self._ungraded:
+            raise NbGraderException(f"{len(self._ungraded)} could not be graded (see above)")
+        return iter(())
 
 
 class SubmissionExporter(NotebookExporter):
@@ -36,6 +60,7 @@ class SubmissionExporter(NotebookExporter):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._refused: dict[str, list[Refused]] = {}
+        self._ungraded: list[str] = []
         if self.parent is None or not hasattr(self.parent, "coursedir"):
             return
         self._converter: Any = self.parent
@@ -54,6 +79,7 @@ class SubmissionExporter(NotebookExporter):
             if not self._excluded(self._student(folder)):
                 self._prepare(folder)
         self._report_missing(assignment)
+        self._end_run_by(_Verdict(self._ungraded, self.log))
 
     # ------------------------------------------------------------------ before anything is graded
 
@@ -74,6 +100,16 @@ class SubmissionExporter(NotebookExporter):
         if done.is_dir() and not self._finished(done):
             self.log.warning("Grading of %s had been cut off; it is graded again", student)
             rmtree(str(done))
+
+    def _end_run_by(self, verdict: "_Verdict") -> None:
+        """Put an entry behind those of all students, whose turn is the end of the run."""
+        folder = self._directory.format_path(
+            self._directory.submitted_directory, LAST, self._directory.assignment_id
+        )
+        self._converter.assignments[folder] = verdict
+        if not self._excluded(LAST):
+            excluded = [self._directory.student_id_exclude, LAST]
+            self._directory.student_id_exclude = ",".join(filter(None, excluded))
 
     def _set_aside_timestamp(self, path: Path) -> None:
         """Move a time stamp away that nbgrader would follow, hang on or fail at."""
@@ -154,7 +190,10 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or path.parent == self._graded_folder(
             resources["nbgrader"]["student"]
         ):
-            return super().from_filename(filename, resources, **kwargs)
+            text, resources = super().from_filename(filename, resources, **kwargs)
+            for why in resources["nbgrader"].get("ungraded", ()):
+                self._ungraded.append(f"{resources['nbgrader']['student']}: {why}")
+            return text, resources
         notes = notes_about(self._refused.get(str(path.parent), []), path.parent)
         try:
             nb = read(path)

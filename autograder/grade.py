@@ -20,6 +20,7 @@ from traitlets import Bool, Integer, Unicode
 from autograder import ROOT, sandbox
 from autograder.kernel import Launch, Limits, StudentKernel
 from autograder.restore import only_draws
+from autograder.results import CellResult
 from autograder.sandbox import SandboxLimits, SandboxUnavailable
 
 NOT_DRAWN = "[This picture is not drawn while grading.]\n"
@@ -75,6 +76,9 @@ class GradeNotebook(NbGraderPreprocessor):
         from autograder.student import Student
 
         told = resources["nbgrader"]
+        if ungraded := nb.metadata["autograder"].get("ungraded", ""):
+            resources["autograder"] = _ungraded(nb, ungraded)
+            return nb, resources
         code = tuple(cell.source for cell in nb.cells if cell.cell_type == "code")
         seed = self.seed or course.seed(
             course.secret(Path(self.secret_file)), told["assignment"], told["student"], code
@@ -157,6 +161,15 @@ class GradeNotebook(NbGraderPreprocessor):
                 f"{error} To grade without a sandbox, at your own risk, set"
                 " c.GradeNotebook.run_without_sandbox = True in nbgrader_config.py."
             ) from None
+
+
+def _ungraded(nb: NotebookNode, why: str) -> dict[str, CellResult]:
+    """The verdict on every grade cell of a submission that could not be graded at all."""
+    return {
+        cell.metadata.nbgrader.grade_id: CellResult(cell.metadata.nbgrader.grade_id, "", (), why)
+        for cell in nb.cells
+        if utils.is_grade(cell) and not utils.is_solution(cell)
+    }
 
 
 def _import_torch() -> None:

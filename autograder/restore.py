@@ -162,13 +162,16 @@ class RestoreNotebook(NbGraderPreprocessor):
             notebook = gradebook.find_notebook(told["notebook"], told["assignment"])
             release = released_cells(notebook)
             kernelspec = json.loads(notebook.kernelspec or "null")
+        ungraded: str = told.get("ungraded", "")
         nb.cells, notes = rebuild(nb.cells, release)
+        if ungraded:
+            notes = []  # nothing was read: that all cells are missing is no news
         for place, cell in enumerate(nb.cells):
             cell["id"] = f"cell-{place}"
         notes = [*told.get("notes", ()), *notes]
         for note in notes:
             self.log.warning("%s: %s", told["student"], note)
-        nb.metadata = NotebookNode({"autograder": {"notes": notes}})
+        nb.metadata = NotebookNode({"autograder": {"notes": notes, "ungraded": ungraded}})
         if kernelspec:
             nb.metadata["kernelspec"] = NotebookNode(kernelspec)
         return nb, resources

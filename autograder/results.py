@@ -25,11 +25,18 @@ class TestResult:
 
 @dataclass(frozen=True)
 class CellResult:
-    """The result of one grade cell; `seed` is the recorded seed of its inputs."""
+    """The result of one grade cell.
+
+    Attributes:
+        seed: the recorded seed of its inputs.
+        ungraded: why it could not be graded, in one line: a fault of the grader's, or a file that
+            cannot be read. Such a cell has no score, not one of zero, and is left to a person.
+    """
 
     grade_id: str
     seed: str
     tests: tuple[TestResult, ...] = field(default_factory=tuple)
+    ungraded: str = ""
 
     @property
     def task(self) -> str:
@@ -43,19 +50,25 @@ class CellResult:
 
     @property
     def earned(self) -> int:
-        """The score of the cell."""
+        """The score of the cell; without meaning where it could not be graded."""
         return sum(test.earned for test in self.tests)
 
     @property
     def messages(self) -> list[str]:
         """What the lost points were lost for, each reason once."""
+        if self.ungraded:
+            return [
+                f"This task could not be graded: {self.ungraded}. It cost you nothing: a"
+                " person will look at it."
+            ]
         lost = [test.message for test in self.tests if test.earned < test.points]
         return list(dict.fromkeys(lost))
 
     def as_metadata(self) -> dict[str, Any]:
         """The public record, written as `metadata.autograder` of the grade cell's output."""
         keys = ("id", "points", "earned", "misconception")
-        return {
+        record: dict[str, Any] = {
             "seed": self.seed,
             "tests": [{key: getattr(test, key) for key in keys} for test in self.tests],
         }
+        return {**record, "ungraded": self.ungraded} if self.ungraded else record

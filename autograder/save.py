@@ -26,7 +26,10 @@ class WriteResults(NbGraderPreprocessor):
                 cell.outputs = [
                     new_output(
                         "execute_result",
-                        data={"text/plain": str(result.earned), "text/html": report.cell(result)},
+                        data={
+                            "text/plain": "not graded" if result.ungraded else str(result.earned),
+                            "text/html": report.cell(result),
+                        },
                         metadata={"autograder": result.as_metadata()},
                     )
                 ]
@@ -37,9 +40,11 @@ class WriteResults(NbGraderPreprocessor):
                 {"task": result.task, "points": test.points, "reason": test.message}
                 for result in results.values()
                 for test in result.tests
-                if test.earned < test.points
+                if test.earned < test.points and not result.ungraded
             ],
         }
+        ungraded = [result.ungraded for result in results.values() if result.ungraded]
+        resources["nbgrader"]["ungraded"] = list(dict.fromkeys(ungraded))
         head = new_markdown_cell(report.summary(list(results.values()), notes))
         head["id"] = "autograder-summary"
         nb.cells.insert(0, head)
@@ -75,9 +80,19 @@ class SaveGrades(NbGraderPreprocessor):
         return nb, resources
 
     def _grade(self, grade: Grade, cell: NotebookNode) -> None:
-        grade.auto_score, _ = utils.determine_grade(cell, self.log)
+        if _is_ungraded(cell):
+            grade.auto_score = None
+        else:
+            grade.auto_score, _ = utils.determine_grade(cell, self.log)
         grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
 
     def _comment(self, comment: Comment, cell: NotebookNode) -> None:
         untouched = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
         comment.auto_comment = "No response." if untouched and not utils.is_task(cell) else None
+
+
+def _is_ungraded(cell: NotebookNode) -> bool:
+    return any(
+        output.get("metadata", {}).get("autograder", {}).get("ungraded")
+        for output in cell.get("outputs", ())
+    )

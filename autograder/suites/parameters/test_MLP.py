@@ -1,7 +1,7 @@
 """`MLP`: registered linear blocks with ReLU between them and none after the last.
 
-Each check passes with the student's own `MyLinear` or, where that one is wrong, with `nn.Linear` in
-its place: a mistake there costs nothing here.
+Each check passes with the student's own `MyLinear` or, where that one is wrong, with a layer of
+PyTorch's in its place: a mistake there costs nothing here.
 """
 
 from itertools import pairwise
@@ -14,7 +14,7 @@ from autograder import checks
 from autograder.checks import Failure, Misconception, expect, fail
 from autograder.formulas import drawn, in_double
 from autograder.student import StudentError
-from autograder.suites.parameters import NO_SUPER, run
+from autograder.suites.parameters import BATCH_NEEDED, NO_SUPER, ONLY_MATRICES, run
 
 IN_A_LIST = Misconception(
     "parameters-in-a-list",
@@ -69,6 +69,11 @@ SQUASHED_LAST = Misconception(
     "There is a softmax or a sigmoid after the last layer. Its result should come out as it is: any"
     " number.",
 )
+TORCH_LINEAR = Misconception(
+    "layers-of-pytorch",
+    "Your network is made of `nn.Linear`, the layer of PyTorch; the task asks for your own"
+    " `MyLinear`.",
+)
 GRADIENT_CUT = Misconception(
     "gradient-cut",
     "Somewhere in your `forward` the connection to the parameters is lost, so `backward()` cannot"
@@ -88,7 +93,7 @@ def forward(x, layers, between=torch.relu, first=False, last=None):
     return x
 
 
-CASES = [{"sizes": (5, 7, 2), "leading": (12,)}, {"sizes": (4, 6, 5, 3), "leading": (2, 6)}]
+CASES = [{"sizes": (5, 7, 2), "leading": (131,)}, {"sizes": (4, 6, 5, 3), "leading": (12,)}]
 
 
 def draw(rng, sizes=(5, 7, 2), leading=(12,)):
@@ -129,9 +134,15 @@ def mistakes(x, layers):
     return found
 
 
-def compare(got, x, layers):
+def size_of(x, layers):
+    """The size of the terms that the last layer sums."""
     inputs = in_double({"x": x, "layers": layers})
     sizes = forward(inputs["x"].abs(), [[w.abs(), b.abs()] for w, b in inputs["layers"]])
+    return float(sizes.max())
+
+
+def compare(got, x, layers):
+    inputs = in_double({"x": x, "layers": layers})
     terms = max(weights.shape[0] for weights, _ in layers)
     checks.close(
         got,
@@ -139,7 +150,7 @@ def compare(got, x, layers):
         "`forward(x)`",
         checks.roundoff(terms, len(layers)),
         among=mistakes(**inputs),
-        scale=float(sizes.max()),
+        scale=size_of(x, layers),
     )
 
 
@@ -149,8 +160,12 @@ def probe_mlp(notebook, sizes, x, layers, stand_in, must):
     The numbers in `layers` find their place by their shape; without any, the network keeps its own.
     An exception in `forward` counts only where it `must` work.
     """
+
+    class Layer(nn.Linear):
+        """Stands for MyLinear."""
+
     if stand_in:
-        notebook.MyLinear = nn.Linear
+        notebook.MyLinear = Layer
     network = notebook.MLP(list(sizes))
     tensors, modules, seen = [], [], {}
 
@@ -191,10 +206,23 @@ def probe_mlp(notebook, sizes, x, layers, stand_in, must):
         "registered": len(registered),
         "hidden": sum(all(t is not p for p in registered) for t in tensors),
         "tensors": [tensor.detach().clone() for tensor in tensors],
+        "own": 0,
+        "torch": 0,
         "forward": None,
         "reused": False,
         "cut": False,
     }
+
+    try:
+        layer = notebook.MyLinear
+    except Exception:  # it is not there, and that is another test's matter
+        layer = None
+    for module in modules:
+        own = isinstance(layer, type) and isinstance(module, layer)
+        if own or isinstance(getattr(module, "weights", None), torch.Tensor):
+            found["own"] += 1
+        elif isinstance(module, nn.Linear):
+            found["torch"] += 1
 
     calls = []
     for module in modules:
@@ -225,18 +253,25 @@ def probe_mlp(notebook, sizes, x, layers, stand_in, must):
 
 
 def with_either(student, check, layers=(), must=True, **inputs):
-    """Pass where `check` passes with the student's `MyLinear` or with `nn.Linear`.
+    """Pass where `check` passes with the student's `MyLinear` or with another in its place."""
 
-    Where neither does, the failure with `nn.Linear` says more: its layers are without a mistake.
+    def attempt(stand_in):
+        how = {"stand_in": stand_in, "layers": list(layers), "must": must}
+        check(run(student, probe_mlp, **how, **inputs))
+
+    with_own_or_stand_in(attempt)
+
+
+def with_own_or_stand_in(attempt):
+    """Pass where `attempt(stand_in)` passes with the student's `MyLinear` or with another.
+
+    Where neither does, the failure with the other says more: its layers are without a mistake.
     Only where its exception is the first may it come of the layers' being others.
     """
     failures = []
     for stand_in in (False, True):
         try:
-            found = run(
-                student, probe_mlp, stand_in=stand_in, layers=list(layers), must=must, **inputs
-            )
-            return check(found)
+            return attempt(stand_in)
         except Failure as failure:
             failures.append(failure)
     one, other = failures
@@ -290,6 +325,33 @@ def expected_count(found, sizes):
     )
 
 
+BLOCKS = """\
+network = MLP([3, 5, 4, 2])
+print([isinstance(module, MyLinear) for module in network.modules()].count(True))
+#> 3
+print([isinstance(module, nn.Linear) for module in network.modules()].count(True))
+#> 0
+"""
+
+
+@pytest.mark.points(2)
+@pytest.mark.example(BLOCKS)
+def test_blocks(student, rng):
+    """The linear layers are the student's own `MyLinear`."""
+    sizes = [5, 7, 2]
+
+    def check(found):
+        if found["own"] and not found["torch"]:
+            return
+        because = TORCH_LINEAR if found["torch"] else None
+        expect(
+            bool(found["tensors"]), "Your network holds no `MyLinear`.", because=_in_forward(found)
+        )
+        fail("Your network holds no `MyLinear`: its linear layers should be yours.", because)
+
+    with_either(student, check, sizes=sizes, x=torch.randn(4, 5, generator=rng), must=False)
+
+
 REGISTERED = """\
 network = MLP([3, 5, 4, 6, 2])
 print(sorted(p.numel() for p in network.parameters()))  # four biases, four weights
@@ -297,11 +359,11 @@ print(sorted(p.numel() for p in network.parameters()))  # four biases, four weig
 """
 
 
-@pytest.mark.points(10)
+@pytest.mark.points(8)
 @pytest.mark.example(REGISTERED)
 def test_registered(student, rng):
     """Every layer's weights and bias are registered: `parameters()` has them."""
-    sizes = [5, 7, 3, 6, 2]
+    sizes = [5, 17, 3, 131, 2]
 
     def check(found):
         layers_of(found, sizes)
@@ -323,7 +385,7 @@ print(y.detach().flatten())
 """
 
 
-@pytest.mark.points(8)
+@pytest.mark.points(6)
 @pytest.mark.example(FORWARD)
 @pytest.mark.parametrize("case", CASES, ids=["two layers", "three layers"])
 def test_forward(student, rng, case):
@@ -337,6 +399,55 @@ def test_forward(student, rng, case):
         compare(got, x=x, layers=layers_of(found, sizes))
 
     with_either(student, check, sizes=list(sizes), **inputs)
+
+
+LEADING = """\
+network = MLP([3, 5, 4, 6, 2])
+x = torch.randn(6, 7, 3)
+print(network(x[0, 0]).shape, network(x).shape, network(x.reshape(2, 3, 7, 3)).shape)
+#> torch.Size([2]) torch.Size([6, 7, 2]) torch.Size([2, 3, 7, 2])
+print(torch.allclose(network(x)[5, 1], network(x[5])[1], atol=1e-4))  # a row is a row
+#> True
+"""
+
+
+@pytest.mark.points(2)
+@pytest.mark.example(LEADING)
+@pytest.mark.parametrize("leading", [(3, 4), (2, 3, 2), ()], ids=["3 axes", "4 axes", "1 axis"])
+def test_leading_shapes(student, rng, leading):
+    """`forward(x)` takes any leading shape, none included, and does with each row what it does in
+    a matrix."""
+    sizes = [5, 7, 6, 2]
+    inputs = draw(rng, sizes=tuple(sizes), leading=(12,))
+    rows, layers = inputs["x"], inputs["layers"]
+
+    scale = size_of(**inputs)
+
+    def attempt(stand_in):
+        def ask(x):
+            how = {"stand_in": stand_in, "layers": layers, "must": True, "sizes": sizes}
+            found = run(student, probe_mlp, x=x, **how)
+            expect(bool(found["tensors"]), "Your network holds no numbers.", _in_forward(found))
+            return found["forward"]
+
+        # What it does in a matrix is another test's matter.
+        alone = checks.tensor(ask(rows), "`forward(x)` of a matrix", (12, 2))
+        x, wanted = (each if leading else each[0] for each in (rows, alone))
+        because = ONLY_MATRICES if leading else BATCH_NEEDED
+        try:
+            got = ask(x.reshape(*leading, 5))
+        except StudentError as error:
+            fail(str(error), because=because if error.kind == "error" else None)
+        if not leading and isinstance(got, torch.Tensor) and got.shape != (2,):
+            fail("", because=BATCH_NEEDED)
+        got = checks.tensor(got, "`forward(x)`", (*leading, 2))
+        expect(
+            checks.is_close(got, wanted.reshape(*leading, 2), 2 * checks.roundoff(7, 3), scale),
+            "A row comes out differently in an input with more axes, or fewer, than in a matrix:"
+            " the axes are mixed up somewhere.",
+        )
+
+    with_own_or_stand_in(attempt)
 
 
 GRADIENT = """\
@@ -374,7 +485,7 @@ for sizes in [3, 2], [3, 6, 6, 6, 6, 2]:  # one layer, five layers
 
 @pytest.mark.points(5)
 @pytest.mark.example(DEPTH)
-@pytest.mark.parametrize("sizes", [(4, 3), (3, 6, 6, 6, 6, 2)], ids=["one layer", "five layers"])
+@pytest.mark.parametrize("sizes", [(4, 3), (3, *11 * [6], 2)], ids=["one layer", "twelve layers"])
 def test_any_depth(student, rng, sizes):
     """Any list of at least two sizes makes a network of that depth, each block with numbers of its
     own."""

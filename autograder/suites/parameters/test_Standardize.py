@@ -6,7 +6,8 @@ import torch
 from autograder import checks
 from autograder.checks import Misconception, expect, fail
 from autograder.formulas import drawn, in_double
-from autograder.suites.parameters import run
+from autograder.student import StudentError
+from autograder.suites.parameters import BATCH_NEEDED, ONLY_MATRICES, run
 
 PLAIN = Misconception(
     "plain-tensor",
@@ -73,7 +74,8 @@ OWN_STATISTICS = Misconception(
     " were measured on the training data, and count for every batch.",
 )
 
-CASES = [{"leading": (3,)}, {"leading": (2, 3)}]
+# The first is the test of the formula; the others are those of the leading axes.
+CASES = [{"leading": (3,)}, {"leading": (2, 3)}, {"leading": ()}]
 
 
 def draw(rng, leading=(3,)):
@@ -91,7 +93,8 @@ def draw(rng, leading=(3,)):
         std = std[torch.randperm(4, generator=rng)]
         mean = signs(4) * between(2, 4, 4) * std
         side = signs(*leading, 4)
-        side[1] = -side[0]  # so that no batch has a standard deviation near 0
+        if leading:
+            side[1] = -side[0]  # so that no batch has a standard deviation near 0
         return {
             "x": mean + std * side * between(2, 3, *leading, 4),
             "mean": mean,
@@ -223,15 +226,58 @@ print(module(torch.tensor([10.25, 1.98])))  # one row alone
 """
 
 
-@pytest.mark.points(10)
+@pytest.mark.points(8)
 @pytest.mark.example(FORWARD)
-@pytest.mark.parametrize("case", CASES, ids=["matrix", "batches of matrices"])
-def test_forward(student, rng, case):
-    """`forward(x)` is `(x - mean) / std`, feature by feature."""
-    inputs = draw(rng, **case)
+def test_forward(student, rng):
+    """`forward(x)` of a matrix is `(x - mean) / std`, feature by feature."""
+    inputs = draw(rng, **CASES[0])
     found = run(student, probe_forward, **inputs)
     shape = tuple(inputs["x"].shape)
     compare(checks.tensor(found, "`forward(x)`", shape, torch.float32), **inputs)
+
+
+LEADING = """\
+module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.5]))
+x = torch.tensor([[[14.0, 1.0], [10.0, 2.5]], [[6.0, 2.5], [2.0, 1.5]]])
+print(module(x.clone()).tolist())
+#> [[[1.0, -2.0], [0.0, 1.0]], [[-1.0, 1.0], [-2.0, -1.0]]]
+print(module(x[0, 0]).tolist())  # one sample
+#> [1.0, -2.0]
+"""
+
+
+@pytest.mark.points(2)
+@pytest.mark.example(LEADING)
+@pytest.mark.parametrize("case", CASES[1:], ids=["batches of matrices", "one sample"])
+def test_leading_shapes(student, rng, case):
+    """`forward(x)` takes any leading shape, none included, and does with each row what it does in
+    a matrix."""
+    inputs = draw(rng, **case)
+    x, numbers = inputs["x"], {name: inputs[name] for name in ("mean", "std")}
+    # What it does in a matrix is another test's matter.
+    rows = x.reshape(-1, 4).expand(max(2, x.numel() // 4), 4)
+    alone = run(student, probe_forward, x=rows, **numbers)
+    alone = checks.tensor(alone, "`forward(x)` of a matrix", tuple(rows.shape))
+    try:
+        got = run(student, probe_forward, **inputs)
+    except StudentError as error:
+        because = BATCH_NEEDED if x.dim() == 1 else ONLY_MATRICES
+        fail(str(error), because=because if error.kind == "error" else None)
+    if x.dim() == 1 and isinstance(got, torch.Tensor) and got.shape != x.shape:
+        fail("", because=BATCH_NEEDED)
+    got = checks.tensor(got, f"`forward(x)` of an input with {x.dim()} axes", tuple(x.shape))
+    wanted = alone[0] if x.dim() == 1 else alone.reshape(x.shape)
+    among = [(OWN_STATISTICS, value) for it, value in mistakes(**inputs) if it is OWN_STATISTICS]
+    checks.close(
+        got,
+        wanted,
+        "`forward(x)`",
+        checks.roundoff(2),
+        among=among,
+        message="A row comes out differently in an input with more axes, or fewer, than in a"
+        " matrix: the axes are mixed up somewhere.",
+        scale=float(((x.abs() + inputs["mean"].abs()) / inputs["std"]).max()),
+    )
 
 
 SAVED = """\

@@ -22,7 +22,8 @@ def probe_loop(notebook, task, start, x, y, criterion, plan):
     """Call `train_full_batch`, `train` or `evaluate` and tell all that happened meanwhile.
 
     plan: epochs, batch_size, optimizer with its options, modes (of the four modules, before), grads
-    (to be there before), far (whether the data are on a device of their own).
+    (to be there before), far (whether the data are on a device of their own), short (whether the
+    notes go without parameters and gradients, which take time where there are many of them).
     """
     from torch.utils.data import DataLoader, TensorDataset
 
@@ -111,10 +112,14 @@ def probe_loop(notebook, task, start, x, y, criterion, plan):
             return result
 
     def copies():
-        return [p.detach().clone() for p in parameters]
+        return [] if plan.get("short") else [p.detach().clone() for p in parameters]
 
     def gradients():
-        return [None if p.grad is None else p.grad.detach().clone() for p in parameters]
+        return (
+            []
+            if plan.get("short")
+            else [None if p.grad is None else p.grad.detach().clone() for p in parameters]
+        )
 
     base = getattr(torch.optim, plan.get("optimizer", "SGD"))
 
@@ -509,6 +514,19 @@ LAST_SKIPPED = Misconception(
     "You skip the last batch of each epoch, the short one: its samples count as well.",
 )
 
+PART = Misconception(
+    "part-of-the-samples",
+    "You use the first samples alone of those that your function is given, as a slice like"
+    " `x[:32]` cuts them out. Every sample counts, however many there are.",
+)
+CUT_SHORT = Misconception(
+    "loader-cut-short",
+    "Your loop stops before the loader is at its end (a `break`, or a number of batches that does"
+    " not come from the loader): an epoch is one round through all of it.",
+)
+#: What people write into slices like `x[:32]`.
+CONSTANTS = (10, 32, 100)
+
 TRAINS_A_COPY = Misconception(
     "trains-a-copy",
     "You train a copy of the model, and the model that your function was given stays as it was. The"
@@ -607,10 +625,10 @@ def check_steps(found, start, batches, epochs):
             because=NO_BACKWARD if not found["backwards"] else STEP_FIRST if left else ZEROED,
         )
 
-    def each(criterion):
+    def each(criterion, first=None):
         return torch.stack(
             [
-                gradient_at(step["before"], x, y, criterion)
+                gradient_at(step["before"], x[:first], y[:first], criterion)
                 for step, (x, y) in zip(steps, turns, strict=True)
             ]
         )
@@ -639,6 +657,7 @@ def check_steps(found, start, batches, epochs):
             (DIVIDED_BATCHES, right / len(batches)),
             (BROADCAST, each(lambda outputs, labels: linex(outputs, labels.T))),
             (ROOT, each(lambda outputs, labels: linex(outputs, labels).sqrt())),
+            *((PART, each(linex, first)) for first in CONSTANTS),
         ],
         message="At a step, the gradient is not that of the criterion on the data of that step.",
         scale=size,

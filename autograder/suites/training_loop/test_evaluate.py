@@ -8,11 +8,14 @@ from autograder import checks
 from autograder.checks import Misconception, expect, fail, kind
 from autograder.suites.training_loop import (
     BROADCAST,
+    CONSTANTS,
+    CUT_SHORT,
     GRAPH_KEPT,
     IGNORED,
     NO_FORWARD,
     NO_RETURN,
     NUMPY,
+    PART,
     ROOT,
     SWAPPED,
     TENSORS,
@@ -28,8 +31,9 @@ from autograder.suites.training_loop import (
     sizes_of,
 )
 
-BATCH = 5
-SAMPLES = 17  # batches of 5, 5, 5 and 2
+#: A batch has more samples than the constants that people leave in their code (`x[:100]`).
+BATCH = 131
+SAMPLES = 443  # batches of 131, 131, 131 and 50
 
 # The modules of the probe's network: itself, its inner part with two modules, its outer layer.
 MIXED = [True, True, False, True, False]
@@ -99,6 +103,12 @@ def run(student, drawn, **plan):
     return run_loop(student, "evaluate", start, x, y, "linex", plan)
 
 
+def few(drawn):
+    """The same with two samples, where the numbers do not count."""
+    start, x, y, batches = drawn
+    return start, x[:2], y[:2], batches
+
+
 @pytest.fixture(scope="module")
 def drawn(suite_rng):
     """A network, data for it, their batches; and the mean loss with what people take for it."""
@@ -119,7 +129,12 @@ def drawn(suite_rng):
         ):
             others.append((mistake, mean(criterion, lambda both: both[0])))
         if all_apart(right, others):
-            return (start, x, y, batches), right, others
+            break
+    for first in CONSTANTS:
+        part = [loss_at(start, x[:first], y[:first], linex) for x, y in batches]
+        weights = sizes.clamp(max=first)
+        others.append((PART, (torch.stack(part) * weights).sum() / weights.sum()))
+    return (start, x, y, batches), right, others
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +147,7 @@ def mixed(student, suite_rng, drawn):
 @pytest.fixture(scope="module")
 def otherwise(student, drawn):
     """The same with another mix of modes."""
-    return run(student, drawn[0], modes=OTHERWISE)
+    return run(student, few(drawn[0]), modes=OTHERWISE)
 
 
 MEAN = """\
@@ -151,7 +166,7 @@ print(isinstance(mean, float), f"{mean:.4f}")
 
 @pytest.mark.points(4)
 @pytest.mark.example(MEAN)
-def test_mean_loss(mixed, drawn):
+def test_mean_loss(student, mixed, drawn):
     """The result is the mean loss over all samples (not over batches), as a Python float."""
     found = mixed[0]
     result = found["result"]
@@ -171,6 +186,18 @@ def test_mean_loss(mixed, drawn):
         checks.roundoff(30, 3),
         among=[(mistake, float(value)) for mistake, value in others],
         message="The number is not the mean loss over all samples of the loader.",
+        scale=size_of_linex(start, x, y),
+    )
+    # And of many batches none is left out.
+    x, y, plan = x[:BATCH], y[:BATCH], {"batch_size": 1, "short": True}
+    alone = run_loop(student, "evaluate", start, x, y, "linex", plan)["result"]
+    checks.close(
+        checks.number(alone, "The mean loss"),
+        float(loss_at(start, x, y, linex)),
+        "The mean loss",
+        checks.roundoff(30, 3),
+        among=[(CUT_SHORT, float(loss_at(start, x[:n], y[:n], linex))) for n in CONSTANTS],
+        message=f"The number is not the mean loss where the loader gives {BATCH} batches.",
         scale=size_of_linex(start, x, y),
     )
 
@@ -302,4 +329,4 @@ print(places)
 @pytest.mark.example(DEVICE)
 def test_device(student, drawn):
     """The data of each batch, inputs and labels, are moved to `device`."""
-    check_device(run(student, drawn[0], far=True))
+    check_device(run(student, few(drawn[0]), far=True))

@@ -6,9 +6,12 @@ import torch
 from autograder import checks
 from autograder.checks import Misconception, expect
 from autograder.suites.training_loop import (
+    CONSTANTS,
+    CUT_SHORT,
     FIRST_BATCH,
     LAST_SKIPPED,
     NO_FORWARD,
+    PART,
     check_device,
     check_floats,
     check_optimizer,
@@ -27,8 +30,10 @@ from autograder.suites.training_loop import (
     sizes_of,
 )
 
-EPOCHS, BATCH = 3, 5
-SAMPLES = 17  # batches of 5, 5, 5 and 2
+#: A batch has more samples than the constants that people leave in their code (`x[:100]`).
+EPOCHS, BATCH = 3, 131
+SAMPLES = 443  # batches of 131, 131, 131 and 50
+FEW = {"samples": 17, "batch_size": 5}  # where the numbers do not count
 
 STAYS_EVAL = Misconception(
     "training-mode-missing",
@@ -94,6 +99,15 @@ def test_steps(student, rng):
     start, x, y, batches = draw_batches(rng, SAMPLES, 1, BATCH, linex)
     found = run_loop(student, "train", start, x, y, "linex", SLOW)
     check_steps(found, start, batches, EPOCHS)
+    # And of many batches none is left out.
+    plan = {**SLOW, "epochs": 1, "batch_size": 1, "short": True}
+    found = run_loop(student, "train", start, x[:BATCH], y[:BATCH], "linex", plan)
+    count = len(found["steps"])
+    expect(
+        count == BATCH,
+        f"{BATCH} steps were expected, a batch each; your optimizer took {count}.",
+        because=CUT_SHORT if count < BATCH else None,
+    )
 
 
 RETURNED = """\
@@ -142,6 +156,12 @@ def test_mean_loss(plain):
     else:
         losses = each_loss(at, turns)
         others = other_losses(found, losses, turns, sizes)
+        for first in CONSTANTS:
+            part = each_loss(at, turns, first)
+            others += [
+                (PART, means(part, sizes.clamp(max=first))[0]),
+                (PART, means(part, sizes)[0]),
+            ]
     right, _ = means(losses, sizes)
     count = min(len(got), EPOCHS)  # how many there should be is another test's matter
     checks.close(
@@ -155,9 +175,9 @@ def test_mean_loss(plain):
     )
 
 
-def each_loss(at, turns):
-    """The loss of each batch at the parameters `at`, a row an epoch."""
-    losses = [loss_at(p, *batch, mse) for p, batch in zip(at, turns, strict=True)]
+def each_loss(at, turns, first=None):
+    """The loss of each batch (or its first samples) at the parameters `at`, a row an epoch."""
+    losses = [loss_at(p, x[:first], y[:first], mse) for p, (x, y) in zip(at, turns, strict=True)]
     return torch.stack(losses).reshape(EPOCHS, -1)
 
 
@@ -210,8 +230,8 @@ print(modes)
 @pytest.mark.parametrize("mode", [True, False], ids=["from training", "from evaluation"])
 def test_training_mode(student, rng, mode):
     """Every batch goes through the model in training mode, whichever mode it came in."""
-    start, x, y = draw(rng, SAMPLES, 2)
-    found = run_loop(student, "train", start, x, y, "mse", {**SGD, "modes": [mode] * 5})
+    start, x, y = draw(rng, FEW["samples"], 2)
+    found = run_loop(student, "train", start, x, y, "mse", {**SGD, **FEW, "modes": [mode] * 5})
     modes = [each["modes"] for each in found["passes"] if each["graph"]]
     expect(bool(modes), "", because=NO_FORWARD)
     if all(all(each) for each in modes):
@@ -244,8 +264,8 @@ print(places)
 @pytest.mark.example(DEVICE)
 def test_device(student, rng):
     """The data of each batch, inputs and labels, are moved to `device`."""
-    start, x, y = draw(rng, SAMPLES, 2)
-    plan = {**SGD, "epochs": 1, "far": True}
+    start, x, y = draw(rng, FEW["samples"], 2)
+    plan = {**SGD, **FEW, "epochs": 1, "far": True}
     check_device(run_loop(student, "train", start, x, y, "mse", plan))
 
 
@@ -267,9 +287,9 @@ print([f"{value:.4f}" for value in history])  # the labels are class numbers her
 #> ['1.4213', '1.1077']
 """
 
-MOMENTUM = {**SGD, "options": {"lr": 0.01, "momentum": 0.8, "weight_decay": 0.1}}
+MOMENTUM = {**SGD, **FEW, "options": {"lr": 0.01, "momentum": 0.8, "weight_decay": 0.1}}
 # With this eps a step is well-conditioned also where a gradient is nearly zero.
-ADAM = {**SGD, "optimizer": "Adam", "options": {"lr": 0.05, "eps": 0.1}}
+ADAM = {**SGD, **FEW, "optimizer": "Adam", "options": {"lr": 0.05, "eps": 0.1}}
 
 
 @pytest.mark.points(2)
@@ -280,6 +300,6 @@ ADAM = {**SGD, "optimizer": "Adam", "options": {"lr": 0.05, "eps": 0.1}}
 def test_any_optimizer(student, rng, plan, criterion):
     """It works with any criterion, and with any optimizer: the one that is given moves the
     parameters, and nothing else does."""
-    start, x, y = draw(rng, SAMPLES, 3, classes=criterion == "classes")
+    start, x, y = draw(rng, FEW["samples"], 3, classes=criterion == "classes")
     found = run_loop(student, "train", start, x, y, criterion, plan)
     check_optimizer(found, start, plan)

@@ -6,7 +6,9 @@ import torch
 from autograder import checks
 from autograder.checks import Misconception, expect
 from autograder.suites.training_loop import (
+    CONSTANTS,
     NO_FORWARD,
+    PART,
     ROOT,
     check_floats,
     check_optimizer,
@@ -22,6 +24,8 @@ from autograder.suites.training_loop import (
 )
 
 EPOCHS = 3
+#: More than the constants that people leave in their code (`x[:100]`).
+MANY = 131
 
 AFTER_STEP = Misconception(
     "loss-after-step",
@@ -53,7 +57,7 @@ SLOW = {**SGD, "options": {"lr": 0.01}}
 @pytest.fixture(scope="module")
 def plain(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD; and where it started."""
-    start, x, y = draw(suite_rng, 11, 2)
+    start, x, y = draw(suite_rng, MANY, 2)
     found = run_loop(student, "train_full_batch", start, x, y, "mse", SGD)
     return found, start, x, y
 
@@ -79,7 +83,7 @@ train_full_batch(network, x, y, criterion, optimizer, 3)  # prints the weight af
 def test_steps(student, rng):
     """Each epoch takes one step, along the gradient of that epoch's `criterion(outputs, labels)`
     alone."""
-    start, x, y = draw(rng, 7, 1)
+    start, x, y = draw(rng, MANY, 1)
     found = run_loop(student, "train_full_batch", start, x, y, "linex", SLOW)
     check_steps(found, start, [(x, y)], EPOCHS)
 
@@ -126,6 +130,10 @@ def test_losses(plain):
         right = follow(start, [(x, y)] * count, mse, SGD)
     else:
         right = torch.stack([loss_at(p, x, y, mse) for p in before])
+    parts = [
+        (PART, torch.stack([loss_at(p, x[:first], y[:first], mse) for p in before or []]))
+        for first in (CONSTANTS if before else ())
+    ]
     after = [loss_at(step["after"], x, y, mse) for step in found["steps"]]
     late = [(AFTER_STEP, torch.stack(after))] if len(after) == count else []
     checks.close(
@@ -142,6 +150,7 @@ def test_losses(plain):
             (TIMES_SAMPLES, right * len(x)),
             (DIVIDED_AGAIN, right / len(x)),
             (ROOT, right.sqrt()),
+            *parts,
         ],
         message="The losses are not those of `criterion(outputs, labels)` before each step.",
         scale=max(size_of_loss(p, x, y) for p in before or [start]),
