@@ -14,6 +14,12 @@ os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.g
 c.CourseDirectory.course_id = "pytorch-autograd"
 c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
 
+# Names of files, say, come from students: no log shows what a terminal would obey.
+c.NbGrader.logging_config = {
+    "filters": {"plain": {"()": "autograder.text.PlainLog"}},
+    "handlers": {"console": {"filters": ["plain"]}},
+}
+
 # ---- releasing: `release/` is part of the repository and is made anew each time ------------------
 c.GenerateAssignment.force = True
 
@@ -35,6 +41,9 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
 
+# ---- feedback ------------------------------------------------------------------------------------
+c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackExporter"
+
 # ---- limits of one submission --------------------------------------------------------------------
 c.GradeNotebook.cell_seconds = 60
 c.GradeNotebook.probe_seconds = 20
@@ -44,3 +53,5 @@ c.GradeNotebook.replays = 3
 c.GradeNotebook.memory_bytes = 4 * 2**30  # above the warm kernel's own
 c.GradeNotebook.processes = 256  # and threads
 c.GradeNotebook.file_bytes = 100 * 2**20
+c.GradeNotebook.grader_seconds = 60  # of the grader's own work on it
+c.GradeNotebook.grader_bytes = 2**30

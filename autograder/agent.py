@@ -7,13 +7,17 @@ soon as it runs: all that it returns is data, checked by `autograder.values`.
 
 import base64
 import builtins
+import io
 import json
 import linecache
 import math
 import random
+import signal
 import struct
 import sys
 import traceback
+import warnings
+from collections.abc import Iterable
 from types import CodeType
 from typing import Any
 
@@ -188,21 +192,146 @@ class Autograd:
         return watched
 
 
+# ------------------------------------------------------------------------------- known settings
+
+
+class Nowhere(io.TextIOBase):
+    """Takes all that is printed: nobody reads what a probe prints."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def is_flushed() -> bool:
+    """Whether numbers below the smallest normal one are taken for zero."""
+    tiny = sys.float_info.min
+    return tiny * sys.float_info.epsilon == 0
+
+
+def take_modes() -> tuple[list[Any], list[Any]]:
+    """Leave every mode of torch's that is entered, a default device among them; return them."""
+    lengths = torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack()
+    functions = [torch._C._pop_torch_function_stack() for _ in range(lengths[0])]
+    return functions, [torch._C._pop_torch_dispatch_stack(None) for _ in range(lengths[1])]
+
+
+def set_modes(modes: tuple[list[Any], list[Any]]) -> None:
+    """Undo `take_modes`."""
+    take_modes()
+    for mode in reversed(modes[0]):
+        torch._C._push_on_torch_function_stack(mode)
+    for mode in reversed(modes[1]):
+        torch._C._push_on_torch_dispatch_stack(mode)
+
+
+class Known:
+    """While entered, what can be set for all code is as after a fresh start; then as before.
+
+    A probe shall not fail, nor pass, for what the notebook has set in another cell. What its own
+    functions may need is left alone: the environment, paths, the working folder, random states.
+    """
+
+    #: How a setting is read and written, and its value after a fresh start.
+    SETTINGS: tuple[tuple[Any, Any, Any], ...] = (
+        (sys.gettrace, sys.settrace, None),
+        (sys.getprofile, sys.setprofile, None),
+        (lambda: signal.getitimer(0), lambda value: signal.setitimer(0, *value), (0.0, 0.0)),
+        (is_flushed, torch.set_flush_denormal, False),
+        (torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+        (torch.is_grad_enabled, torch._C._set_grad_enabled, True),
+        (torch.get_num_threads, torch.set_num_threads, 1),
+        (
+            lambda: torch.is_autocast_enabled("cpu"),
+            lambda value: torch.set_autocast_enabled("cpu", value),
+            False,
+        ),
+        (
+            torch._C._get_float32_matmul_precision,
+            torch._C._set_float32_matmul_precision,
+            "highest",
+        ),
+        (
+            lambda: (
+                torch._C._get_deterministic_algorithms(),
+                torch._C._get_deterministic_algorithms_warn_only(),
+            ),
+            lambda value: torch._C._set_deterministic_algorithms(value[0], warn_only=value[1]),
+            (False, False),
+        ),
+        (
+            lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
+            lambda value: torch.set_anomaly_enabled(*value),
+            (False, True),
+        ),
+        (
+            numpy.geterr,
+            lambda value: numpy.seterr(**value),
+            {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"},
+        ),
+    )
+
+    def __enter__(self) -> None:
+        self.streams = sys.stdout, sys.stderr
+        sys.stdout = sys.stderr = Nowhere()
+        self.depth = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(self.depth, 1000))
+        self.warned = warnings.catch_warnings()
+        self.warned.__enter__()
+        warnings.simplefilter("ignore")
+        self.modes = take_modes()
+        self.device = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+        torch._GLOBAL_DEVICE_CONTEXT.device_context = None
+        self.inference = torch.inference_mode(False) if torch.is_inference_mode_enabled() else None
+        if self.inference:
+            self.inference.__enter__()
+        self.before = [read() for read, _, _ in self.SETTINGS]
+        self.settle(known for _, _, known in self.SETTINGS)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.settle(self.before)
+        if self.inference:
+            self.inference.__exit__(None, None, None)
+        torch._GLOBAL_DEVICE_CONTEXT.device_context = self.device
+        set_modes(self.modes)
+        self.warned.__exit__(None, None, None)
+        sys.setrecursionlimit(self.depth)
+        sys.stdout, sys.stderr = self.streams
+
+    def settle(self, values: Iterable[Any]) -> None:
+        """Give each setting its value, where it has another."""
+        for (read, write, _), value in zip(self.SETTINGS, values, strict=True):
+            if read() != value:
+                write(value)
+
+
 # --------------------------------------------------------------------------------------- one probe
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """Say what went wrong, in plain values: kind, type, message and the line of the notebook."""
+    """Say what went wrong, in plain values: kind, type, message and the line of the notebook.
+
+    Only nbgrader's stub, where it is what raised, makes a task one that is still to do.
+    """
     if isinstance(error, MissingName):
         return {"kind": "missing", "type": "NameError", "message": str(error), "line": ""}
-    kind = "todo" if isinstance(error, NotImplementedError) else "error"
+    kind = "error"
     if isinstance(error, KeyboardInterrupt):
         kind = "timeout"
-    line = ""
+    line = file = task = ""
+    stub = False
     for frame, number in traceback.walk_tb(error.__traceback__):
-        file = frame.f_code.co_filename
+        file, stub = frame.f_code.co_filename, False
         if "ipykernel_" in file or file.startswith("<ipython-input"):
             line = linecache.getline(file, number).strip()
+            above = linecache.getline(file, number - 1).strip()
+            stub = (above, line) == ("# YOUR CODE HERE", "raise NotImplementedError()")
+            task = frame.f_code.co_qualname
+    if isinstance(error, NotImplementedError) and stub:
+        return {"kind": "todo", "type": "NotImplementedError", "message": task, "line": line}
+    if isinstance(error, NameError) and file == "<probe>":
+        kind = "suite"
     try:
         message = str(error)
     except BaseException:
@@ -218,22 +347,26 @@ def describe(error: BaseException) -> dict[str, str]:
 def run(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) -> str:
     """Call the probe that `code` defines with the notebook's `names`; give back the packed outcome.
 
-    The random state, the grad mode and the notebook's names are afterwards what they were.
+    It starts from known settings. Those, the random state and the notebook's names are afterwards
+    what they were.
     """
+    with Known():
+        return answer(names, code, inputs, watch)
+
+
+def answer(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) -> str:
+    """The same, in known settings."""
     arguments = decode(*unpack(inputs))
     space = {"torch": torch, "nn": torch.nn, "numpy": numpy, "np": numpy}
     builtins.exec(code, space)
     probe: Any = space["probe"]
 
     before = dict(names)
-    grad = torch.is_grad_enabled()
-    dtype = torch.get_default_dtype()
     states = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
     autograd = Autograd()
     outcome: dict = {"error": None, "autograd": []}
     found = Pieces()
     try:
-        torch.set_grad_enabled(True)
         if watch:
             with autograd:
                 value = probe(Notebook(names), **arguments)
@@ -244,8 +377,6 @@ def run(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) -> st
         outcome["value"], found = None, Pieces()
         outcome["error"] = describe(error)
     finally:
-        torch.set_grad_enabled(grad)
-        torch.set_default_dtype(dtype)
         random.setstate(states[0])
         numpy.random.set_state(states[1])
         torch.set_rng_state(states[2])

@@ -4,57 +4,65 @@ A kernel can send anything, as much and as fast as it likes. What is malformed, 
 manifold is dropped before it is decoded, and whoever waits for a message keeps an eye on the clock.
 """
 
-import asyncio
-import re
 import time
+from functools import partial
 from queue import Empty
 from typing import Any
 
-import zmq
 from jupyter_client import AsyncKernelClient
-from jupyter_client.channels import AsyncZMQSocketChannel
+from jupyter_client.channelsabc import ChannelABC
+from jupyter_client.session import Session
 
-#: A message larger than this breaks the connection that it came by.
-MAX_MESSAGE = 128 * 2**20
-#: So many messages wait at the grader's end; the others wait in the kernel's memory.
-MAX_WAITING = 4
-#: Milliseconds that the grader waits for a kernel to take a request.
-SEND_TIMEOUT = 5_000
-MAX_PARTS = 64
-MAX_VALUES = 10**6
+from autograder.modest import is_modest
+from autograder.zmtp import Connection
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.S)
+_KINDS = {"shell": "DEALER", "control": "DEALER", "stdin": "DEALER", "iopub": "SUB"}
 
 
-class BoundedChannel(AsyncZMQSocketChannel):
+class BoundedChannel(ChannelABC):
     """A channel that gives well-formed messages alone."""
 
-    async def get_msg(  # type: ignore[override]
-        self, timeout: float | None = None
-    ) -> dict[str, Any]:
+    def __init__(self, connection: Connection, session: Session, loop: Any = None) -> None:
+        self._connection: Connection | None = connection
+        self.session = session
+
+    def start(self) -> None:
+        """Start: there is nothing to do."""
+
+    def stop(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def is_alive(self) -> bool:
+        """Whether the channel has not been stopped."""
+        return self._connection is not None
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message, now or as soon as the kernel takes it."""
+        assert self._connection is not None
+        self.session.send(self._connection, message)  # type: ignore[arg-type]
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
         """The next message.
 
         Raises:
             Empty: there is none within `timeout` seconds, or the time is up already.
         """
-        assert self.socket is not None
         until = None if timeout is None else time.monotonic() + timeout
         while True:
-            # However much there is to read: timers and other tasks get their turn.
-            await asyncio.sleep(0)
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
+            if self._connection is None:
                 raise Empty
-            if await self.socket.poll(None if left is None else left * 1000):
-                message = self._decode(await self.socket.recv_multipart())
-                if message is not None:
-                    return message
+            message = self._decode(await self._connection.receive(until))
+            if message is not None:
+                return message
 
     def _decode(self, parts: list[bytes]) -> dict[str, Any] | None:
         """The message that `parts` are, None where they are none."""
         try:
             signed: Any = self.session.feed_identities(parts)[1]
-            if len(signed) > MAX_PARTS or not all(map(_is_modest, signed[1:5])):
+            if not all(map(is_modest, signed[1:5])):
                 return None
             message = self.session.deserialize(signed)
         except Exception:
@@ -67,19 +75,15 @@ class BoundedChannel(AsyncZMQSocketChannel):
         return message if all(type(name) is str for name in names) else None
 
 
-def _is_modest(part: bytes) -> bool:
-    """Whether a piece of JSON is not enormous once it is decoded."""
-    if len(part) < MAX_VALUES or sum(map(part.count, (b",", b"[", b"{"))) < MAX_VALUES:
-        return True
-    bare = _STRING.sub(b"", part)
-    return sum(map(bare.count, (b",", b"[", b"{"))) < MAX_VALUES
-
-
 def bound(client: AsyncKernelClient) -> None:
     """Give a client that has not started yet bounded channels."""
-    client.shell_channel_class = client.iopub_channel_class = BoundedChannel
-    # For every socket that it opens: these count from the moment of connecting on.
-    client.context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
-    client.context.setsockopt(zmq.RCVHWM, MAX_WAITING)
-    # A kernel that hangs up is not waited for.
-    client.context.setsockopt(zmq.SNDTIMEO, SEND_TIMEOUT)
+    for name, kind in _KINDS.items():
+        setattr(client, f"{name}_channel_class", BoundedChannel)
+        setattr(client, f"connect_{name}", partial(_connect, client, name, kind))
+
+
+def _connect(
+    client: AsyncKernelClient, name: str, kind: str, identity: bytes | None = None
+) -> Connection:
+    address = f"{client.ip}-{getattr(client, f'{name}_port')}"
+    return Connection(address, kind, identity or b"")

@@ -8,6 +8,7 @@ failure names the one that matches, or none.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -37,10 +38,13 @@ class Misconception:
         name: short, stable, kebab-case; recorded with the grade.
         says: one or two sentences for the student: what the number is like, which idea is
             missing, where to look. Never the solution.
+        idle: that nothing was done: zeros, or what was there before. Other mistakes may come to
+            the same on some inputs; there it is this one that is named.
     """
 
     name: str
     says: str
+    idle: bool = False
 
 
 def fail(message: str, because: Misconception | None = None) -> NoReturn:
@@ -167,16 +171,28 @@ def diagnose(
 ) -> Misconception | None:
     """The one misconception whose value `got` agrees with; None where none or several do.
 
-    A misconception that gives the right value on this input explains nothing and is passed over.
+    A misconception explains nothing on inputs where it gives what is right, what doing nothing
+    gives (zeros, or the value of one that is `idle`), or what another one gives, too.
     """
-    matches = {
-        mistake.name: mistake
+    near = partial(_agree, relative=10 * relative, scale=scale)
+    found = [
+        (mistake, value)
         for mistake, value in among
         if not is_close(value, wanted, 10 * relative, scale)
-        # A mistake may give larger numbers than what is right, with larger round-off.
-        and (is_close(got, value, relative, scale) or is_close(got, value, relative))
-    }
-    return next(iter(matches.values())) if len(matches) == 1 else None
+    ]
+    # A mistake may give larger numbers than what is right, with larger round-off.
+    matches = [pair for pair in found if _agree(got, pair[1], relative, scale)]
+    for mistake, _ in matches:
+        if mistake.idle:
+            return mistake
+    if not matches or near(got, torch.zeros_like(torch.as_tensor(got, dtype=torch.float64))):
+        return None
+    alike = {mistake.name for mistake, value in found if near(matches[0][1], value)}
+    return matches[0][0] if alike == {matches[0][0].name} else None
+
+
+def _agree(got: Any, value: Any, relative: float, scale: float | None) -> bool:
+    return is_close(got, value, relative, scale) or is_close(got, value, relative)
 
 
 def _name(dtype: torch.dtype) -> str:

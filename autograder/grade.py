@@ -1,34 +1,24 @@
-"""Runs a submission and grades it: the one preprocessor between its code and its results.
+"""nbgrader's step between a submission's code and its results; the work is done in the worker."""
 
-What needs torch is imported late: it takes seconds, in which the kernels' template starts, too.
-"""
-
-import gc
-import hashlib
-import sys
-import time
-from importlib import import_module
 from pathlib import Path
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
-from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Integer, Unicode
 
-from autograder import ROOT, sandbox
-from autograder.kernel import Launch, Limits, StudentKernel
-from autograder.restore import only_draws
+from autograder import ROOT, course, grading, sandbox
+from autograder.grading import Submission, Terms
+from autograder.kernel import Limits
 from autograder.results import CellResult
 from autograder.sandbox import SandboxLimits, SandboxUnavailable
+from autograder.worker import Budget, BudgetSpent, worker
 
-NOT_DRAWN = "[This picture is not drawn while grading.]\n"
 UNSAFE = "This submission ran without a sandbox: `run_without_sandbox` is set."
 
 
 class GradeNotebook(NbGraderPreprocessor):
-    """Runs the cells in a student kernel and the suites here, each at its grade cell.
+    """Runs the cells in a student kernel and the suites in the worker, each at its grade cell.
 
     The results go to `resources["autograder"]`, by `grade_id`; the notebook gets none of them.
     """
@@ -66,15 +56,18 @@ class GradeNotebook(NbGraderPreprocessor):
     secret_file = Unicode(
         str(ROOT / "course_secret"), help="The file of the secret that seeds are made with."
     ).tag(config=True)
+    grader_seconds = Integer(
+        60, help="The most of the grader's own processor time that a submission may need."
+    ).tag(config=True)
+    grader_bytes = Integer(
+        2**30, help="The most of the grader's own memory that a submission may need."
+    ).tag(config=True)
     seed = Unicode("", help="A recorded seed, to reproduce a grade with.").tag(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
         """Run and grade one notebook, cell by cell."""
-        from autograder import course, suite
-        from autograder.student import Student
-
         told = resources["nbgrader"]
         if ungraded := nb.metadata["autograder"].get("ungraded", ""):
             resources["autograder"] = _ungraded(nb, ungraded)
@@ -83,79 +76,65 @@ class GradeNotebook(NbGraderPreprocessor):
         seed = self.seed or course.seed(
             course.secret(Path(self.secret_file)), told["assignment"], told["student"], code
         )
-        started = time.monotonic()
-        places = {
-            cell.metadata.nbgrader.grade_id: place
-            for place, cell in enumerate(nb.cells)
-            if utils.is_grade(cell) and not utils.is_solution(cell)
-        }
-        kernel = StudentKernel(nb, self._launch(resources, seed), self._limits(), self.log)
-        position = 0
-
-        def run_until(end: int) -> None:
-            nonlocal position
-            for index in range(position, end):
-                if only_draws(nb.cells[index]):
-                    nb.cells[index].outputs = [new_output("stream", text=NOT_DRAWN)]
-                else:
-                    kernel.run_cell(index)
-            position = max(position, end)
-
+        folder = Path(resources["metadata"]["path"]).absolute()
+        submission = Submission(told["assignment"], nb, folder, seed)
         try:
-            kernel.start()
-            resources["autograder"] = suite.run(
-                told["assignment"],
-                list(places),
-                lambda grade_id: run_until(places[grade_id] + 1),
-                Student(kernel, code),
-                seed,
-                self.log,
-            )
-            run_until(len(nb.cells))
-        finally:
-            kernel.close()
-        notes = nb.metadata["autograder"]["notes"]
-        notes += [UNSAFE] * self.run_without_sandbox + kernel.notes
-        self.log.info("Graded %s in %.1f s", told["student"], time.monotonic() - started)
-        return nb, resources
+            graded = worker.call(grading.grade, submission, self.terms(), log=self.log)
+        except BudgetSpent as error:
+            resources["autograder"] = _ungraded(nb, str(error))
+            return nb, resources
+        except Exception as error:  # whatever it was: the grader's fault, and no student's
+            self.log.exception("Grading %s failed", told["student"])
+            why = f"the grader failed with {type(error).__name__}"
+            resources["autograder"] = _ungraded(nb, why)
+            return nb, resources
+        resources["autograder"] = graded.results
+        notes = graded.notebook.metadata["autograder"]["notes"]
+        notes += [UNSAFE] * self.run_without_sandbox + list(graded.notes)
+        self.log.info("Graded %s in %.1f s", told["student"], graded.seconds)
+        return graded.notebook, resources
 
-    def _limits(self) -> Limits:
-        return Limits(
+    def terms(self) -> Terms:
+        """What this step is configured to, as the worker is told."""
+        limits = Limits(
             cell=self.cell_seconds,
             probe=self.probe_seconds,
             submission=self.submission_seconds,
             output=self.output_bytes,
             replays=self.replays,
         )
-
-    def _launch(self, resources: ResourcesDict, seed: str) -> Launch:
-        # Student code can find out its kernel's seed, which must tell nothing of the suites' one.
-        digest = hashlib.sha256(f"kernel {seed}".encode()).hexdigest()
-        return Launch(
-            folder=Path(resources["metadata"]["path"]),
-            seed=int(digest[:8], 16),
-            course_data=Path(self.course_data),
-            sandbox=None if self.run_without_sandbox else self._sandbox(),
-        )
-
-    def _sandbox(self) -> SandboxLimits:
-        return SandboxLimits(
+        box = SandboxLimits(
             memory_bytes=self.memory_bytes, processes=self.processes, file_bytes=self.file_bytes
         )
+        data = Path(self.course_data).absolute()
+        return Terms(limits, data, None if self.run_without_sandbox else box)
 
-    def prepare(self) -> None:
-        """Make sure that submissions can be run, and start what takes long to start.
+    def prepare(self, assignment: str) -> dict[str, int]:
+        """Start the worker, and make sure that submissions can be graded.
+
+        Returns:
+            The points of each suite of the assignment.
 
         Raises:
             SandboxUnavailable: there is no sandbox here, and running without is not allowed.
+            SuiteError: a suite cannot be read.
         """
         if self.run_without_sandbox:
             self.log.warning("%s", UNSAFE)
-            return
+        worker.budget = Budget(
+            seconds=self.submission_seconds + self.grader_seconds,
+            processor_seconds=self.grader_seconds,
+            memory_bytes=self.grader_bytes,
+        )
         try:
-            sandbox.warm_up(self.course_data)
-            _import_torch()
-            sandbox.check()
+            terms = self.terms()
+            # The kernels' template imports what it needs beside the worker.
+            early = [] if terms.sandbox is None else [(sandbox.warm_up, (terms.course_data,))]
+            *_, points = worker.prepare(
+                *early, (grading.prepare, (assignment, terms)), log=self.log
+            )
+            suites: dict[str, int] = points
+            return suites
         except SandboxUnavailable as error:
             raise SandboxUnavailable(
                 f"{error} To grade without a sandbox, at your own risk, set"
@@ -165,26 +144,4 @@ class GradeNotebook(NbGraderPreprocessor):
 
 def _ungraded(nb: NotebookNode, why: str) -> dict[str, CellResult]:
     """The verdict on every grade cell of a submission that could not be graded at all."""
-    return {
-        cell.metadata.nbgrader.grade_id: CellResult(cell.metadata.nbgrader.grade_id, "", (), why)
-        for cell in nb.cells
-        if utils.is_grade(cell) and not utils.is_solution(cell)
-    }
-
-
-def _import_torch() -> None:
-    """Import what needs torch, and keep the garbage collector from ever looking through that.
-
-    It would, a few times in between and once more at the end of the process: a second in all.
-    Torch gets one thread: its small sums here are done sooner than others are woken, and those
-    would take the other core from the student kernel.
-    """
-    if "autograder.suite" in sys.modules:
-        return
-    collects = gc.isenabled()
-    gc.disable()
-    import_module("autograder.suite")
-    import_module("torch").set_num_threads(1)
-    gc.freeze()
-    if collects:
-        gc.enable()
+    return {name: CellResult(name, "", (), why) for name in grading.grade_cells(nb)}

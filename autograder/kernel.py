@@ -4,6 +4,7 @@ Nothing here trusts the kernel. It may die, hang, flood or send nonsense: the ce
 it gets an error that says so, a fresh kernel replays the cells before it, and grading goes on.
 """
 
+import asyncio
 import json
 import logging
 import marshal
@@ -43,6 +44,21 @@ _PROBE = """(lambda python, names: (lambda agent, probe, inputs, watch, space: (
     *python.__import__("marshal").loads(python.__import__("binascii").a2b_base64("{}")), {{}})
 )(__builtins__, __builtins__.globals())"""
 
+# What a cell may leave running, to act later: processes, threads, tasks, a timer. Their names.
+_RUNNING = """(lambda asyncio, os, signal: "/".join(
+    [name for name in os.listdir("/proc") if name.isdecimal()] + os.listdir("/proc/self/task")
+    + [f"task{i}" for i in range(len(asyncio.all_tasks()))]
+    + [f"call{i}" for i in range(len(asyncio.get_running_loop()._scheduled))]
+    + [f"timer{which}" for which in range(3) if signal.getitimer(which)[0]]
+))(*map(__import__, ("asyncio", "os", "signal")))"""
+
+# Without a sandbox; see inside.py, which has its like.
+_STAY = """get_ipython().ask_exit = lambda: print(
+    "\\n[`exit()` ends the kernel; while grading it is left out.]")"""
+
+#: Seconds that what a cell has left running may take longer in a replay.
+SLOWER = 0.5
+
 #: What one output costs beside its text, and how many cells of a submission may show all they may.
 OVERHEAD = 200
 FULL_CELLS = 10
@@ -56,9 +72,17 @@ class KernelTrouble(Exception):
         self.kind = kind
 
 
+class _Ended(Exception):
+    """The kernel does not answer any more, after what `trouble` says."""
+
+    def __init__(self, trouble: KernelTrouble) -> None:
+        super().__init__(str(trouble))
+        self.trouble = trouble
+
+
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use: seconds, bytes, and how often its kernel may be replaced."""
+    """What a submission may use: seconds, bytes, and how often it may end its kernel."""
 
     cell: int = 60
     probe: int = 20
@@ -114,7 +138,9 @@ class StudentKernel(NotebookClient):
         self.notes: list[str] = []
         self._deadline = time.monotonic() + limits.submission
         self._ran: list[int] = []
-        self._replays = 0
+        self._begun: dict[int, float] = {}
+        self._endings = 0
+        self._fatal_probes: dict[tuple[int, CodeType], tuple[str, str]] = {}
         self._sizes: dict[int, int] = {}
         self._shown = 0
         self._heard_all = False
@@ -153,6 +179,7 @@ class StudentKernel(NotebookClient):
                 "MPLBACKEND": "module://matplotlib_inline.backend_inline",
                 "OMP_NUM_THREADS": "1",
                 "PYTHONHASHSEED": "0",
+                "TORCH_COMPILE_DISABLE": "1",
             }
             self.start_new_kernel(cwd=str(self.launch.folder), env={**os.environ, **own})
         self.start_new_kernel_client()
@@ -160,7 +187,7 @@ class StudentKernel(NotebookClient):
             seed = (
                 "import random, numpy, torch\n"
                 f"random.seed({self.launch.seed}); numpy.random.seed({self.launch.seed % 2**32})\n"
-                f"torch.manual_seed({self.launch.seed}); del random, numpy, torch"
+                f"torch.manual_seed({self.launch.seed}); del random, numpy, torch\n{_STAY}"
             )
             self._ask(seed, None, 60)
 
@@ -191,28 +218,84 @@ class StudentKernel(NotebookClient):
                 self._sockets.cleanup()
                 self._sockets = None
 
-    def _replace(self, skip: int | None) -> None:
-        """Start afresh and replay the cells that ran, without cell `skip`, outputs left alone."""
-        self.close()
-        if skip is not None and skip in self._ran:
-            self._ran.remove(skip)
-        while self._replays < self.limits.replays and self._left() > 0:
-            self._replays += 1
+    def _replace(self, skip: int | None = None) -> None:
+        """Start afresh and replay the cells that ran, without cell `skip`, outputs left alone.
+
+        Nobody runs in a kernel that an earlier cell is about to end: the replay finds such a cell,
+        tells it, and leaves it out.
+        """
+        now = time.monotonic()
+        # Where a cell is known to have ended it, all others have been waited for already.
+        ages = {} if skip is not None else {i: now - begun for i, begun in self._begun.items()}
+        failures = 0
+        while True:
+            self.close()
+            if skip in self._ran:
+                self._ran.remove(skip)
+            if max(self._endings, failures) > self.limits.replays or self._left() <= 0:
+                return
             try:
                 self.start()
-                for index in list(self._ran):
-                    self._replay(index)
-                return
+                skip = self._replay(ages)
             except Exception as error:
                 self.log.warning("Replaying the submission failed: %r", error)
-                self.close()
+                failures += 1
+                skip = None
+                continue
+            if skip is None:
+                return
+            self._give_error(self.nb.cells[skip], "KernelDied", _LATER)
+            self._endings += 1
 
-    def _replay(self, index: int) -> None:
-        original = self.nb.cells[index]
+    def _replay(self, ages: dict[int, float]) -> int | None:
+        """Run the cells that ran once more, up to one that ends the kernel; return that one.
+
+        A cell may end it by something that it has left running (a timer, a thread, a process),
+        in the midst of another. So where something is left running, the kernel waits as long as it
+        took until the last one died: `ages` has the seconds from each cell's start to that.
+        """
+        self._begun.clear()
+        running = self._running()
+        for index in list(self._ran):
+            original = self.nb.cells[index]
+            self._begun[index] = time.monotonic()
+            try:
+                self.execute_cell(deepcopy(original), index)
+                before, running = running, self._running()
+                if index in ages and not running <= before:
+                    wait = self._begun[index] + ages[index] + SLOWER - time.monotonic()
+                    self._wait(min(wait, self.limits.probe, self._left()))
+            except DeadKernelError:
+                return index
+            finally:
+                self.nb.cells[index] = original
+        return None
+
+    def _running(self) -> set[str]:
+        """What runs in the kernel beside its cells, by names of no meaning.
+
+        It is asked with a cell: what was to happen at the next one has happened then.
+
+        Raises:
+            DeadKernelError: the kernel is gone.
+        """
         try:
-            self.execute_cell(deepcopy(original), index)
-        finally:
-            self.nb.cells[index] = original
+            names = self._ask("pass", _RUNNING, self.limits.probe, silent=False)
+        except DeadKernelError:
+            raise
+        except Exception:  # it does not say
+            names = None
+        return set((names or str(time.monotonic())).split("/"))
+
+    async def _async_wait(self, seconds: float) -> None:
+        """Wait, or raise `DeadKernelError` when the kernel dies meanwhile."""
+        until = time.monotonic() + seconds
+        await self._async_check_alive()
+        while time.monotonic() < until:
+            await asyncio.sleep(0.02)
+            await self._async_check_alive()
+
+    _wait = run_sync(_async_wait)
 
     @property
     def _alive(self) -> bool:
@@ -228,15 +311,29 @@ class StudentKernel(NotebookClient):
         cell = self.nb.cells[index]
         if cell.cell_type != "code" or not cell.source.strip():
             return
-        cell.outputs = []
         if not self._alive or self._left() <= 0:
+            cell.outputs = []
             self._give_error(cell, "NotRun", self._why_not())
             return
+        why = self._attempt(index)
+        if why is not None and self._endings < self.limits.replays:
+            self._replace()  # perhaps another cell had ended the kernel: then this one may run now
+            why = self._attempt(index) if self._alive else why
+        if why is not None:
+            self._fatal(index, *why)
+        self._trim(index)
+
+    def _attempt(self, index: int) -> tuple[str, str] | None:
+        """Run a code cell; return name and words of an error where the kernel died in it."""
+        cell = self.nb.cells[index]
+        cell.outputs = []
+        self._sizes.pop(index, None)
         self._timed_out = self._heard_all = False
+        self._begun[index] = time.monotonic()
         try:
             self.execute_cell(cell, index)
         except DeadKernelError:
-            self._fatal(index, "KernelDied", self._why_dead())
+            return "KernelDied", self._why_dead()
         except Exception as error:
             self.log.warning("The student kernel sent what could not be read: %r", error)
             self._fatal(index, "KernelGarbled", _GARBLED)
@@ -246,7 +343,18 @@ class StudentKernel(NotebookClient):
                 self._after_timeout(index)
             elif not self._heard_all:
                 self._say(index, _TOO_FAST)
-        self._trim(index)
+        return None
+
+    async def _async_poll_kernel_alive(self) -> None:
+        """Like nbclient's, which looks once a second."""
+        while True:
+            await asyncio.sleep(0.1)
+            try:
+                await self._async_check_alive()
+            except DeadKernelError:
+                assert self.task_poll_for_reply is not None
+                self.task_poll_for_reply.cancel()
+                return
 
     def _after_timeout(self, index: int) -> None:
         cell = self.nb.cells[index]
@@ -261,10 +369,12 @@ class StudentKernel(NotebookClient):
         self._give_error(cell, "TimeLimit", message)
         if not whole and not self._responds():
             self.log.warning("The student kernel ignored an interrupt; replacing it")
+            self._endings += 1
             self._replace(skip=index)
 
     def _fatal(self, index: int, name: str, message: str) -> None:
         self._give_error(self.nb.cells[index], name, message)
+        self._endings += 1
         self._replace(skip=index)
 
     def _why_dead(self) -> str:
@@ -389,35 +499,60 @@ class StudentKernel(NotebookClient):
         Raises:
             KernelTrouble: the kernel died, hung, answered nonsense, or may not run any more.
         """
-        if not self._alive or self._left() <= 0:
-            raise KernelTrouble("replays" if self._left() > 0 else "submission", self._why_not())
+        place = max(self._begun, default=0), code
+        if place in self._fatal_probes:
+            raise KernelTrouble(*self._fatal_probes[place])
         whole = marshal.dumps((_AGENT, code, inputs, watch))
         expression = _PROBE.format(b2a_base64(whole, newline=False).decode())
+        try:
+            try:
+                return self._answer(expression)
+            except DeadKernelError:
+                if self._endings >= self.limits.replays:
+                    raise
+            self._replace()  # perhaps a cell had ended the kernel: then the probe may run now
+            return self._answer(expression)
+        except DeadKernelError:
+            trouble = KernelTrouble("dead", self._why_dead())
+        except _Ended as ended:
+            trouble = ended.trouble
+        self._fatal_probes[place] = trouble.kind, str(trouble)
+        self._endings += 1
+        self._replace()
+        raise trouble
+
+    def _answer(self, expression: str) -> str:
+        """The answer to a probe.
+
+        Raises:
+            KernelTrouble: there is none.
+            DeadKernelError: the kernel is gone.
+            _Ended: it does not answer any more.
+        """
+        if not self._alive or self._left() <= 0:
+            raise KernelTrouble("replays" if self._left() > 0 else "submission", self._why_not())
         seconds = max(1.0, min(self.limits.probe, self._left()))
         try:
             answer = self._ask("", expression, seconds)
+        except DeadKernelError:
+            raise
         except Empty:
             self._interrupt()
-            if not self._responds():
-                self._replace(skip=None)
-            raise KernelTrouble(
-                "timeout", f"Your code was stopped after {seconds:.0f} s in this check."
-            ) from None
-        except DeadKernelError:
-            why = self._why_dead()
-            self._replace(skip=None)
-            raise KernelTrouble("dead", why) from None
+            kind, says = "timeout", f"Your code was stopped after {seconds:.0f} s in this check."
         except Exception as error:
             self.log.warning("A probe's answer could not be read: %r", error)
-            if not self._responds():
-                self._replace(skip=None)
-            raise KernelTrouble("garbled", "Your code's answer could not be read.") from None
-        if answer is None:
-            raise KernelTrouble("garbled", "Your code's answer could not be read.")
-        return answer
+            kind, says = "garbled", _UNREADABLE
+        else:
+            if answer is None:
+                raise KernelTrouble("garbled", _UNREADABLE)
+            return answer
+        trouble = KernelTrouble(kind, says)
+        raise trouble if self._responds() else _Ended(trouble) from None
 
-    async def _async_ask(self, code: str, expression: str | None, seconds: float) -> str | None:
-        """Execute `code` silently and return the text that `expression` has then.
+    async def _async_ask(
+        self, code: str, expression: str | None, seconds: float, silent: bool = True
+    ) -> str | None:
+        """Execute `code` and return the text that `expression` has then.
 
         Raises:
             Empty: no answer within `seconds`.
@@ -425,14 +560,14 @@ class StudentKernel(NotebookClient):
         """
         assert self.kc is not None
         wanted = {"answer": expression} if expression else {}
-        message = self.kc.execute(code, silent=True, user_expressions=wanted)
+        message = self.kc.execute(code, silent=silent, store_history=False, user_expressions=wanted)
         deadline = time.monotonic() + seconds
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Empty
             try:
-                reply = await ensure_async(self.kc.shell_channel.get_msg(timeout=min(left, 0.5)))
+                reply = await ensure_async(self.kc.shell_channel.get_msg(timeout=min(left, 0.1)))
             except Empty:
                 await self._async_check_alive()
                 continue
@@ -484,5 +619,10 @@ def _is_output(kind: str, content: dict[str, Any]) -> bool:
     return False
 
 
+_UNREADABLE = "Your code's answer could not be read."
 _TOO_FAST = "Some output came too fast, or too much of it at once, and is not shown."
+_LATER = (
+    "The kernel died some time after this cell, by something that the cell had left running: a"
+    " timer, a thread or a process. It was graded without this cell."
+)
 _GARBLED = "The kernel sent messages in this cell that no kernel sends, and was replaced."

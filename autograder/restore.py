@@ -6,9 +6,7 @@ and their own cells. What had to be mended is noted for the feedback.
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
@@ -17,7 +15,6 @@ from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.submission import new_cell
-from autograder.text import printable
 
 #: A locked cell whose `grade_id` begins so only draws: nothing depends on it.
 PICTURE = "picture_"
@@ -175,15 +172,3 @@ class RestoreNotebook(NbGraderPreprocessor):
         if kernelspec:
             nb.metadata["kernelspec"] = NotebookNode(kernelspec)
         return nb, resources
-
-
-def notes_about(refused: Iterable, folder: Path) -> list[str]:
-    """Say in the student's words which files of the submission were left alone."""
-    notes = []
-    for item in refused:
-        name = printable(str(item.path.relative_to(folder)))
-        if item.path == folder:
-            notes.append(f"The files beside the notebook were not used: they are {item.why}.")
-        else:
-            notes.append(f"The file `{name}` was not used: it is {item.why}.")
-    return notes

@@ -6,9 +6,11 @@ tags; scripts, styles, remote addresses and everything unknown go.
 
 import base64
 import binascii
+import math
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 from html import escape
@@ -17,6 +19,8 @@ from typing import Any
 import bleach
 from nbconvert.exporters.exporter import ResourcesDict
 from nbconvert.filters import markdown2html
+from nbconvert.filters.highlight import Highlight2HTML
+from nbconvert.preprocessors import HighlightMagicsPreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -33,10 +37,16 @@ _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
 _ESCAPE = re.compile(r"\x1b(\[[0-9;:?]*[ -/]*[@-~]?)?")
 #: Colours beyond this go: nbconvert takes its time for each.
 _MAX_ESCAPES = 2_000
+_MAX_ESCAPED = 10**8
+#: Code beyond this is not coloured; of shorter code, so much is, without trying how long it takes.
 _MAX_COLOURED = 20_000
+_UNTRIED, _UNTRIED_CELL = 20_000, 1_000
+_COLOUR_SECONDS = 0.5
 _MAX_MARKDOWN = 20 * 2**20
 #: Where no clock can be set, this many characters of HTML or markdown are few enough.
 _FEW = 2**13
+
+_MAGICS = HighlightMagicsPreprocessor()
 
 
 def _attribute(tag: str, name: str, value: str) -> bool:
@@ -52,7 +62,7 @@ def _attribute(tag: str, name: str, value: str) -> bool:
 def clean_html(html: str) -> str:
     """Keep the harmless part of HTML; what is left of the rest is its text."""
     html = re.sub(r"(?is)<(script|style)\b.*?(</\1\s*>|\Z)", "", html)
-    html = re.sub(r'<a class="anchor-link"[^>]*>[^<]*</a>', "", html)  # of markdown headings
+    html = re.sub(r'<a class="anchor-link"[^<>]*>[^<]*</a>', "", html)  # of markdown headings
     return bleach.clean(
         html,
         tags=_TAGS,
@@ -158,8 +168,10 @@ def _overwritten(text: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         value = "".join(item for item in value if isinstance(item, str))
-    if isinstance(value, str) and value.count("\x1b") > _MAX_ESCAPES:
-        value = _ESCAPE.sub("", value)
+    if isinstance(value, str):
+        escapes = value.count("\x1b")
+        if escapes > _MAX_ESCAPES or escapes * len(value) > _MAX_ESCAPED:
+            value = _ESCAPE.sub("", value)
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
 
 
@@ -182,6 +194,7 @@ class SafeNotebook(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, ResourcesDict]:
         """Clean every cell, then keep of the metadata what the grader itself wrote."""
         self._seconds_left, self._room_left = float(self.seconds), self.submission_bytes
+        self._untried_left, self._lexer = _UNTRIED, "ipython3"
         kernelspec = nb.metadata.get("kernelspec", {})
         notes = nb.metadata.get("autograder", {}).get("notes", [])
         nb, resources = super().preprocess(nb, resources)
@@ -189,7 +202,7 @@ class SafeNotebook(NbGraderPreprocessor):
             {
                 "autograder": {"notes": notes},
                 "kernelspec": kernelspec,
-                "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+                "language_info": {"name": "python", "pygments_lexer": self._lexer},
             }
         )
         return nb, resources
@@ -202,8 +215,10 @@ class SafeNotebook(NbGraderPreprocessor):
         cell.metadata = NotebookNode({"nbgrader": nbgrader} if nbgrader else {})
         if cell.cell_type == "code":
             cell.outputs = self._outputs(cell.outputs)
-            if _is_no_persons(cell.source):
+            if not (nbgrader and nbgrader.get("locked")) and not self._has_colours(cell.source):
                 cell.metadata["magics_language"] = "text"  # nbconvert's: no colours for this one
+                if _MAGICS.which_magic_language(cell.source):
+                    self._lexer = "text"  # this magic would get its own all the same: none for any
             if not (type(cell.execution_count) is int and 0 <= cell.execution_count < 10**6):
                 cell.execution_count = None
         elif cell.cell_type == "markdown" and not nbgrader:
@@ -216,6 +231,21 @@ class SafeNotebook(NbGraderPreprocessor):
             clean = self._in_time(few, partial(clean_html, cell.source))
             cell.source = escape(cell.source) if clean is None else clean
         return cell, resources
+
+    def _has_colours(self, code: str) -> bool:
+        """Whether the colours of a cell are found soon, each time that its page is made.
+
+        Lexers may need hours. All pages are made later, by programs that set no limit.
+        """
+        if len(code) > _MAX_COLOURED or max(map(len, code.split("\n"))) > _MAX_COLOURED // 10:
+            return False
+        language = _MAGICS.which_magic_language(code)
+        if len(code) < _UNTRIED_CELL and language is None and len(code) <= self._untried_left:
+            self._untried_left -= len(code)
+            return True
+        metadata = {"magics_language": language} if language else {}
+        colour = partial(Highlight2HTML(pygments_lexer="ipython3"), code, metadata=metadata)
+        return self._in_time(False, colour, _COLOUR_SECONDS) is not None
 
     def _outputs(self, outputs: list[Any]) -> list[NotebookNode]:
         kept: list[NotebookNode] = []
@@ -234,33 +264,35 @@ class SafeNotebook(NbGraderPreprocessor):
                 kept.append(each)
         return kept
 
-    def _in_time(self, few: bool, clean: Callable[[], Any]) -> Any:
-        """What `clean` returns; None where it takes longer than there is time for.
+    def _in_time(self, few: bool, clean: Callable[[], Any], most: float = math.inf) -> Any:
+        """What `clean` returns; None where it takes longer than there is time for, or than `most`.
 
         Parsers of HTML and of markdown need hours for what is made for that.
         """
         if threading.current_thread() is not threading.main_thread():
             return clean() if few else None
-        if self._seconds_left <= 0:
+        given = min(self._seconds_left, most)
+        if given <= 0:
             return None
-        handler = signal.signal(signal.SIGVTALRM, _give_up)
-        left = self._seconds_left
-        self._seconds_left = 0.0
+        started = time.process_time()
+
+        def look(*ignored: Any) -> None:
+            if time.process_time() - started >= given:
+                raise _TooLong
+
+        handler = signal.signal(signal.SIGALRM, look)
         try:
-            signal.setitimer(signal.ITIMER_VIRTUAL, left, 1)
+            # Timers of processor time count ticks that they happen to see, and miss most of some.
+            signal.setitimer(signal.ITIMER_REAL, given, 0.1)
             try:
                 return clean()
             finally:
-                self._seconds_left = signal.setitimer(signal.ITIMER_VIRTUAL, 0)[0]
+                signal.setitimer(signal.ITIMER_REAL, 0)
         except (Exception, _TooLong):
             return None
         finally:
-            signal.signal(signal.SIGVTALRM, handler)
-
-
-def _is_no_persons(code: str) -> bool:
-    """Whether code is so long, or so wide, that finding its colours could take hours."""
-    return len(code) > _MAX_COLOURED or max(map(len, code.split("\n"))) > _MAX_COLOURED // 10
+            signal.signal(signal.SIGALRM, handler)
+            self._seconds_left -= time.process_time() - started
 
 
 def _cleaned(output: Any) -> list[NotebookNode]:
@@ -269,10 +301,6 @@ def _cleaned(output: Any) -> list[NotebookNode]:
 
 class _TooLong(BaseException):
     """The time is up: for no library's `except Exception`."""
-
-
-def _give_up(*ignored: Any) -> None:
-    raise _TooLong
 
 
 def _note(text: str) -> NotebookNode:

@@ -9,8 +9,9 @@ import hashlib
 import hmac
 import logging
 import os
+import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ import torch
 
 from autograder.checks import Failure
 from autograder.results import CellResult, TestResult
-from autograder.student import Student
+from autograder.student import Student, SuiteBroken
+from autograder.suite_check import problems_of_module, problems_of_test
 
 SUITES = Path(__file__).parent / "suites"
 
@@ -39,7 +41,11 @@ _OPTIONS = (
 
 
 # What no value of a student's can make a suite raise: the suite is wrong, and no score is made up.
-_NEVER_THE_STUDENT = (pytest.FixtureLookupError, NameError, ImportError, SyntaxError)
+_NEVER_THE_STUDENT = (
+    *(SuiteBroken, pytest.FixtureLookupError, pytest.fail.Exception, pytest.skip.Exception),
+    *(NameError, ImportError, SyntaxError, OSError),
+)
+_NO_SENSE = "This check could not make sense of what your code returned."
 
 
 class SuiteError(Exception):
@@ -73,9 +79,10 @@ def collect(assignment: str) -> dict[str, Suite]:
     """Read the suites of `assignment` without running them, by grade cell.
 
     Raises:
-        SuiteError: a suite cannot be imported, or a test lacks points, docstring or example.
+        SuiteError: a suite cannot be imported; a test lacks points, docstring, example or a
+            fixture; code uses a name that is not there, or that is not there in a probe.
     """
-    session = _Session()
+    session = _Session(reads_code=True)
     paths = sorted((SUITES / assignment).glob("test_*.py"))
     if paths:
         _pytest(paths, session, "--collect-only")
@@ -98,10 +105,10 @@ def run(
         advance: runs the notebook up to and with the grade cell of that `grade_id`.
         student: the handle that the suites' probes run through.
         seed: the submission's recorded seed.
-        log: where an instructor reads of suites that could not cope with an answer.
+        log: where an instructor reads of suites that broke, or could not cope with an answer.
 
     Returns:
-        The result of each grade cell.
+        The result of each grade cell; one whose suite broke is ungraded.
     """
     session = _Session(order, advance, student, seed, log)
     _pytest([SUITES / assignment / f"{name}.py" for name in order], session)
@@ -114,6 +121,9 @@ def _pytest(paths: Sequence[Path], session: "_Session", *options: str) -> None:
         status = pytest.main(
             [*_OPTIONS, *ini, *options, *map(str, paths)], plugins=[session, session.fixtures()]
         )
+    # Pytest keeps the last error for a debugger, and with its traceback all that was returned.
+    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+        sys.__dict__.pop(name, None)
     if session.problems:
         raise SuiteError("\n".join(session.problems))
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -139,6 +149,7 @@ class _Session:
         student: Student | None = None,
         seed: str = "",
         log: logging.Logger | None = None,
+        reads_code: bool = False,
     ) -> None:
         self.order = list(order)
         self.advance = advance
@@ -146,8 +157,12 @@ class _Session:
         self.seed = seed
         self.log = log or logging.getLogger(__name__)
         self.checks: dict[str, dict[str, Check]] = {}
+        self.reads_code = reads_code
         self.failures: dict[tuple[str, str], Failure] = {}
+        self.broken: dict[str, str] = {}
         self.passed: set[tuple[str, str]] = set()
+        self.answered: set[tuple[str, str]] = set()
+        self.answers = 0
         self.problems: list[str] = []
         self.current = ""
 
@@ -194,8 +209,21 @@ class _Session:
             assert isinstance(item, pytest.Function)
             check = self._check(item)
             self.checks.setdefault(item.path.stem, {}).setdefault(check.id, check)
+        if self.reads_code:
+            self._read_code(cast(list[pytest.Function], items))
         if self.order:
             items.sort(key=lambda item: self.order.index(item.path.stem))
+
+    def _read_code(self, items: list[pytest.Function]) -> None:
+        """Note what would break the suites, in their code, what they share, and their fixtures."""
+        root = SUITES.parent.parent  # so places are told as course.py tells them
+        folders = {str(item.path.parent) for item in items}
+        for _, module in sorted(sys.modules.items()):
+            if os.path.dirname(getattr(module, "__file__", None) or "") in folders:
+                self.problems += problems_of_module(module, root)
+        for item in items:
+            new = problems_of_test(item, root)
+            self.problems += [problem for problem in new if problem not in self.problems]
 
     def _check(self, item: pytest.Function) -> Check:
         where = f"{item.path.stem}::{item.originalname}"
@@ -226,6 +254,23 @@ class _Session:
             self.current = item.path.stem
             assert self.advance is not None
             self.advance(self.current)
+        self.answers = self._answers()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: "pytest.FixtureDef[Any]", request: pytest.FixtureRequest
+    ) -> Generator[None, Any, Any]:
+        """Note which fixtures hold something of the student's: tests may stumble over it."""
+        before = self._answers()
+        try:
+            return (yield)
+        finally:
+            asked = any((self.current, name) in self.answered for name in fixturedef.argnames)
+            if asked or self._answers() > before:
+                self.answered.add((self.current, fixturedef.argname))
+
+    def _answers(self) -> int:
+        return getattr(self.handle, "answers", 0)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(
@@ -235,28 +280,41 @@ class _Session:
         assert isinstance(item, pytest.Function)
         key = (item.path.stem, item.originalname)
         if call.excinfo is not None:
-            self.failures.setdefault(key, self._failure(item, call.excinfo))
+            self._note(item, call.excinfo.value)
         elif call.when == "call":
             self.passed.add(key)
         outcome: Literal["passed", "failed"] = "failed" if call.excinfo else "passed"
         when = cast(Literal["setup", "call", "teardown"], call.when)
         return pytest.TestReport(item.nodeid, item.location, {}, outcome, None, when)
 
-    def _failure(self, item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> Failure:
-        if isinstance(error.value, Failure):
-            return error.value
-        if isinstance(error.value, AssertionError) and str(error.value):
-            return Failure(str(error.value))
-        if isinstance(error.value, _NEVER_THE_STUDENT):
-            self.problems.append(f"{item.nodeid} is broken: {error.value!r}")
-        if not isinstance(error.value, Exception):
-            raise error.value  # an interrupt of the grader's own, say: no student's fault
-        self.log.error(
-            "%s could not cope with what the student's code returned: %s",
-            item.nodeid,
-            "".join(traceback.format_exception(error.value)),
-        )
-        return Failure("This check could not make sense of what your code returned.")
+    def _note(self, item: pytest.Function, error: BaseException) -> None:
+        """Keep what a test came to, without the values that hang on the error's traceback."""
+        key = (item.path.stem, item.originalname)
+        if isinstance(error, Failure):
+            self.failures.setdefault(key, Failure(error.message, error.misconception))
+            return
+        known = isinstance(error, (Exception, *_NEVER_THE_STUDENT))
+        if not known:
+            raise error  # an interrupt of the grader's own, say: no student's fault
+        said = "".join(traceback.format_exception(error))
+        if self._is_broken(item, error):
+            why = f"its check `{key[1]}` is broken ({_place(error)})"
+            self.broken.setdefault(key[0], why)
+            self.log.error("Suite %s: %s\n%s", key[0], why, said)
+        elif isinstance(error, AssertionError) and str(error):
+            self.failures.setdefault(key, Failure(str(error)))
+        else:
+            self.log.error("%s could not cope with what was returned: %s", item.nodeid, said)
+            self.failures.setdefault(key, Failure(_NO_SENSE))
+
+    def _is_broken(self, item: pytest.Function, error: BaseException) -> bool:
+        """Whether an error is the suite's own: none that a value of the student's can cause."""
+        if isinstance(error, _NEVER_THE_STUDENT):
+            return True
+        if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+            return True
+        fed = any((self.current, name) in self.answered for name in item.fixturenames)
+        return not fed and self._answers() == self.answers
 
     def results(self) -> dict[str, CellResult]:
         return {
@@ -264,21 +322,36 @@ class _Session:
                 grade_id=name,
                 seed=self.seed,
                 tests=tuple(self._result(name, check) for check in self.checks[name].values()),
+                ungraded=self._ungraded(name),
             )
             for name in self.order
         }
 
+    def _ungraded(self, name: str) -> str:
+        """Why a grade cell has no score: its suite broke, or a check of it never ran."""
+        why = self.broken.get(name)
+        for check in self.checks[name]:
+            if (name, check) not in self.passed and (name, check) not in self.failures:
+                why = why or f"its check `{check}` did not run"
+        return f"The suite of `{name}` could not grade: {why}." if why else ""
+
     def _result(self, name: str, check: Check) -> TestResult:
         key = (name, check.id)
         failure = self.failures.get(key)
-        if failure is None and key not in self.passed:
-            failure = Failure("This check did not run.")
         return TestResult(
             id=check.id,
             points=check.points,
-            earned=check.points if failure is None else 0,
+            earned=check.points if key in self.passed and failure is None else 0,
             title=check.title,
             message=failure.message if failure else "",
             misconception=failure.misconception if failure else None,
             example=check.example,
         )
+
+
+def _place(error: BaseException) -> str:
+    """What kind of error it was and where in the suites; not its text, which may quote inputs."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if Path(frame.filename).is_relative_to(SUITES)]
+    where = f" at {Path(inside[-1].filename).name}:{inside[-1].lineno}" if inside else ""
+    return f"{type(error).__name__}{where}"

@@ -1,8 +1,51 @@
 """Texts that students or their code made, before they are shown."""
 
+import logging
+import unicodedata
+
 
 def printable(text: str) -> str:
     """A text without what no file can hold, and what a terminal or a page would obey."""
     return "".join(
         c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
     )
+
+
+def escaped(text: str, keep: str = "") -> str:
+    r"""A text with everything that a terminal would obey written out: `\x1b`, `\n`, `\u202e`.
+
+    Args:
+        text: any text, lone surrogates included.
+        keep: characters that stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if is_plain(c) or c in keep else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def is_plain(text: str) -> bool:
+    """Whether all characters can be shown, spaces of any width among them."""
+    return text.isprintable() or all(
+        c.isprintable() or unicodedata.category(c) == "Zs" for c in text
+    )
+
+
+class PlainLog(logging.Filter):
+    """Writes out, in whatever is logged, what a terminal would obey; lines stay lines.
+
+    nbgrader indents all lines of a message but its first: none of them looks like a new message.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record; it is always let through."""
+        try:
+            record.msg, record.args = escaped(record.getMessage(), keep="\n\t"), ()
+        except (TypeError, ValueError):  # a message that does not fit its arguments
+            record.msg, record.args = escaped(f"{record.msg} {record.args}"), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = escaped(record.exc_text, keep="\n\t")
+        return True

@@ -16,9 +16,13 @@ import safetensors.torch
 import torch
 
 from autograder import agent
+from autograder.modest import is_modest
 from autograder.text import printable
 
 MAX_BYTES = 64 * 2**20
+#: Of these, what is not in tensors: the tree, and the names, types and sizes of the tensors.
+MAX_TREE = 8 * 2**20
+MAX_HEADER = 2**16
 MAX_NODES = 100_000
 MAX_DEPTH = 12
 MAX_DIMENSIONS = 64
@@ -37,7 +41,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What went wrong inside a probe: `kind` is missing, todo, error or timeout."""
+    """What went wrong inside a probe: `kind` is missing, todo, error, timeout or suite."""
 
     kind: str
     type: str
@@ -55,10 +59,24 @@ class Outcome:
 
 
 def pack_inputs(inputs: dict[str, Any]) -> bytes:
-    """Pack the inputs of a probe: tensors, numbers, strings, lists, dicts."""
+    """Pack the inputs of a probe: tensors, numbers, strings, lists, dicts.
+
+    Raises:
+        TypeError: one of them is something else.
+    """
     pieces = agent.Pieces()
     tree = agent.encode(inputs, pieces)
+    if odd := _unsent(tree):
+        raise TypeError(f"{odd} cannot be sent to the student kernel")
     return agent.pack(tree, pieces)
+
+
+def _unsent(tree: Any) -> str:
+    """The type of something in a tree that is not sent; empty where there is none."""
+    if isinstance(tree, dict) and tree.keys() == {"?"}:
+        return str(tree["?"])
+    inside = tree if isinstance(tree, list) else tree.values() if isinstance(tree, dict) else ()
+    return next(filter(None, map(_unsent, inside)), "")
 
 
 def unpack_outcome(text: str) -> Outcome:
@@ -69,20 +87,53 @@ def unpack_outcome(text: str) -> Outcome:
     """
     if len(text) > MAX_BYTES * 4 // 3:
         raise BadValue(f"it is larger than {MAX_BYTES // 2**20} MiB")
+    # Raised outside of `except`: an error that is kept must not keep what was read alive.
+    outcome = _read(text)
+    if outcome is None:
+        raise BadValue("it could not be read")
+    return outcome
+
+
+def _read(text: str) -> Outcome | None:
     try:
-        blob = base64.b64decode(text, validate=True)
+        blob = memoryview(base64.b64decode(text, validate=True))
         (size,) = struct.unpack("<Q", blob[:8])
-        tree = json.loads(blob[8 : 8 + size])
-        tensors = safetensors.torch.load(blob[8 + size :]) if len(blob) > 8 + size else {}
-        return _outcome(tree, tensors)
+        tree, rest = bytes(blob[8 : 8 + min(size, MAX_TREE + 1)]), blob[8 + size :]
+        if len(tree) > MAX_TREE or not is_modest(tree):
+            return None
+        return _outcome(json.loads(tree), _Tensors(rest))
     except (
         *(binascii.Error, struct.error, ValueError, KeyError, TypeError, AttributeError),
         *(RuntimeError, IndexError, OverflowError, safetensors.SafetensorError),
-    ) as error:
-        raise BadValue("it could not be read") from error
+    ):
+        return None
 
 
-def _outcome(tree: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Outcome:
+class _Tensors:
+    """The tensors of an outcome; what is taken of them together is no more than they hold."""
+
+    def __init__(self, packed: memoryview) -> None:
+        if len(packed) and struct.unpack("<Q", packed[:8])[0] > MAX_HEADER:
+            raise ValueError("too many tensors, or too long names")
+        self.joined = safetensors.torch.load(bytes(packed)) if len(packed) else {}
+        self.left = sum(tensor.numel() for tensor in self.joined.values())
+
+    def take(self, reference: Any) -> torch.Tensor:
+        name, start, shape = reference
+        sizes = [start, *shape]
+        if any(type(size) is not int or size < 0 for size in sizes):
+            raise ValueError("no place of a tensor")
+        if self.joined[name].dim() != 1 or len(shape) > MAX_DIMENSIONS:
+            raise ValueError("no tensor that others are joined to")
+        tensor = agent.take(reference, self.joined)
+        # Each number is sent once: a thousand names for one large tensor are a thousand to check.
+        self.left -= tensor.numel()
+        if self.left < 0:
+            raise ValueError("more tensors than were sent")
+        return tensor
+
+
+def _outcome(tree: dict[str, Any], tensors: _Tensors) -> Outcome:
     nodes = [MAX_NODES]
     trouble = None
     if tree["error"] is not None:
@@ -101,7 +152,7 @@ def _text(value: Any) -> str:
     return printable(value[:2000])
 
 
-def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth: int) -> Any:
+def _decode(tree: Any, tensors: _Tensors, nodes: list[int], depth: int) -> Any:
     nodes[0] -= 1
     if nodes[0] < 0 or depth > MAX_DEPTH:
         raise ValueError("too many or too deeply nested values")
@@ -113,9 +164,9 @@ def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth
         return tree
     ((kind, value),) = tree.items()
     if kind == "tensor":
-        return _tensor(value, tensors)
+        return tensors.take(value)
     if kind == "array":
-        return _tensor(value, tensors).numpy()
+        return tensors.take(value).numpy()
     if kind == "float":
         return float({"nan": "nan", "inf": "inf", "-inf": "-inf"}[value])
     if kind == "?":
@@ -126,13 +177,3 @@ def _decode(tree: Any, tensors: dict[str, torch.Tensor], nodes: list[int], depth
             for key, item in value.items()
         }
     raise ValueError("unknown kind of value")
-
-
-def _tensor(reference: Any, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
-    name, start, shape = reference
-    sizes = [start, *shape]
-    if any(type(size) is not int or size < 0 for size in sizes):
-        raise ValueError("no place of a tensor")
-    if tensors[name].dim() != 1 or len(shape) > MAX_DIMENSIONS:
-        raise ValueError("no tensor that others are joined to")
-    return agent.take(reference, tensors)

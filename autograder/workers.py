@@ -5,8 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nbgrader.apps import NbGraderAPI
 from nbgrader.apps.baseapp import NbGrader
+from nbgrader.coursedir import CourseDirectory
+
+from autograder import intake
 
 NBGRADER = Path(sys.executable).with_name("nbgrader")
 
@@ -45,4 +47,6 @@ def _students(assignment: str) -> list[str]:
     """Who handed something in, by the folder's own nbgrader configuration."""
     app = NbGrader()
     app.initialize([])
-    return sorted(NbGraderAPI(config=app.config).get_submitted_students(assignment))
+    course = CourseDirectory(config=app.config)
+    submitted = Path(course.root, course.submitted_directory)
+    return intake.students(submitted, assignment) if submitted.is_dir() else []

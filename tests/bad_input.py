@@ -1,6 +1,8 @@
 """The corpus of broken submissions of `parameters`: what each is, and what must come of it."""
 
+import json
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +19,17 @@ PNG = (
 
 @dataclass(frozen=True)
 class Case:
-    """A broken submission: `change` breaks the notebook, or `files` writes what is handed in."""
+    """A broken submission: `change` breaks the notebook, or `files` writes what is handed in.
+
+    `beside` fills the notebook's folder. Without a score it cannot be graded.
+    """
 
     name: str
     score: float | None
     says: str = ""
     change: Callable[[Notebook], None] | None = None
     files: Callable[[Path], None] | None = None
+    beside: Callable[[Path], None] | None = None
 
 
 def cell(nb: Notebook, grade_id: str) -> Notebook:
@@ -224,30 +230,171 @@ def lone_surrogates(nb: Notebook) -> None:
     nb.cells.append(new_code_cell("print('\\ud800')  # \ud800"))
 
 
+def lone_surrogates_everywhere(nb: Notebook) -> None:
+    note = new_markdown_cell("# \ud800 ![a](attachment:\ud800.png) ![b](attachment:b.png)")
+    note["attachments"] = {"\ud800.png": {"image/png": PNG}, "b.png": {"image/png": "\udfff"}}
+    note.metadata["nbgrader"] = {"grade_id": "\udc80", "\udc81": "\udc82"}
+    nb.metadata["\udc83"] = nb.metadata["title"] = "\udc84"
+    nb.cells += [note, new_code_cell("1", metadata={"tags": ["\udc85"]})]
+
+
+def huge_outputs(nb: Notebook) -> None:
+    """Sixty million characters of output, and two million values of it."""
+    for own in nb.cells:
+        if own.cell_type == "code":
+            own.outputs = [
+                nbformat.v4.new_output("stream", text="x" * 60_000_000),
+                nbformat.v4.new_output(
+                    "display_data", data={"application/json": [[0] * 2] * 500_000}
+                ),
+            ]
+            break
+    nb.metadata["widgets"] = {"state": [{"outputs": [[]] * 100_000}]}
+
+
+def saved_as(encoding: str, remark: str) -> Callable[[Path], None]:
+    """Hand in the solution with a remark in a comment, a string and a name, in that encoding."""
+
+    def save(path: Path) -> None:
+        nb = nbformat.read(path, as_version=4)
+        own = cell(nb, "parameter_names")
+        own.source = f"{remark} = '{remark}'  # {remark}\n{own.source}\n# {remark}\\n"
+        nb.cells.append(new_markdown_cell(f"{remark}: {remark}\n- {remark}"))
+        path.write_bytes(json.dumps(nb, ensure_ascii=False, indent=1).encode(encoding))
+
+    return save
+
+
 # --------------------------------------------------------------------- files that are no notebooks
 
 
 def text(content: str) -> Callable[[Path], None]:
     """Hand in a file with this content."""
-    return lambda path: path.write_text(content, encoding="utf-8")
+    return data(content.encode())
+
+
+def data(content: bytes) -> Callable[[Path], None]:
+    """Hand in a file of these bytes."""
+    return lambda path: path.write_bytes(content) and None
 
 
 def link_to(target: str) -> Callable[[Path], None]:
     """Hand in a symbolic link."""
-    return lambda path: path.symlink_to(target)
+
+    def make(path: Path) -> None:
+        path.unlink()
+        path.symlink_to(target)
+
+    return make
 
 
 def fifo(path: Path) -> None:
+    path.unlink()
     os.mkfifo(path)
 
 
 def folder(path: Path) -> None:
+    path.unlink()
     path.mkdir()
 
 
 def huge(path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(10**12)
+
+
+def merge_conflict(path: Path) -> None:
+    whole = nbformat.writes(nbformat.read(path, as_version=4))
+    ours, theirs = '   "source": [\n', '   "source": [\n    "# theirs\\n",\n'
+    assert ours in whole
+    conflict = f"<<<<<<< HEAD\n{ours}=======\n{theirs}>>>>>>> main\n"
+    path.write_text(whole.replace(ours, conflict, 1))
+
+
+def conflict_in_outputs(path: Path) -> None:
+    whole = path.read_text()
+    conflict = '"outputs": [\n<<<<<<< HEAD\n{"a": 1}\n=======\n{"a": 2}\n>>>>>>> main\n]'
+    assert '"outputs": []' in whole
+    path.write_text(whole.replace('"outputs": []', conflict, 1))
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def renamed(path: Path) -> None:
+    path.rename(path.with_name("my homework.ipynb"))
+
+
+def old_format(path: Path) -> None:
+    nb = nbformat.read(path, as_version=4)
+    cells = [
+        {**cell, "input": cell.source} if cell.cell_type == "code" else dict(cell)
+        for cell in nb.cells
+    ]
+    for each in cells:
+        if "input" in each:
+            del each["source"]
+    cells.insert(0, {"cell_type": "heading", "level": 2, "source": ["Mine"], "metadata": {}})
+    path.write_text(json.dumps({"nbformat": 3, "worksheets": [{"cells": cells}], "metadata": {}}))
+
+
+# ---------------------------------------------------------------- files that lie beside notebooks
+
+
+def bytes_named(name: bytes) -> Callable[[Path], None]:
+    """A file under a name of these bytes."""
+    return lambda path: (
+        Path(os.fsdecode(os.path.join(os.fsencode(path), name))).write_text("") and None
+    )
+
+
+def pipe_named(name: str) -> Callable[[Path], None]:
+    """A pipe that nobody writes to."""
+    return lambda path: os.mkfifo(path / name)
+
+
+def socket_named(name: str) -> Callable[[Path], None]:
+    """A socket that nobody listens at."""
+
+    def make(path: Path) -> None:
+        here = os.open(path, os.O_RDONLY)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(f"/proc/self/fd/{here}/{name}")
+        os.close(here)
+
+    return make
+
+
+def stamp(content: bytes) -> Callable[[Path], None]:
+    """A time stamp that cannot be set aside."""
+
+    def make(path: Path) -> None:
+        (path / "timestamp.txt").write_bytes(content)
+        (path / "timestamp.txt.refused").mkdir()
+
+    return make
+
+
+def deep_folders(path: Path) -> None:
+    before = os.getcwd()
+    os.chdir(path)
+    for _ in range(1_100):
+        os.mkdir("d")
+        os.chdir("d")
+    os.chdir(before)
+
+
+def many_notebooks(path: Path) -> None:
+    (path / "sub").mkdir()
+    for number in range(6_000):
+        (path / "sub" / f"{number}.ipynb").touch()
+
+
+def other_notebooks(path: Path) -> None:
+    (path / ".ipynb_checkpoints").mkdir()
+    for name in (".ipynb_checkpoints/parameters-checkpoint.ipynb", "broken.ipynb", ".x.ipynb"):
+        (path / name).write_text("{")
 
 
 CASES = [
@@ -287,18 +434,67 @@ CASES = [
     Case("forged-outputs", 70, "", forged_outputs),
     Case("bad-attachment", 100, "", bad_attachment),
     Case("lone-surrogates", 100, "", lone_surrogates),
-    Case("not-json", 0, "it is not JSON", files=text("{'cells': [")),
-    Case("empty", 0, "it is not JSON", files=text("")),
-    Case("nested", 0, "it is not JSON", files=text("[" * 200_000)),
-    Case("not-a-notebook", 0, "not a notebook", files=text('{"nbformat": 4, "cells": {"a": 1}}')),
-    Case("a-list", 0, "not a notebook", files=text("[1, 2]")),
+    Case("lone-surrogates-everywhere", 100, "", lone_surrogates_everywhere),
+    Case("huge-outputs", 100, "", huge_outputs),
+    Case("old-format", 100, "Mine", files=old_format),
+    Case("utf-8-mark", 100, "", files=saved_as("utf-8-sig", "größe")),
+    Case("utf-16", 100, "saved as UTF-16", files=saved_as("utf-16", "größe_模型")),
+    Case("utf-16-no-mark", 100, "saved as UTF-16", files=saved_as("utf-16-be", "größe_模型")),
+    Case("windows-1252", 100, "saved as Windows-1252", files=saved_as("cp1252", "größe_für")),
+    Case("gb18030", 100, "saved as GB18030", files=saved_as("gb18030", "这是模型的参数")),
+    Case("windows-1251", None, "cannot be told", files=saved_as("cp1251", "это_параметры")),
+    Case("shift-jis", None, "cannot be told", files=saved_as("shift_jis", "パラメータの名前")),
+    Case("conflict-in-outputs", 100, "", files=conflict_in_outputs),
+    Case("merge-conflict", None, "holds a merge conflict", files=merge_conflict),
+    Case("cut-off", None, "is cut off: the file ends in the middle", files=cut_off),
+    Case("not-json", None, "is broken in its line 1", files=text("{'cells': [")),
+    Case("python", None, "is a Python script", files=text("import torch\n\nx = 1\n")),
+    Case("web-page", None, "is a web page", files=text("<!DOCTYPE html><html></html>")),
+    Case("zip", None, "is a zip archive", files=data(b"PK\x03\x04\x14\x00")),
+    Case("zero-bytes", None, "nothing but zero bytes", files=data(b"\0" * 5000)),
+    Case("empty", None, "is empty", files=text("")),
+    Case("nested", None, "is not JSON", files=text("[" * 200_000)),
     Case(
-        "source-is-a-number", 0, "not text", files=text('{"nbformat": 4, "cells": [{"source": 1}]}')
+        "nested-in-a-cell",
+        None,
+        "is nested deeper",
+        files=text('{"nbformat": 4, "cells": [{"metadata": ' + "[" * 10**5 + "]" * 10**5 + "}]}"),
+    ),
+    Case(
+        "values",
+        None,
+        "holds more values",
+        files=text('{"nbformat": 4, "cells": [{"metadata": [' + "{}," * 10**6 + "1]}]}"),
+    ),
+    Case(
+        "not-a-notebook", None, "not a notebook", files=text('{"nbformat": 4, "cells": {"a": 1}}')
+    ),
+    Case("a-list", None, "not a notebook", files=text("[1, 2]")),
+    Case(
+        "source-is-a-number",
+        None,
+        "not text",
+        files=text('{"nbformat": 4, "cells": [{"source": 1}]}'),
     ),
     Case("version-99", 0, "was missing", files=text('{"nbformat": 99, "cells": []}')),
-    Case("linked", 0, "a symbolic link", files=link_to("/dev/zero")),
-    Case("linked-to-another", 0, "a symbolic link", files=link_to("../../perfect/parameters")),
-    Case("a-fifo", 0, "no regular file", files=fifo),
-    Case("a-folder", 0, "no regular file", files=folder),
-    Case("huge", 0, "larger than", files=huge),
+    Case("renamed", None, "(found: `my homework.ipynb`)", files=renamed),
+    Case("linked", None, "a symbolic link", files=link_to("/dev/zero")),
+    Case("linked-to-another", None, "a symbolic link", files=link_to("../../perfect/parameters")),
+    Case("a-fifo", None, "no regular file", files=fifo),
+    Case("a-folder", None, "no regular file", files=folder),
+    Case("huge", None, "larger than", files=huge),
+    Case("pipe-beside", 100, "it is no regular file", beside=pipe_named(".x.ipynb")),
+    Case("socket-beside", 100, "it is no regular file", beside=socket_named("x.ipynb")),
+    Case("name-no-text", 100, "a\\\\udcff", beside=bytes_named(b"a\xff")),
+    Case("name-of-a-notebook-no-text", 100, "a\\\\udcff.ipynb", beside=bytes_named(b"a\xff.ipynb")),
+    Case("name-escapes", 100, "a\\\\x1b[31mb", beside=bytes_named(b"a\x1b[31mb")),
+    Case(
+        "name-forges", 100, "\\\\n[Autograde", beside=bytes_named(b"x\n[AutogradeApp | ERROR] lies")
+    ),
+    Case("stamp-no-text", 100, "no time stamp", beside=stamp(b"\xff\xfe\0")),
+    Case("stamp-huge", 100, "too large", beside=stamp(b"9" * 10**6)),
+    Case("deep-folders", 100, "deeper than 20 folders", beside=deep_folders),
+    Case("many-notebooks", 100, "more than 500 files", beside=many_notebooks),
+    Case("other-notebooks", 100, "", beside=other_notebooks),
+    *(Case(name, 100) for name in ("[y]", "*", "b c", ".dot", "d,e", "{0}", "%s", "größe")),
 ]

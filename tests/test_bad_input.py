@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.api import MissingEntry
 
+from autograder.text import escaped
 from autograder.workspace import Workspace
 from tests.bad_input import CASES, Case
 
@@ -19,7 +23,7 @@ LIMITS = ["--GradeNotebook.cell_seconds=4", "--GradeNotebook.probe_seconds=3"]
 @pytest.fixture(scope="module")
 def graded(
     tmp_path_factory: pytest.TempPathFactory, solution: Callable[[str], nbformat.NotebookNode]
-) -> tuple[Workspace, "subprocess.CompletedProcess[str]"]:
+) -> Iterator[tuple[Workspace, "subprocess.CompletedProcess[str]"]]:
     """All cases handed in, between two perfect ones, and graded."""
     course = Workspace.make(tmp_path_factory.mktemp("bad-input"), ["parameters"])
     course.submit("aaa-perfect", "parameters", solution("parameters"))
@@ -30,19 +34,19 @@ def graded(
             case.change(nb)
         path = course.notebook("submitted", "parameters", case.name)
         path.parent.mkdir(parents=True)
+        # As a hostile or careless editor would write it: nothing is validated.
+        path.write_text(json.dumps(nb, indent=1))
         if case.files is not None:
             case.files(path)
-        else:
-            # As a hostile or careless editor would write it: nothing is validated.
-            path.write_text(json.dumps(nb))
+        if case.beside is not None:
+            case.beside(path.parent)
     beside(course, solution("parameters"))
-    renamed = course.submit("renamed", "parameters", solution("parameters"))
-    renamed.rename(renamed.with_name("my homework.ipynb"))
-    (course.folder / "submitted" / "linked-folder").mkdir()
-    (course.folder / "submitted" / "linked-folder" / "parameters").symlink_to(
-        course.folder / "submitted" / "aaa-perfect" / "parameters"
-    )
-    return course, course.nbgrader("autograde", "parameters", *LIMITS, check=False)
+    odd_folders(course)
+    before = listing(course)
+    yield course, course.nbgrader("autograde", "parameters", *LIMITS, check=False)
+    assert listing(course) == before, "something was changed in what was handed in"
+    # Python's own way to remove folders is not as deep as they are.
+    subprocess.run(["rm", "-r", course.folder / "submitted"], check=True)
 
 
 def beside(course: Workspace, nb: nbformat.NotebookNode) -> None:
@@ -63,15 +67,55 @@ def beside(course: Workspace, nb: nbformat.NotebookNode) -> None:
     (folder / "helper.py").write_text("answer = 42\n")
 
 
+#: What is no folder of a student's, and why.
+ODD_FOLDERS = {
+    "linked-folder": "its folder is a symbolic link, which is not followed",
+    "linked-student": "its folder is a symbolic link, which is not followed",
+    "a-file": "its folder is no folder",
+    "a-file-inside": "its folder is no folder",
+    "no text \udcff": "its folder has a name that cannot be printed; rename it",
+    "a\x1b[31mb": "its folder has a name that cannot be printed; rename it",
+    "x\n[AutogradeApp | ERROR] lies": "its folder has a name that cannot be printed; rename it",
+}
+
+
+def odd_folders(course: Workspace) -> None:
+    """Hand in what is no folder, or has a name that no list can show."""
+    submitted = course.folder / "submitted"
+    perfect = submitted / "aaa-perfect"
+    for name in ODD_FOLDERS.keys() - {"linked-student", "a-file"}:
+        (submitted / name).mkdir()
+    (submitted / "linked-folder" / "parameters").symlink_to(perfect / "parameters")
+    (submitted / "linked-student").symlink_to(perfect)
+    (submitted / "a-file").write_text("")
+    (submitted / "a-file-inside" / "parameters").write_text("")
+    for name in list(ODD_FOLDERS)[4:]:
+        shutil.copytree(perfect / "parameters", submitted / name / "parameters")
+
+
+def listing(course: Workspace) -> str:
+    """Everything that was handed in, with kind, size and time; but for the gradebook's link."""
+    submitted = course.folder / "submitted"
+    command = ["find", submitted, "!", "-name", "hard.db", "-printf", "%y %s %T@ %P\\n"]
+    found = subprocess.run(command, capture_output=True, check=True).stdout
+    return "\n".join(sorted(found.decode(errors="replace").splitlines()))
+
+
 def page(course: Workspace, student: str) -> str:
     """All text of a graded notebook."""
     return course.notebook("autograded", "parameters", student).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_case(graded: tuple[Workspace, object], case: Case) -> None:
-    course, _ = graded
+def test_case(graded: tuple[Workspace, "subprocess.CompletedProcess[str]"], case: Case) -> None:
+    course, done = graded
     assert course.score("parameters", case.name) == case.score
+    with course.gradebook() as gradebook:
+        grades = gradebook.find_submission("parameters", case.name).notebooks[0].grades
+        assert len(grades) == 5
+        assert {grade.needs_manual_grade for grade in grades} == {case.score is None}
+        assert case.score is not None or {grade.auto_score for grade in grades} == {None}
+    assert (f"Could not be graded: {case.name}: " in done.stderr) == (case.score is None)
     assert case.says.replace('"', '\\"') in page(course, case.name).replace("&#39;", "'").replace(
         '<code style=\\"color:#1a1a1a;background:#eef1f4;padding:0 3px;border-radius:3px\\">', "`"
     ).replace("</code>", "`")
@@ -83,24 +127,45 @@ def test_the_others_keep_their_grade(graded: tuple[Workspace, object], student: 
     assert course.score("parameters", student) == 100
 
 
-def test_renamed_is_listed_and_gets_no_score(
-    graded: tuple[Workspace, "subprocess.CompletedProcess[str]"],
+@pytest.mark.parametrize(("student", "why"), ODD_FOLDERS.items(), ids=map(repr, ODD_FOLDERS))
+def test_what_is_no_folder_is_listed_and_gets_no_score(
+    graded: tuple[Workspace, "subprocess.CompletedProcess[str]"], student: str, why: str
 ) -> None:
     course, done = graded
     assert done.returncode == 1
-    assert "renamed handed in no notebook named parameters.ipynb (found: my homework.ipynb)" in (
-        done.stderr
-    )
-    assert course.score("parameters", "renamed") is None
+    assert f"Could not be graded: {escaped(student)}: {why}\n" in done.stderr
+    with course.gradebook() as gradebook, pytest.raises(MissingEntry):
+        gradebook.find_submission("parameters", escaped(student))
+    assert not (course.folder / "autograded" / student).exists()
 
 
-def test_a_linked_folder_is_listed_and_gets_no_score(
+def test_no_name_is_shown_as_it_is(
     graded: tuple[Workspace, "subprocess.CompletedProcess[str]"],
 ) -> None:
-    course, done = graded
-    assert "linked-folder/parameters is a symbolic link" in done.stderr
-    assert course.score("parameters", "linked-folder") is None
-    assert not (course.folder / "autograded/linked-folder/parameters/parameters.ipynb").exists()
+    _, done = graded
+    assert "\x1b" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.endswith("ERROR] lies")] == []
+
+
+def test_nothing_that_looked_broken_reached_the_others(
+    graded: tuple[Workspace, "subprocess.CompletedProcess[str]"],
+) -> None:
+    course, _ = graded
+    kinds = {path: path.lstat().st_mode for path in (course.folder / "autograded").rglob("*")}
+    assert all(stat.S_ISDIR(mode) or stat.S_ISREG(mode) for mode in kinds.values())
+    names = {path.name for path in kinds if path.suffix == ".ipynb"}
+    assert names == {"parameters.ipynb"}
+
+
+def test_names_that_are_patterns_get_feedback(graded: tuple[Workspace, object]) -> None:
+    course, _ = graded
+    for pattern in ("[[a][ya]*", ".*"):  # nbgrader itself finds one of each
+        course.nbgrader(
+            "generate_feedback", "parameters", f"--CourseDirectory.student_id={pattern}"
+        )
+    for student in ("[y]", ".dot"):
+        folder = course.notebook("feedback", "parameters", student).parent
+        assert [path.name for path in folder.iterdir()] == ["parameters.html"]
 
 
 def test_files_beside(graded: tuple[Workspace, object]) -> None:
@@ -114,11 +179,14 @@ def test_files_beside(graded: tuple[Workspace, object]) -> None:
 
 
 @pytest.mark.parametrize("student", ["stamp-linked", "stamp-broken"])
-def test_broken_time_stamps_are_set_aside(graded: tuple[Workspace, object], student: str) -> None:
-    course, _ = graded
-    folder = course.notebook("submitted", "parameters", student).parent
+def test_broken_time_stamps_are_left_out(
+    graded: tuple[Workspace, "subprocess.CompletedProcess[str]"], student: str
+) -> None:
+    course, done = graded
+    folder = course.notebook("autograded", "parameters", student).parent
     assert course.score("parameters", student) == 100
-    assert [path.name for path in sorted(folder.glob("time*"))] == ["timestamp.txt.refused"]
+    assert [path.name for path in folder.iterdir()] == ["parameters.ipynb"]
+    assert f"{student}: The file `timestamp.txt` was not used" in done.stderr
 
 
 def test_output_is_cut_with_a_note(graded: tuple[Workspace, object]) -> None:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy
 from nbformat.v4 import new_code_cell
 
-from autograder.grade import NOT_DRAWN
+from autograder.grading import NOT_DRAWN
 from autograder.workspace import Workspace
 
 Notebook = nbformat.NotebookNode
@@ -38,9 +38,13 @@ def test_a_failed_regrade_leaves_no_older_score(course: Workspace, solution: Sol
     bea.rename(bea.with_name("final version.ipynb"))
     done = course.nbgrader("autograde", "parameters", "--force", check=False)
     assert done.returncode == 1
-    assert course.score("parameters", "ann") == 0
-    assert course.score("parameters", "bea") is None
-    assert "bea handed in no notebook named parameters.ipynb" in done.stderr
+    for student in ("ann", "bea"):
+        with course.gradebook() as gradebook:
+            grades = gradebook.find_submission("parameters", student).notebooks[0].grades
+            verdicts = {(grade.auto_score, grade.needs_manual_grade) for grade in grades}
+            assert verdicts == {(None, True)}
+    assert "Could not be graded: ann: the file `parameters.ipynb` is not JSON" in done.stderr
+    assert "Could not be graded: bea: there is no notebook named `parameters.ipynb`" in done.stderr
 
 
 def test_work_that_was_cut_off_is_graded_again(course: Workspace, solution: Solution) -> None:
@@ -129,7 +133,7 @@ def test_many_at_once_get_what_each_alone_gets(course: Workspace, solution: Solu
 
     done = subprocess.run(command, cwd=course.folder, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.count("eve handed in no notebook named parameters.ipynb") == 1, done.stderr
+    assert done.stderr.count("eve: there is no notebook named `parameters.ipynb`") == 1, done.stderr
     scores = {student: course.score("parameters", student) for student in ("ann", "bea", "cyd")}
     assert scores == {"ann": 100, "bea": 75, "cyd": 100}
     together = course.tests("parameters", "dot")
@@ -203,3 +207,50 @@ def test_pictures_are_left_out_whatever_a_student_made_of_them(
     ]
     assert [output.text for output in picture.outputs] == [NOT_DRAWN]
     assert graded.metadata.autograder.notes == []
+
+
+def test_past_the_graders_budget_nobody_gets_a_score_and_a_person_is_asked(
+    course: Workspace, solution: Solution
+) -> None:
+    course.submit("ann", "parameters", solution("parameters"))
+    option = f"--GradeNotebook.grader_bytes={2**20}"
+    done = course.nbgrader("autograde", "parameters", option, check=False)
+    assert done.returncode == 1
+    why = "it needed more than 1 MiB of the grader's memory"
+    assert f"Could not be graded: ann: {why}" in done.stderr
+    with course.gradebook() as gradebook:
+        grades = gradebook.find_submission_notebook("parameters", "parameters", "ann").grades
+        assert {(grade.auto_score, grade.needs_manual_grade) for grade in grades} == {(None, True)}
+    course.nbgrader("generate_feedback", "parameters")
+    page = course.notebook("feedback", "parameters", "ann").with_suffix(".html").read_text()
+    assert why.replace("'", "&#39;") in page or why in page
+    assert "It cost you nothing" in page
+
+    course.nbgrader("autograde", "parameters")
+    assert course.score("parameters", "ann") == 100
+
+
+def test_a_page_that_takes_too_long_shows_results_alone(
+    course: Workspace, solution: Solution
+) -> None:
+    for student in ("ann", "bea"):
+        course.submit(student, "parameters", solution("parameters"))
+    course.nbgrader("autograde", "parameters")
+    path = course.notebook("autograded", "parameters", "ann")
+    path.chmod(0o644)
+    nb = nbformat.read(path, as_version=4)
+    nb.cells.append(new_code_cell("x = 1" + "\n" * 60_000 + "y = 2"))
+    nbformat.write(nb, path)
+    course.nbgrader("generate_feedback", "parameters", "--FeedbackExporter.seconds=6")
+    pages = {
+        student: course.notebook("feedback", "parameters", student).with_suffix(".html").read_text()
+        for student in ("ann", "bea")
+    }
+    assert {name: page.count("What was checked") for name, page in pages.items()} == {
+        "ann": 5,
+        "bea": 5,
+    }
+    assert {name: "results alone" in page for name, page in pages.items()} == {
+        "ann": True,
+        "bea": False,
+    }

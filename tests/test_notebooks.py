@@ -22,9 +22,9 @@ POINTS = {
     " model 10",
 }
 FIRST_TASK = {
-    "parameters": "MyLinear",
+    "parameters": "MyLinear.__init__",
     "training_loop": "to_tensor",
-    "manual_backward": "ReshapeTransform",
+    "manual_backward": "ReshapeTransform.__init__",
 }
 Solution = Callable[[str], nbformat.NotebookNode]
 every_assignment = pytest.mark.parametrize("assignment", sorted(POINTS))
@@ -142,8 +142,65 @@ def test_an_unsolved_notebook_says_which_task_is_still_to_do(
         run(nb, tmp_path, monkeypatch)
     task = FIRST_TASK[assignment]
     assert error.value.ename == "StillToDo"
-    assert error.value.evalue.startswith(f"Task `{task}` is still to do: write your code where")
+    assert error.value.evalue.startswith(f"`{task}` is still to do: write your code where")
     assert "Traceback" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "shown"),
+    [
+        (
+            "def forward",
+            "def forwrad",
+            "NotImplementedError",
+            'NotImplementedError: Module [MyLinear] is missing the required "forward" function. Is'
+            " your method `forward` spelt so, and not indented into another one?",
+        ),
+        (
+            "y = x @ self.weights",
+            "y = x @ weigths",
+            "NameError",
+            "NameError: name 'weigths' is not defined, in your line `y = x @ weigths`. Is `weigths`"
+            " a typo, or does a cell define it that was not run?",
+        ),
+        (
+            "y = x @ self.weights",
+            "y = torch.ones(2, device='mps')",
+            "NotImplementedError",
+            "NotImplementedError: Could not run 'aten::empty.memory_format' with arguments from the"
+            " 'MPS' backend, in your line `y = torch.ones(2, device='mps')`.",
+        ),
+        (
+            "y = x @ self.weights",
+            "# YOUR CODE HERE\n        raise NotImplementedError()",
+            "StillToDo",
+            "StillToDo: `MyLinear.forward` is still to do: write your code where its cell says",
+        ),
+        (
+            "class MyLinear",
+            "class MyLinaer",
+            "StillToDo",
+            "StillToDo: `MyLinear` is not defined. If a cell above defines it, run that cell first",
+        ),
+        ("y = x @ self.weights", "raise NameError('mine')", "NameError", "NameError: mine, in"),
+    ],
+)
+def test_a_visible_check_tells_the_error_that_there_is(
+    old: str, new: str, name: str, shown: str, solution: Solution, tmp_path: Path
+) -> None:
+    nb = solution("parameters")
+    wanted = ("setup", "MyLinear", "test_MyLinear")
+    nb.cells = [cell for cell in nb.cells if nbgrader_of(cell).get("grade_id") in wanted]
+    assert old in nb.cells[1].source
+    nb.cells[1].source = nb.cells[1].source.replace(old, new)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    client = NotebookClient(nb, timeout=60, resources=resources, shutdown_kernel="immediate")
+    with pytest.raises(CellExecutionError) as error:
+        client.execute()
+    assert error.value.ename == name
+    (output,) = [out for out in nb.cells[2].outputs if out.output_type == "error"]
+    (line,) = output.traceback
+    assert line.startswith(shown)
 
 
 def test_without_course_data_a_student_is_told_what_to_do(

@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -132,3 +133,47 @@ def test_deep_values_are_cut() -> None:
     for _ in range(10_000):
         deep = [deep]
     assert "deeply nested" in str(values.unpack_outcome(outcome(deep)).value)
+
+
+def packed(tree: bytes, rest: bytes = b"") -> str:
+    return base64.b64encode(struct.pack("<Q", len(tree)) + tree + rest).decode()
+
+
+def value_of(text: bytes) -> bytes:
+    return b'{"error": null, "autograd": [], "value": ' + text + b"}"
+
+
+#: Sixteen times the largest tree.
+MOST = 16 * values.MAX_TREE
+MANY_TENSORS = {f"{n}": torch.ones(1) for n in range(2_000)}
+LARGE = safetensors.torch.save({"x": torch.ones(2**20)})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        packed(value_of(b"[" + b"[]," * 2_600_000 + b"[]]")),
+        packed(value_of(b"[" + b"{}," * 2_600_000 + b"{}]")),
+        packed(value_of(b"[" + b"0," * 4_000_000 + b"0]")),
+        packed(value_of(b"[" + b'"",' * 2_600_000 + b"0]")),
+        packed(value_of(b'["' + b"\\u00e9" * 2_000_000 + b'"]')),
+        packed(value_of(b'{"dict": {' + b'"\\u1234":{"":' * 600_000)),
+        packed(value_of(b"9" * 8_000_000)),
+        packed(value_of(b'{"tensor": ["0", 0, [1]]}'), safetensors.torch.save(MANY_TENSORS)),
+        packed(
+            value_of(b"[" + b'{"tensor": ["x", 0, [1048576]]},' * 2_000 + b"0]"),
+            LARGE,
+        ),
+    ],
+    ids=["lists", "dicts", "numbers", "texts", "letters", "keys", "digits", "tensors", "twice"],
+)
+def test_what_grows_when_it_is_read_is_refused_before(text: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadValue) as refused:
+            values.unpack_outcome(text)
+        assert tracemalloc.get_traced_memory()[1] < MOST
+    finally:
+        tracemalloc.stop()
+    # Failures are kept to the end of a grading: nothing that was read lives on in one.
+    assert refused.value.__context__ is None

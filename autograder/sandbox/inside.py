@@ -64,6 +64,21 @@ RESERVES = {resource.RLIMIT_DATA: 2**28, resource.RLIMIT_NOFILE: 64}
 RESERVE_STEPS = 4
 RECURSION_STEPS = 12
 
+EXIT_NOTE = "\n[`exit()` ends the kernel; while grading it is left out.]"
+
+# What a kernel may make its namespaces' kernel objects of, and what a connection over the loopback
+# interface may hold: memory that belongs to no process.
+OWN_SETTINGS = {
+    "user/max_inotify_instances": "64",
+    "user/max_inotify_watches": "8192",
+    "net/ipv4/tcp_rmem": "4096 65536 262144",
+    "net/ipv4/tcp_wmem": "4096 65536 262144",
+}
+# The most that hangs on one socket, where larger buffers cannot be asked for (the filter sees to
+# that), and on one other descriptor: a pipe keeps two pages where its user has many.
+SOCKET_BYTES = 2**19
+DESCRIPTOR_BYTES = 3 * PAGE
+
 # Under these names the machine tells about itself, not about the kernel's own processes.
 HIDDEN_IN_PROC = ("cmdline", "kallsyms", "key-users", "keys", "modules", "timer_list")
 
@@ -228,6 +243,9 @@ def build_view(file_bytes: int, shared_memory_bytes: int, covered: list[str]) ->
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
     mount("", "/", "", MS_REC | MS_PRIVATE)
     mount("proc", "/proc", "proc", safe | MS_NOEXEC)
+    for name, value in OWN_SETTINGS.items():
+        with contextlib.suppress(OSError):  # not there, or not this namespace's own
+            Path(f"/proc/sys/{name}").write_text(value)
     for name in HIDDEN_IN_PROC:
         if os.path.exists(f"/proc/{name}"):
             mount("/dev/null", f"/proc/{name}", "", MS_BIND)
@@ -306,12 +324,10 @@ def become_kernel(lifeline: socket.socket) -> tuple[dict[str, Any], socket.socke
     with contextlib.suppress(OSError):
         door.send(seed)
     door.close()
-    # Above what is shared with the template, which the processes here count among them.
-    warm = memory_of("self", "status", ("RssAnon",))
-    watch(lifeline, kernel, warm + request["memory_bytes"] * 5 // 4)
+    watch(lifeline, kernel, Memory(kernel, request["memory_bytes"] * 5 // 4))
 
 
-def watch(lifeline: socket.socket, kernel: int, memory_bytes: int) -> NoReturn:
+def watch(lifeline: socket.socket, kernel: int, memory: Memory) -> NoReturn:
     """Wait for the kernel's end or the grader's; when this process ends, all others here do."""
     pidfd = os.pidfd_open(kernel)
     poll = select.poll()
@@ -340,29 +356,55 @@ def watch(lifeline: socket.socket, kernel: int, memory_bytes: int) -> NoReturn:
                 leave(os.waitstatus_to_exitcode(status), None)
             if pid == 0:
                 break
-        if memory_used(memory_bytes) > memory_bytes:
+        if memory.exceeded():
             leave(-signal.SIGKILL, "memory")
 
 
-def memory_used(enough: int) -> int:
-    """Memory of all processes here, each page counted once; cheaply while it is below `enough`.
+class Memory:
+    """Watches the memory of all processes here together, and of what hangs on them.
 
-    `RLIMIT_DATA` bounds each process, and neither many of them nor mappings that they share.
+    `RLIMIT_DATA` bounds each process, and neither many of them, mappings that they share, page
+    tables, nor what lies in sockets and pipes.
+
+    Args:
+        kernel: the first of them.
+        more: what may be used above what is there now, shared with the template for the most.
     """
-    processes = [name for name in os.listdir("/proc") if name.isdecimal() and name != "1"]
-    resident = {name: memory_of(name, "status", ("RssAnon", "RssShmem")) for name in processes}
-    if sum(resident.values()) <= enough:
-        return sum(resident.values())
-    total = 0
-    for name in processes:
-        try:
-            total += memory_of(name, "smaps_rollup", ("Pss_Anon", "Pss_Shmem", "SwapPss"))
-        except PermissionError:  # it hides: then what it shares is counted for it alone
-            total += resident[name]
-    return total
+
+    def __init__(self, kernel: int, more: int) -> None:
+        warm = fields_of("self", "status", ("RssAnon", "VmPTE"))
+        self.most = warm + more + self.hanging([str(kernel)])
+
+    def exceeded(self) -> bool:
+        """Whether it is too much; cheaply while it is not."""
+        processes = [name for name in os.listdir("/proc") if name.isdecimal() and name != "1"]
+        wanted = ("RssAnon", "RssShmem", "VmPTE")
+        resident = {name: fields_of(name, "status", wanted) for name in processes}
+        hanging = self.hanging(processes)
+        if sum(resident.values()) + hanging <= self.most:
+            return False
+        total = hanging
+        for name in processes:
+            try:
+                # Each page counted once, and page tables, which are each process's own.
+                total += fields_of(name, "smaps_rollup", ("Pss_Anon", "Pss_Shmem", "SwapPss"))
+                total += fields_of(name, "status", ("VmPTE",))
+            except PermissionError:  # it hides: then what it shares is counted for it alone
+                total += resident[name]
+        return total > self.most
+
+    def hanging(self, processes: list[str]) -> int:
+        """The most that sockets, pipes and other open files can hold, by their number.
+
+        Sockets that nobody has accepted or received yet are among the first.
+        """
+        with open("/proc/net/sockstat") as file:
+            sockets = int(file.readline().split()[2])
+        descriptors = sum(fields_of(name, "status", ("FDSize",)) for name in processes) // 1024
+        return sockets * SOCKET_BYTES + descriptors * DESCRIPTOR_BYTES
 
 
-def memory_of(process: str, file: str, fields: tuple[str, ...]) -> int:
+def fields_of(process: str, file: str, fields: tuple[str, ...]) -> int:
     """The sum of some fields in a file of /proc, in bytes; 0 for a process that is gone."""
     try:
         lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
@@ -453,7 +495,10 @@ def make_application(request: dict[str, Any]) -> Any:
     """An ipykernel application on the requested sockets that writes no file."""
     from ipykernel.compiler import XCachingCompiler, get_tmp_directory
     from ipykernel.iostream import OutStream
+    from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
+    from ipykernel.zmqshell import ZMQInteractiveShell
+    from traitlets import observe
     from traitlets.config import Config
 
     class Compiler(XCachingCompiler):
@@ -468,6 +513,32 @@ def make_application(request: dict[str, Any]) -> Any:
         def flush(self) -> None:
             if self._flush_pending or self._subprocess_flush_pending or self._buffers:
                 super().flush()
+
+    class Shell(ZMQInteractiveShell):
+        """Stays where `exit()` is called: its end would come in the midst of another cell."""
+
+        @observe("exit_now")
+        def _update_exit_now(self, change: Any) -> None:
+            if change["new"]:
+                self.exit_now = False
+                print(EXIT_NOTE)
+
+    class NoThread:
+        """Stands for the thread that handles subshells; ipykernel asks it who its parent is."""
+
+        parent_thread = threading.main_thread()
+
+        def __bool__(self) -> bool:
+            return False
+
+    class Kernel(IPythonKernel):
+        """Has no subshells: nobody asks for them, and without their thread all answers come sooner.
+
+        Where there is neither that thread nor what stands for it, a cell with `await` never ends.
+        """
+
+        _supports_kernel_subshells = False
+        shell_class = Shell
 
     class Application(IPKernelApp):
         """The connection is known, and no other client shall be able to read it from a file."""
@@ -499,8 +570,7 @@ def make_application(request: dict[str, Any]) -> Any:
 
         def init_control(self, context: Any) -> None:
             super().init_control(context)
-            # Nobody asks for subshells, and without their thread all answers come sooner.
-            self.shell_channel_thread = None
+            self.shell_channel_thread = NoThread()
 
     config = Config()
     # No history: it would cost a database and a thread.
@@ -510,7 +580,7 @@ def make_application(request: dict[str, Any]) -> Any:
     # Context and colours take 0.05 to 0.25 s an error, for a look through all modules.
     config.InteractiveShell.xmode = "Plain"
     Application.clear_instance()
-    application: Any = Application.instance(config=config)
+    application: Any = Application.instance(config=config, kernel_class=Kernel)
     application.initialize(["--IPKernelApp.log_level=CRITICAL"])
     application.shell.compile = Compiler()
     return application

@@ -27,6 +27,7 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "create_module": (174, None),
     "delete_module": (176, 106),
     "fanotify_init": (300, 262),
+    "fcntl": (72, 25),
     "finit_module": (313, 273),
     "fsconfig": (431, 431),
     "fsmount": (432, 432),
@@ -89,6 +90,7 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "sethostname": (170, 161),
     "setns": (308, 268),
     "setpriority": (141, 140),
+    "setsockopt": (54, 208),
     "settimeofday": (164, 170),
     "shmat": (30, 196),
     "shmctl": (31, 195),
@@ -144,6 +146,10 @@ _CONDITIONS: dict[str, tuple[_When, ...]] = {
         _When(2, (0, 6, 17), inverted=True, error=errno.EPROTONOSUPPORT),
     ),
     "socketpair": (_When(0, (1,), inverted=True, error=errno.EAFNOSUPPORT),),
+    # What lies in a socket or a pipe is nobody's memory: SO_SNDBUF and SO_RCVBUF do nothing,
+    # F_SETPIPE_SZ fails.
+    "setsockopt": (_When(2, (7, 8), error=0),),
+    "fcntl": (_When(1, (1031,)),),
     # TIOCSTI and TIOCLINUX put words into a terminal's mouth.
     "ioctl": (_When(1, (0x5412, 0x541C)),),
     # One may limit oneself (0), and nobody else.

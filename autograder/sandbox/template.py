@@ -14,11 +14,13 @@ import contextlib
 import json
 import os
 import platform
+import resource
 import socket
 import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,23 +149,38 @@ def _start(
     program = (sys.executable, "-s", "-c", run, json.dumps(options))
     errors = os.memfd_create("sandbox-errors")
     try:
-        process = subprocess.Popen(
-            (*arguments.words, "--", *program),
-            stdin=subprocess.DEVNULL,
-            stdout=errors,
-            stderr=errors,
-            pass_fds=(*arguments.fds, *fds),
-            # A Ctrl-C in the instructor's terminal is for the grader alone.
-            start_new_session=True,
-            env={},
-            cwd="/",
-        )
+        with _unlimited():
+            process = subprocess.Popen(
+                (*arguments.words, "--", *program),
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                pass_fds=(*arguments.fds, *fds),
+                # A Ctrl-C in the instructor's terminal is for the grader alone.
+                start_new_session=True,
+                env={},
+                cwd="/",
+            )
     except BaseException:
         os.close(errors)
         raise
     finally:
         arguments.close()
     return process, errors
+
+
+@contextlib.contextmanager
+def _unlimited() -> Iterator[None]:
+    """For starting a process that does not inherit the limits that the grader's own work has."""
+    kinds = (resource.RLIMIT_CPU, resource.RLIMIT_DATA)
+    before = {kind: resource.getrlimit(kind) for kind in kinds}
+    for kind, (_, hard) in before.items():
+        resource.setrlimit(kind, (hard, hard))
+    try:
+        yield
+    finally:
+        for kind, limits in before.items():
+            resource.setrlimit(kind, limits)
 
 
 def _read(fd: int) -> str:

@@ -2,7 +2,7 @@
 
 A file is a docstring (what it tries, what must happen), a head of comment lines, and sections:
 
-    # score: 70                 what its honest parts earn
+    # score: 70                 what its honest parts earn; none where it cannot be graded
     # loses: MyLinear           the tasks that do not get all points; none where it is left out
     # says: regular expression  found in what the graded notebook shows; may be there more than once
     # never: regular expression never found there, nor in the feedback
@@ -63,10 +63,10 @@ class Entry:
         return [value.strip() for key, value in found if key == name]
 
     @property
-    def score(self) -> int:
-        """The score that it deserves."""
+    def score(self) -> int | None:
+        """The score that it deserves; None where there is nothing that could be graded."""
         (value,) = self._fields("score")
-        return int(value)
+        return None if value == "none" else int(value)
 
     @property
     def loses(self) -> set[str]:

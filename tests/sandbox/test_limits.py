@@ -55,7 +55,75 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("code", [MANY_PROCESSES, SHARED_MAPPING], ids=["processes", "mapping"])
+PAGE_TABLES = """
+import mmap, time
+flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000
+empty = mmap.mmap(-1, 2**40, flags=flags, prot=mmap.PROT_READ)
+for i in range(0, 300_000 * 2**21, 2**21):
+    empty[i]
+time.sleep(60)
+"""
+
+SOCKETS = """
+import os, socket, time
+for _ in range(14):
+    if os.fork() == 0:
+        for _ in range(75):
+            pairs = globals().setdefault("pairs", [])
+            pairs.append(socket.socketpair())
+            for end in pairs[-1]:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)
+                end.setblocking(False)
+                try:
+                    while True: end.send(bytes(2**15))
+                except BlockingIOError:
+                    pass
+        time.sleep(60)
+time.sleep(60)
+"""
+
+NOT_ACCEPTED = """
+import socket, time
+server = socket.socket(socket.AF_UNIX)
+server.bind("x")
+server.listen(4096)
+for _ in range(2000):
+    client = socket.socket(socket.AF_UNIX)
+    client.setblocking(False)
+    client.connect("x")
+    try:
+        while True: client.send(bytes(2**15))
+    except BlockingIOError:
+        pass
+    client.close()
+time.sleep(60)
+"""
+
+LOOPBACK = """
+import socket, time
+server = socket.create_server(("127.0.0.1", 0), backlog=4096)
+for _ in range(2000):
+    client = socket.create_connection(server.getsockname())
+    client.setblocking(False)
+    try:
+        while True: client.send(bytes(2**15))
+    except BlockingIOError:
+        pass
+    client.close()
+time.sleep(60)
+"""
+
+TOGETHER = {
+    "processes": MANY_PROCESSES,
+    "mapping": SHARED_MAPPING,
+    "page tables": PAGE_TABLES,
+    "sockets": SOCKETS,
+    "not accepted": NOT_ACCEPTED,
+    "loopback": LOOPBACK,
+}
+
+
+@pytest.mark.parametrize("code", TOGETHER.values(), ids=TOGETHER)
 def test_limits_of_memory_hold_for_all_processes_together(kernels: Start, code: str) -> None:
     kernel = kernels(LIGHT, limits=SMALL)
     kernel.client.execute(code, reply=False)

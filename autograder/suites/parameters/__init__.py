@@ -1,7 +1,7 @@
 """Suites of `parameters`: what a module registers, and what it computes with it."""
 
-from autograder.checks import Misconception, fail
-from autograder.student import StudentError
+from autograder.checks import Misconception
+from autograder.pytorch_words import Says, named_by_pytorch
 
 NO_SUPER = Misconception(
     "super-init-missing",
@@ -23,9 +23,5 @@ BATCH_NEEDED = Misconception(
 
 def run(student, probe, **inputs):
     """Run a probe that makes a module of the student's; name what PyTorch says of its set-up."""
-    try:
+    with named_by_pytorch(Says("AttributeError", "before Module.__init__() call", NO_SUPER)):
         return student.run(probe, **inputs)
-    except StudentError as error:
-        if "before Module.__init__() call" in error.message:
-            fail("", because=NO_SUPER)
-        raise

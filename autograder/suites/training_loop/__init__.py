@@ -12,6 +12,7 @@ from torch import nn
 
 from autograder import checks
 from autograder.checks import Misconception, expect, fail, kind
+from autograder.pytorch_words import Says, named_by_pytorch
 
 NO_RETURN = Misconception(
     "no-return", "Your function returns nothing: after the loop, a `return` is missing."
@@ -210,17 +211,19 @@ NO_GRAPH = Misconception(
     " off (`detach`, `no_grad`, a new tensor, a plain number) before the loss?",
 )
 
+PYTORCH_SAYS = (
+    Says("RuntimeError", "modified by an inplace operation", OLD_GRAPH),
+    Says("RuntimeError", "the graph a second time", OLD_GRAPH),
+    Says("RuntimeError", "not have a grad_fn", NO_GRAPH),
+)
+
 
 def run_loop(student, task, start, x, y, criterion, plan):
     """Run the probe; name what PyTorch itself says about a graph."""
-    try:
+    with named_by_pytorch(*PYTORCH_SAYS):
         return student.run(
             probe_loop, task=task, start=start, x=x, y=y, criterion=criterion, plan=plan
         )
-    except checks.Failure as failure:
-        says = failure.message
-        old = "modified by an inplace operation" in says or "the graph a second time" in says
-        fail(says, because=OLD_GRAPH if old else NO_GRAPH if "not have a grad_fn" in says else None)
 
 
 # ---------------------------------------------------------------- the same network in the grader

@@ -1,10 +1,9 @@
 """Hands in a notebook that is small as a file and enormous when read: millions of empty lists.
 
-How many values a notebook holds is bounded before it is read.
+How many values a notebook holds is bounded before it is read; what it shows of itself is not read.
 """
-# score: 0
-# loses: MyLinear parameter_names count_parameters Standardize MLP
-# says: could not be graded
+# score: none
+# says: holds more values than a notebook can have
 
 # handed in:
 bomb = "[]," * (15 * 10**6)

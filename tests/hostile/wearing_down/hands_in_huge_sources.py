@@ -2,8 +2,7 @@
 
 A notebook that no editor could show is not graded, and the feedback says why.
 """
-# score: 0
-# loses: MyLinear parameter_names count_parameters Standardize MLP
+# score: none
 # says: longer than \d+ KiB
 
 # handed in:

@@ -3,7 +3,8 @@
 What is too much is left alone, and the notebook is graded.
 """
 # score: 100
-# says: The files beside the notebook were not used
+# says: The file `?large2.bin`? was not used: it is larger than 50 MiB
+# says: The file `?many`? was not used: it is a folder of more than 10,000 files
 
 # cell: before MLP
 import os

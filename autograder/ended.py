@@ -1,0 +1,87 @@
+"""Why the notebook does not define a name: which cell was to do so, and how that cell ended.
+
+What a cell left behind was sent by the student kernel: it is text, cut to a line.
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from nbformat import NotebookNode
+
+from autograder.text import printable
+
+#: Errors that the grader gives to a cell, which did not raise them itself.
+_STOPPED = ("TimeLimit", "KernelDied", "KernelGarbled", "NotRun")
+_STUB = re.compile(r"^[ \t]*# YOUR CODE HERE[ \t]*\n[ \t]*raise NotImplementedError\(\)", re.M)
+_MERGE = re.compile(r"^(<{7}|>{7})( .*)?$", re.M)
+_DEFINED = re.compile(
+    r"^(?:(?:async[ ]+def|def|class)[ ]+(\w+)|((?:\w+[ ]*,[ ]*)*\w+)[ ]*(?::[^=\n]*)?=(?!=)"
+    r"|(?:from[ ]+[\w.]+[ ]+)?import[ ]+(.+))",
+    re.M,
+)
+
+
+def why_missing(name: str, cells: Sequence[NotebookNode]) -> str:
+    """Why nothing that ran defines `name`: half a sentence, empty where no cell was to define it.
+
+    Args:
+        cells: the cells of the submission as it was run, with their outputs.
+    """
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    task = [cell for cell in code if _grade_id(cell) == name]
+    makers = [cell for cell in code if name in _defined(cell.source)]
+    for cell in (*task, *makers):
+        if how := _how_it_ended(cell):
+            return f"{_called(cell)} {how}"
+    if makers:
+        return f"{_called(makers[0])} did not get that far, or the name was deleted later"
+    if not task:
+        return ""
+    if not re.sub(r"#.*", "", task[0].source).strip():
+        return f"{_called(task[0])} is empty"
+    near = difflib.get_close_matches(name, _defined(task[0].source), 1)
+    return f"{_called(task[0])} defines " + (f"`{near[0]}` instead" if near else "no such name")
+
+
+def _how_it_ended(cell: NotebookNode) -> str:
+    """What ended a cell before its end, as a predicate; empty where nothing is known to have."""
+    errors = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
+    if not errors:
+        return ""
+    kind, says = (_one_line(errors[-1][key]) for key in ("ename", "evalue"))
+    if kind == "NotImplementedError" and _STUB.search(cell.source):
+        return "is still to do"
+    if kind in ("SyntaxError", "IndentationError") and (mark := _MERGE.search(cell.source)):
+        line = cell.source.count("\n", 0, mark.start()) + 1
+        return f"holds a merge conflict (line {line} begins with `{mark[1]}`): keep one version"
+    verb = "was ended by" if kind in _STOPPED else "raised"
+    says = re.sub(r" \((?:\S+\.py|<[^>]*>), line (\d+)\)$", r", line \1", says)
+    return f"{verb} {kind}: {says}" if says else f"{verb} {kind}"
+
+
+def _called(cell: NotebookNode) -> str:
+    if name := _grade_id(cell):
+        return f"the cell `{name}`"
+    lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
+    return f"your cell that begins `{lines[0][:60]}`"
+
+
+def _grade_id(cell: NotebookNode) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
+def _defined(source: str) -> list[str]:
+    """The names that the unindented lines of a cell bind, also of one that is no valid Python."""
+    found = []
+    for made, assigned, imported in _DEFINED.findall(source):
+        if imported:
+            parts = [part.split() for part in imported.strip("()").split(",")]
+            found += [part[-1].partition(".")[0] for part in parts if part]
+        else:
+            found += [made] if made else re.findall(r"\w+", assigned)
+    return found
+
+
+def _one_line(text: str) -> str:
+    return " ".join(printable(text[:2000]).split())[:200]

@@ -1,0 +1,321 @@
+"""A process beside nbgrader's that does whatever a submission could wear down.
+
+Reading, restoring, running, grading and cleaning a submission happen here, one call after the
+other. nbgrader's process keeps the gradebook and the clock: a call that needs more time or memory
+than it may is ended from outside, with the process; the next call gets a new one. Both sides are
+the grader's: what student code sends is checked in here, and none of it is unpickled.
+"""
+
+import atexit
+import logging
+import multiprocessing
+import os
+import pickle
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+from autograder.sandbox.template import close_templates
+
+Answer = TypeVar("Answer")
+
+#: A function of a module, and its arguments.
+Step = tuple[Callable[..., Any], tuple[Any, ...]]
+
+_LINUX = sys.platform == "linux"
+#: The most that a call may give back: notebooks with pictures in them are some megabytes.
+MAX_ANSWER = 2**29
+#: Seconds for what each worker begins with: it imports torch.
+_START_SECONDS = 300.0
+
+
+class BudgetSpent(Exception):
+    """A call needed more time or memory than it may, or its process died; the text says which."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one call may use.
+
+    Attributes:
+        seconds: of the clock, student kernels' time included.
+        processor_seconds: of the worker's own work.
+        memory_bytes: of the worker, above what it has when it is ready.
+    """
+
+    seconds: float = 360
+    processor_seconds: int = 60
+    memory_bytes: int = 2**30
+
+
+class Worker:
+    """The process, started when it is first needed, and again where it was ended.
+
+    Not to be called from two threads at once.
+    """
+
+    def __init__(self) -> None:
+        self.budget = Budget()
+        self._process: BaseProcess | None = None
+        self._connection: Connection | None = None
+        self._start: tuple[Step, ...] = ()
+        self._data_bytes = 0
+        self._owner = os.getpid()
+
+    def prepare(self, *steps: Step, log: logging.Logger) -> list[Any]:
+        """Call what every worker has to begin with, now and after each new start.
+
+        Args:
+            steps: functions with their arguments, one after the other; the first ones soon, where
+                they start something that goes on beside the later ones.
+            log: gets what is logged over there.
+
+        Returns:
+            what each gave back.
+
+        Raises:
+            whatever a function raises.
+            BudgetSpent: the process died of it.
+        """
+        self._start = steps
+        if not self._alive:
+            self._launch()
+        answers = [self._ask(*step, _START_SECONDS, log) for step in steps]
+        self._data_bytes = self._memory()
+        return answers
+
+    def call(
+        self,
+        function: Callable[..., Answer],
+        *arguments: Any,
+        log: logging.Logger,
+        seconds: float | None = None,
+    ) -> Answer:
+        """Call a function of a module, within the budget.
+
+        Args:
+            function: found by its name; arguments and answer travel by pickle.
+            log: gets what is logged over there.
+            seconds: of the clock, where it is to be less than the budget's.
+
+        Raises:
+            BudgetSpent: it needed too much, or its process died.
+            whatever the function raises.
+        """
+        if not self._alive or self._memory() > self._data_bytes + self.budget.memory_bytes / 2:
+            # What earlier submissions have left behind is not this one's.
+            self.close()
+            self.prepare(*self._start, log=log)
+        self._limit(self._process_seconds() + self.budget.processor_seconds)
+        try:
+            return self._ask(function, arguments, seconds or self.budget.seconds, log)
+        except (MemoryError, RuntimeError, OSError) as error:
+            if not _wants_memory(error):
+                raise
+            self.close()
+            raise BudgetSpent(self._too_large()) from None
+
+    def close(self) -> None:
+        """End the process, and with it its kernels."""
+        process, connection = self._process, self._connection
+        self._process = self._connection = None
+        if process is None or connection is None or self._owner != os.getpid():
+            return
+        connection.close()
+        process.join(5)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+
+    # -------------------------------------------------------------------------------- inner parts
+
+    @property
+    def _alive(self) -> bool:
+        return self._process is not None and self._owner == os.getpid() and self._process.is_alive()
+
+    def _launch(self) -> None:
+        ours, theirs = multiprocessing.Pipe()
+        # Forked, it has nbgrader's modules at once: two seconds of importing. Where there are
+        # other threads, in a server say, that is not safe.
+        alone = _LINUX and len(os.listdir("/proc/self/task")) == 1
+        context: Any = multiprocessing.get_context("fork" if alone else "spawn")
+        _ends.add(ours)
+        with theirs:
+            self._process = context.Process(target=_serve, args=(theirs,), name="worker")
+            self._process.start()
+        self._connection = ours
+        self._owner = os.getpid()
+
+    def _ask(
+        self,
+        function: Callable[..., Answer],
+        arguments: tuple[Any, ...],
+        seconds: float,
+        log: logging.Logger,
+    ) -> Answer:
+        assert self._connection is not None
+        deadline = time.monotonic() + seconds
+        try:
+            self._connection.send((function, arguments))
+            while self._connection.poll(max(0.0, deadline - time.monotonic())):
+                kind, *told = pickle.loads(self._connection.recv_bytes(MAX_ANSWER))
+                if kind == "log":
+                    log.log(*told)
+                elif kind == "error":
+                    raise told[0]
+                else:
+                    answer: Answer = told[0]
+                    return answer
+        except (EOFError, ConnectionError):
+            raise BudgetSpent(self._why_ended()) from None
+        except BaseException as error:
+            if not isinstance(error, Exception):  # an interrupt from the keyboard: now, not later
+                self._kill()
+            raise
+        self._kill()
+        raise BudgetSpent(f"it took longer than {seconds:.0f} s")
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+        self.close()
+
+    def _why_ended(self) -> str:
+        assert self._process is not None
+        self._process.join(5)
+        status = self._process.exitcode
+        self._kill()
+        if status == -signal.SIGXCPU:
+            return f"it needed more than {self.budget.processor_seconds} s of the grader's time"
+        if status == -signal.SIGABRT:  # so ends a library that gets no memory
+            return self._too_large()
+        return f"the grader's process died of it (status {status})"
+
+    def _too_large(self) -> str:
+        return f"it needed more than {self.budget.memory_bytes // 2**20} MiB of the grader's memory"
+
+    def _limit(self, processor_seconds: float) -> None:
+        """Let the operating system end the process beyond the budget."""
+        assert self._process is not None
+        if not _LINUX:
+            return
+        pid = self._process.pid or 0
+        most = {
+            resource.RLIMIT_CPU: int(processor_seconds) + 1,
+            resource.RLIMIT_DATA: self._data_bytes + self.budget.memory_bytes,
+        }
+        for kind, soft in most.items():
+            _, hard = resource.prlimit(pid, kind)
+            resource.prlimit(pid, kind, (soft, hard))
+
+    def _memory(self) -> int:
+        """The worker's own memory in bytes, as RLIMIT_DATA counts it."""
+        assert self._process is not None
+        if not _LINUX:
+            return 0
+        text = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(text.partition("VmData:")[2].split()[0]) * 1024
+
+    def _process_seconds(self) -> float:
+        assert self._process is not None
+        if not _LINUX:
+            return 0
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _wants_memory(error: Exception) -> bool:
+    """Whether an error is Python's, torch's or the system's word for too little memory."""
+    words = ("can't allocate memory", "can't start new thread", "Cannot allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+
+
+#: The ends of nbgrader's process. A forked one closes its copies, or would never see them closed.
+_ends: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def _close_ends() -> None:
+    for end in list(_ends):
+        end.close()
+
+
+os.register_at_fork(after_in_child=_close_ends)
+
+#: The worker of this process: started when it is first needed, ended with it.
+worker = Worker()
+atexit.register(worker.close)
+
+
+# ------------------------------------------------------------------------------------- the process
+
+
+class _ToTheOtherSide(logging.Handler):
+    """Sends what is logged to nbgrader's process."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record as text."""
+        self._connection.send(("log", record.levelno, "%s", self.format(record)))
+
+
+def _serve(connection: Connection) -> None:
+    os.setsid()  # a Ctrl-C in the terminal is for nbgrader's process alone
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(connection.fileno(),), daemon=True).start()
+    log = logging.getLogger("autograder")
+    log.handlers = [_ToTheOtherSide(connection)]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        _answer(connection)
+    finally:
+        close_templates()
+
+
+def _answer(connection: Connection) -> None:
+    while True:
+        try:
+            function, arguments = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer: tuple[str, Any] = ("value", function(*arguments))
+            whole = pickle.dumps(answer)
+        except Exception as error:
+            whole = pickle.dumps(("error", _to_travel(error)))
+        connection.send_bytes(whole)
+        del function, arguments, whole
+
+
+def _to_travel(error: Exception) -> Exception:
+    """The error as it can be sent, with the place where it happened; the frames stay here."""
+    error.add_note("".join(traceback.format_exception(error)))
+    error.__cause__ = error.__context__ = error.__traceback__ = None
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _end_with(fd: int) -> None:
+    """End this process soon after nbgrader's end of the connection is closed."""
+    waiting = select.poll()
+    waiting.register(fd, 0)
+    waiting.poll()
+    time.sleep(2)  # who waits for the next call ends by himself, and takes leave of his kernels
+    os._exit(1)
