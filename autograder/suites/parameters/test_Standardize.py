@@ -238,9 +238,12 @@ def test_forward(student, rng):
 
 LEADING = """\
 module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.5]))
-x = torch.tensor([[[14.0, 1.0], [10.0, 2.0]], [[6.0, 2.5], [2.0, 2.0]]])  # shape (2, 2, 2)
-print(module(x))        # [[[1, -2], [0, 0]], [[-1, 1], [-2, 0]]]
-print(module(x[0, 0]))  # [1, -2]: one sample, shape (2,)"""
+x = torch.tensor([[[14.0, 1.0], [10.0, 2.5]], [[6.0, 2.5], [2.0, 1.5]]])
+print(module(x.clone()).tolist())
+#> [[[1.0, -2.0], [0.0, 1.0]], [[-1.0, 1.0], [-2.0, -1.0]]]
+print(module(x[0, 0]).tolist())  # one sample
+#> [1.0, -2.0]
+"""
 
 
 @pytest.mark.points(2)

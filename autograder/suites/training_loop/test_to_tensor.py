@@ -205,7 +205,13 @@ def test_dtypes(student, rng):
 
 ANY_SHAPE = """\
 for shape in (2, 3, 4), (6,), (1, 1), ():  # () is the shape of a single number
-    print(to_tensor(np.ones(shape), torch.device("cpu")).shape)  # the same shape"""
+    tensor = to_tensor(np.full(shape, 7), torch.device("cpu"))
+    print(tensor.shape, set(tensor.flatten().tolist()))
+#> torch.Size([2, 3, 4]) {7.0}
+#> torch.Size([6]) {7.0}
+#> torch.Size([1, 1]) {7.0}
+#> torch.Size([]) {7.0}
+"""
 
 #: A single number comes last: what other shapes show is told first.
 SHAPES = [[(2, 3, 4), (3, 2), (6,), (131,), (1, 1), (1,)], [()]]
