@@ -84,8 +84,12 @@ def secret(path: Path) -> bytes:
     return path.read_bytes().strip()
 
 
-def seed(secret: bytes, assignment: str, student: str, code: tuple[str, ...]) -> str:
-    """The recorded seed of a submission: the same for the same work, unknown without the secret."""
-    digest = hashlib.sha256("\0".join(code).encode()).hexdigest()
+def seed(secret: bytes, assignment: str, student: str, digest: str) -> str:
+    """The recorded seed of a submission: the same for the same work, unknown without the secret.
+
+    Args:
+        digest: of everything that was handed in (see :mod:`autograder.digest`). What a submission
+            brings along may hold the answers to inputs that another one has printed.
+    """
     text = "\0".join((assignment, student, digest))
     return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:32]

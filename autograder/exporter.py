@@ -169,6 +169,7 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or self._taken is None:
             return super().from_filename(filename, resources, **kwargs)
         told = resources["nbgrader"]
+        told["digest"] = self._taken.digest
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)

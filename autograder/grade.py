@@ -72,9 +72,9 @@ class GradeNotebook(NbGraderPreprocessor):
         if ungraded := nb.metadata["autograder"].get("ungraded", ""):
             resources["autograder"] = _ungraded(nb, ungraded)
             return nb, resources
-        code = tuple(cell.source for cell in nb.cells if cell.cell_type == "code")
         seed = self.seed or course.seed(
-            course.secret(Path(self.secret_file)), told["assignment"], told["student"], code
+            course.secret(Path(self.secret_file)),
+            *(told["assignment"], told["student"], told["digest"]),
         )
         folder = Path(resources["metadata"]["path"]).absolute()
         submission = Submission(told["assignment"], nb, folder, seed)

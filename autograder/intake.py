@@ -21,6 +21,7 @@ from pathlib import Path
 
 from nbgrader.utils import parse_utc
 
+from autograder.digest import digest
 from autograder.text import escaped, is_plain
 
 #: The notebook's file, its outputs included: they are thrown away when it is read.
@@ -57,11 +58,13 @@ class Taken:
         notebook: the copy of its notebook; an empty file where there was none to take.
         ungraded: why there was none, in one line; empty where there was.
         notes: what was left alone, in the student's words.
+        digest: of all that was taken.
     """
 
     notebook: Path
     ungraded: str
     notes: tuple[str, ...]
+    digest: str
 
 
 class Intake:
@@ -127,7 +130,7 @@ class Intake:
             ungraded = f"its folder is {_told(error)}"
         name = target / f"{self._assignment}.ipynb"
         name.touch(0o600)
-        return Taken(name, ungraded, tuple(copy.notes()))
+        return Taken(name, ungraded, tuple(copy.notes()), digest(target, self._others))
 
     def for_kernel(self, graded: Path) -> Path:
         """The folder that a kernel gets copies of: the `graded` one, and the other notebooks."""
