@@ -154,3 +154,29 @@ def test_what_is_shown_without_a_look_is_text_alone() -> None:
     assert "hours of work" not in str(made.cells[2].outputs)
     assert made.metadata["autograder"] == {"notes": ["n"]}
     assert "x" not in made.metadata
+
+
+@pytest.mark.parametrize(
+    ("sources", "marked", "lexer"),
+    [
+        (["x = 1" + " \n" * 6_000 + "x", "y = 2"], ["text", None], "ipython3"),
+        (["%%perl\n" + "x = 1\n" * 10_000, "y = 2"], ["text", None], "text"),
+        (["%%perl\nprint 1", "y = 2"], [None, None], "ipython3"),
+        (["x = 1\n" * 500], [None], "ipython3"),
+    ],
+)
+def test_code_whose_colours_take_long_has_none(
+    sources: list[str], marked: list[str | None], lexer: str
+) -> None:
+    made, _ = SafeNotebook().preprocess(new_notebook(cells=list(map(new_code_cell, sources))), {})
+    assert [cell.metadata.get("magics_language") for cell in made.cells] == marked
+    # nbconvert gives other languages' magics their own colours, whatever a cell is marked with;
+    # not so where the notebook as a whole is in no language.
+    assert made.metadata.language_info["pygments_lexer"] == lexer
+
+
+def test_the_time_for_colours_is_bounded_for_all_cells_together() -> None:
+    cells = [new_code_cell("x" + "\n \n" * 330 + "x") for _ in range(400)]
+    made, _ = SafeNotebook(seconds=1).preprocess(new_notebook(cells=cells), {})
+    assert made.cells[0].metadata.get("magics_language") is None
+    assert made.cells[-1].metadata["magics_language"] == "text"
