@@ -168,7 +168,8 @@ def test_what_is_shown_without_a_look_is_text_alone() -> None:
 def test_code_whose_colours_take_long_has_none(
     sources: list[str], marked: list[str | None], lexer: str
 ) -> None:
-    made, _ = SafeNotebook().preprocess(new_notebook(cells=list(map(new_code_cell, sources))), {})
+    cells = list(map(new_code_cell, sources))
+    made = clean(new_notebook(cells=cells), 2**20, 2**20, 20)
     assert [cell.metadata.get("magics_language") for cell in made.cells] == marked
     # nbconvert gives other languages' magics their own colours, whatever a cell is marked with;
     # not so where the notebook as a whole is in no language.
@@ -177,6 +178,20 @@ def test_code_whose_colours_take_long_has_none(
 
 def test_the_time_for_colours_is_bounded_for_all_cells_together() -> None:
     cells = [new_code_cell("x" + "\n \n" * 330 + "x") for _ in range(400)]
-    made, _ = SafeNotebook(seconds=1).preprocess(new_notebook(cells=cells), {})
+    made = clean(new_notebook(cells=cells), 2**20, 2**20, 1)
     assert made.cells[0].metadata.get("magics_language") is None
     assert made.cells[-1].metadata["magics_language"] == "text"
+
+
+def test_outputs_and_colours_are_few_in_all() -> None:
+    error = {"output_type": "error", "ename": "E", "evalue": "", "traceback": ["\x1b[31mx"] * 1_500}
+    cells = [new_code_cell("x") for _ in range(20)]
+    for cell in cells:
+        cell.outputs = [
+            *({"output_type": "stream", "name": "stdout", "text": "x"} for _ in range(500)),
+            error,
+        ]
+    made = clean(new_notebook(cells=cells), 2**20, 10 * 2**20, 20)
+    assert sum(len(cell.outputs) for cell in made.cells) < 2_100
+    assert [cell.outputs[-1].output_type for cell in made.cells] == ["error"] * 20
+    assert sum(str(cell.outputs).count("[31m") for cell in made.cells) <= 20_000
