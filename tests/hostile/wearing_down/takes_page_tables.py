@@ -3,7 +3,7 @@
 They count with the rest: past the limit, the kernel is ended, and the next cell has a fresh one.
 """
 # score: 100
-# says: memory
+# says: memory|TimeLimit
 
 # cell: before MLP
 import mmap, time
