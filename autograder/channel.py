@@ -6,11 +6,10 @@ manifold is dropped before it is decoded, and whoever waits for a message keeps 
 
 import time
 from functools import partial
-from queue import Empty
 from typing import Any
 
 from jupyter_client import AsyncKernelClient
-from jupyter_client.channelsabc import ChannelABC
+from jupyter_client.channels import AsyncZMQSocketChannel, ZMQSocketChannel
 from jupyter_client.session import Session
 
 from autograder.modest import is_modest
@@ -19,32 +18,16 @@ from autograder.zmtp import Connection
 _KINDS = {"shell": "DEALER", "control": "DEALER", "stdin": "DEALER", "iopub": "SUB"}
 
 
-class BoundedChannel(ChannelABC):
-    """A channel that gives well-formed messages alone."""
+class BoundedChannel(AsyncZMQSocketChannel):
+    """A channel that gives well-formed messages alone, over a connection that is bounded itself."""
 
     def __init__(self, connection: Connection, session: Session, loop: Any = None) -> None:
-        self._connection: Connection | None = connection
-        self.session = session
+        # Not the one above, which asks for a socket of libzmq.
+        ZMQSocketChannel.__init__(self, connection, session)  # type: ignore[arg-type]
 
-    def start(self) -> None:
-        """Start: there is nothing to do."""
-
-    def stop(self) -> None:
-        """End the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def is_alive(self) -> bool:
-        """Whether the channel has not been stopped."""
-        return self._connection is not None
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Send a message, now or as soon as the kernel takes it."""
-        assert self._connection is not None
-        self.session.send(self._connection, message)  # type: ignore[arg-type]
-
-    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
+    async def get_msg(  # type: ignore[override]
+        self, timeout: float | None = None
+    ) -> dict[str, Any]:
         """The next message.
 
         Raises:
@@ -52,9 +35,8 @@ class BoundedChannel(ChannelABC):
         """
         until = None if timeout is None else time.monotonic() + timeout
         while True:
-            if self._connection is None:
-                raise Empty
-            message = self._decode(await self._connection.receive(until))
+            assert isinstance(self.socket, Connection)
+            message = self._decode(await self.socket.receive(until))
             if message is not None:
                 return message
 

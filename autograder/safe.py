@@ -39,6 +39,9 @@ _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
 _ESCAPE = re.compile(r"\x1b(\[[0-9;:?]*[ -/]*[@-~]?)?")
 #: Colours beyond this go: nbconvert takes its time for each.
 _MAX_ESCAPES = 2_000
+_ALL_ESCAPES = 20_000
+#: Outputs of a submission: each takes a page half a millisecond, however small it is.
+_MAX_OUTPUTS = 2_000
 _MAX_ESCAPED = 10**8
 #: Code beyond this is not coloured; of shorter code, so much is, without trying how long it takes.
 _MAX_COLOURED = 20_000
@@ -252,6 +255,7 @@ class _Cleaner:
     def __init__(self, output_bytes: int, submission_bytes: int, seconds: float) -> None:
         self.output_bytes = output_bytes
         self._seconds_left, self._room_left = float(seconds), submission_bytes
+        self._escapes_left, self._outputs_left = _ALL_ESCAPES, _MAX_OUTPUTS
         self._untried_left, self._lexer = _UNTRIED, "ipython3"
 
     def notebook(self, nb: NotebookNode) -> NotebookNode:
@@ -299,12 +303,17 @@ class _Cleaner:
     def _outputs(self, outputs: list[Any]) -> list[NotebookNode]:
         kept: list[NotebookNode] = []
         room = min(self.output_bytes, self._room_left)
-        for output in outputs:
+        for place, output in enumerate(outputs):
+            self._outputs_left -= 1
+            if self._outputs_left < 0 and place < len(outputs) - 1:
+                # The last one is shown: it says how the cell ended.
+                last = self._outputs(outputs[-1:])
+                return [*kept, _note("Further output was cut here."), *last]
             few = len(str(output)) < _FEW
             made = self._in_time(few, partial(_cleaned, output))
             if made is None:
                 made = [_note(_TOO_LONG)]
-            for each in made:
+            for each in map(self._few_escapes, made):
                 size = len(each.get("text", "")) + 200 if "text" in each else len(str(each))
                 room -= size
                 if room < -1000 and each.output_type != "error":
@@ -312,6 +321,23 @@ class _Cleaner:
                 self._room_left -= size
                 kept.append(each)
         return kept
+
+    def _few_escapes(self, output: NotebookNode) -> NotebookNode:
+        """An output without colours, where there have been too many in all."""
+        if "traceback" in output:
+            lines = output.traceback
+        else:
+            lines = [output.get("text", "") or output.get("data", {}).get("text/plain", "")]
+        self._escapes_left -= sum(line.count("\x1b") for line in lines)
+        if self._escapes_left < 0:
+            lines = [_ESCAPE.sub("", line) for line in lines]
+            if "traceback" in output:
+                output.traceback = lines
+            elif "text" in output:
+                output.text = lines[0]
+            elif "text/plain" in output.data:
+                output.data["text/plain"] = lines[0]
+        return output
 
     def _in_time(self, few: bool, clean: Callable[[], Any], most: float = math.inf) -> Any:
         """What `clean` returns; None where it takes longer than there is time for, or than `most`.

@@ -4,7 +4,9 @@ import time
 
 import pytest
 
+from autograder import manual
 from autograder.manual import autograd_in
+from autograder.names import Enough
 
 FORWARD = """
     def forward(self, x):
@@ -354,3 +356,22 @@ def test_hostile_code_ends(code):
     start = time.monotonic()
     assert found(body, above=code) == []
     assert time.monotonic() - start < 20
+
+
+def test_each_look_for_a_magic_is_a_step() -> None:
+    """IPython looks through the whole cell for each: their number is bounded, not only the code."""
+    looks = 0
+
+    def step() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 50:
+            raise Enough
+
+    with pytest.raises(Enough):
+        manual._parse("x = %time 1\n" * 300, step)
+    assert looks == 51
+
+
+def test_more_magics_than_ipython_takes_are_no_code() -> None:
+    assert manual._parse("x?\n" * 600, lambda: None) == []

@@ -154,3 +154,44 @@ def test_what_is_shown_without_a_look_is_text_alone() -> None:
     assert "hours of work" not in str(made.cells[2].outputs)
     assert made.metadata["autograder"] == {"notes": ["n"]}
     assert "x" not in made.metadata
+
+
+@pytest.mark.parametrize(
+    ("sources", "marked", "lexer"),
+    [
+        (["x = 1" + " \n" * 6_000 + "x", "y = 2"], ["text", None], "ipython3"),
+        (["%%perl\n" + "x = 1\n" * 10_000, "y = 2"], ["text", None], "text"),
+        (["%%perl\nprint 1", "y = 2"], [None, None], "ipython3"),
+        (["x = 1\n" * 500], [None], "ipython3"),
+    ],
+)
+def test_code_whose_colours_take_long_has_none(
+    sources: list[str], marked: list[str | None], lexer: str
+) -> None:
+    cells = list(map(new_code_cell, sources))
+    made = clean(new_notebook(cells=cells), 2**20, 2**20, 20)
+    assert [cell.metadata.get("magics_language") for cell in made.cells] == marked
+    # nbconvert gives other languages' magics their own colours, whatever a cell is marked with;
+    # not so where the notebook as a whole is in no language.
+    assert made.metadata.language_info["pygments_lexer"] == lexer
+
+
+def test_the_time_for_colours_is_bounded_for_all_cells_together() -> None:
+    cells = [new_code_cell("x" + "\n \n" * 330 + "x") for _ in range(400)]
+    made = clean(new_notebook(cells=cells), 2**20, 2**20, 1)
+    assert made.cells[0].metadata.get("magics_language") is None
+    assert made.cells[-1].metadata["magics_language"] == "text"
+
+
+def test_outputs_and_colours_are_few_in_all() -> None:
+    error = {"output_type": "error", "ename": "E", "evalue": "", "traceback": ["\x1b[31mx"] * 1_500}
+    cells = [new_code_cell("x") for _ in range(20)]
+    for cell in cells:
+        cell.outputs = [
+            *({"output_type": "stream", "name": "stdout", "text": "x"} for _ in range(500)),
+            error,
+        ]
+    made = clean(new_notebook(cells=cells), 2**20, 10 * 2**20, 20)
+    assert sum(len(cell.outputs) for cell in made.cells) < 2_100
+    assert [cell.outputs[-1].output_type for cell in made.cells] == ["error"] * 20
+    assert sum(str(cell.outputs).count("[31m") for cell in made.cells) <= 20_000
