@@ -199,6 +199,26 @@ def exits(nb: Notebook) -> None:
     nb.cells.insert(9, new_code_cell("import sys\nsys.exit(3)"))
 
 
+def exits_later(nb: Notebook) -> None:
+    cell(nb, "parameter_names").source += "\n    exit()"
+    nb.cells.insert(9, new_code_cell("exit()"))
+
+
+def dies_later(nb: Notebook) -> None:
+    code = "import os, threading\nthreading.Timer(0.05, os._exit, (1,)).start()"
+    nb.cells.insert(9, new_code_cell(code))
+    nb.cells.insert(10, new_code_cell("import time; time.sleep(0.3)"))
+
+
+def awaits(nb: Notebook) -> None:
+    nb.cells.insert(9, new_code_cell("import asyncio\nprint(await asyncio.sleep(0.01, 'awaited'))"))
+
+
+def settings_for_all(nb: Notebook) -> None:
+    code = "torch.set_default_device('cuda'); torch.set_default_dtype(torch.float64)"
+    nb.cells.insert(nb.cells.index(cell(nb, "MyLinear")), new_code_cell(code))
+
+
 def asks_for_input(nb: Notebook) -> None:
     nb.cells.insert(9, new_code_cell("input('your name? ')"))
 
@@ -497,4 +517,8 @@ CASES = [
     Case("many-notebooks", 100, "more than 500 files", beside=many_notebooks),
     Case("other-notebooks", 100, "", beside=other_notebooks),
     *(Case(name, 100) for name in ("[y]", "*", "b c", ".dot", "d,e", "{0}", "%s", "größe")),
+    Case("exits-later", 100, "while grading it is left out", exits_later),
+    Case("dies-later", 100, "KernelDied: The kernel died some time after", dies_later),
+    Case("awaits", 100, "awaited", awaits),
+    Case("settings-for-all", 100, "", settings_for_all),
 ]
