@@ -75,6 +75,8 @@ z = torch.tensor([[0.0, 1.0, -1.0], [2.0, -2.0, 5.0]])
 print(LR(4).sigmoid(z))
 #> tensor([[0.5000, 0.7311, 0.2689],
 #>         [0.8808, 0.1192, 0.9933]])
+print(LR(4).sigmoid(z[0]), LR(4).sigmoid(z.reshape(1, 2, 3)).shape)
+#> tensor([0.5000, 0.7311, 0.2689]) torch.Size([1, 2, 3])
 """
 
 

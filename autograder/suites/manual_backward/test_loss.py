@@ -160,6 +160,9 @@ yhat = torch.tensor([[0.5, 0.2, 0.9, 0.6]])
 y = torch.tensor([[1.0, 0.0, 1.0, 1.0]])
 print(f"{loss(yhat, y):.4f}")  # -(log 0.5 + log 0.8 + log 0.9 + log 0.6) / 4
 #> 0.3831
+many = (torch.cat([each, each[:, 1:2].repeat(1, 196)], dim=1) for each in (yhat, y))
+print(f"{loss(*many):.4f}")  # 200 pictures, most like the second
+#> 0.2263
 """
 
 
@@ -185,8 +188,8 @@ def test_value(student, given):
 
 SCALAR = """\
 value = loss(torch.tensor([[0.5, 0.2, 0.9]]), torch.tensor([[1.0, 0.0, 1.0]]))
-print(torch.is_tensor(value), value.shape)
-#> True torch.Size([])
+print(torch.is_tensor(value), value.shape, bool(torch.isfinite(value).all()))
+#> True torch.Size([]) True
 """
 
 

@@ -45,8 +45,8 @@ EXTRA_AXIS = Misconception(
 )
 LAYOUT = Misconception(
     "plain-layout-only",
-    "Your function stops at an array that does not lie in memory in plain order: PyTorch does not"
-    " read an array backwards (negative strides). Section 2 shows a way around.",
+    "Your function stops at an array that does not lie in memory in plain order: PyTorch reads"
+    " neither negative strides nor the other byte order. Section 2 shows a way around.",
 )
 SINGLE = Misconception(
     "single-number-gets-an-axis",
