@@ -6,6 +6,7 @@ What a cell left behind was sent by the student kernel: it is text, cut to a lin
 import difflib
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from nbformat import NotebookNode
 
@@ -13,6 +14,9 @@ from autograder.text import printable
 
 #: Errors that the grader gives to a cell, which did not raise them itself.
 _STOPPED = ("TimeLimit", "KernelDied", "KernelGarbled", "NotRun")
+#: Characters of a submission's code that are looked through for what they define: enough for any
+#: honest notebook, and half a second.
+_READ = 2**20
 _STUB = re.compile(r"^[ \t]*# YOUR CODE HERE[ \t]*\n[ \t]*raise NotImplementedError\(\)", re.M)
 _MERGE = re.compile(r"^(<{7}|>{7})( .*)?$", re.M)
 _DEFINED = re.compile(
@@ -30,7 +34,7 @@ def why_missing(name: str, cells: Sequence[NotebookNode]) -> str:
     """
     code = [cell for cell in cells if cell.cell_type == "code"]
     task = [cell for cell in code if _grade_id(cell) == name]
-    makers = [cell for cell in code if name in _defined(cell.source)]
+    makers = [code[place] for place in _makers(tuple(cell.source for cell in code)).get(name, ())]
     for cell in (*task, *makers):
         if how := _how_it_ended(cell):
             return f"{_called(cell)} {how}"
@@ -40,7 +44,8 @@ def why_missing(name: str, cells: Sequence[NotebookNode]) -> str:
         return ""
     if not re.sub(r"#.*", "", task[0].source).strip():
         return f"{_called(task[0])} is empty"
-    near = difflib.get_close_matches(name, _defined(task[0].source), 1)
+    others = [each for each in _defined(task[0].source[:_READ]) if len(each) < 80]
+    near = difflib.get_close_matches(name[:80], others[:100], 1)
     return f"{_called(task[0])} defines " + (f"`{near[0]}` instead" if near else "no such name")
 
 
@@ -69,6 +74,18 @@ def _called(cell: NotebookNode) -> str:
 
 def _grade_id(cell: NotebookNode) -> str:
     return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
+@lru_cache(maxsize=1)  # a submission is asked about once for each check that fails
+def _makers(sources: tuple[str, ...]) -> dict[str, list[int]]:
+    """By name, the places of the sources that bind it."""
+    found: dict[str, list[int]] = {}
+    left = _READ
+    for place, source in enumerate(sources):
+        source, left = source[:left], left - len(source[:left])
+        for name in dict.fromkeys(_defined(source)):
+            found.setdefault(name, []).append(place)
+    return found
 
 
 def _defined(source: str) -> list[str]:

@@ -80,7 +80,12 @@ class SubmissionExporter(NotebookExporter):
     def _take_over(self) -> None:
         """Replace what nbgrader has found by what is there, and its folder by the clean copies."""
         submitted = Path(self._directory.root, self._directory.submitted_directory)
-        self._intake = Intake(submitted, self._assignment, self._directory.ignore)
+        source = self._directory.format_path(
+            self._directory.source_directory, ".", self._assignment
+        )
+        self._intake = Intake(
+            submitted, self._assignment, self._directory.ignore, source=Path(source)
+        )
         self._taken: Taken | None = None
         # Of this converter alone: the formgrader has one of them for all that it does.
         names = CourseDirectory.class_trait_names(config=True)

@@ -67,12 +67,25 @@ class Taken:
 class Intake:
     """The clean copy of one submission after the other, in a private folder.
 
+    Args:
+        submitted: the folder with a folder for each student.
+        assignment: its name.
+        ignore: globs of names that are passed over.
+        source: the instructor's files of the assignment, which nbgrader puts over the students'.
+
     Attributes:
         folder: stands for `submitted/`, with the submission that was taken last.
     """
 
-    def __init__(self, submitted: Path, assignment: str, ignore: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        submitted: Path,
+        assignment: str,
+        ignore: Sequence[str] = (),
+        source: Path | None = None,
+    ) -> None:
         self._submitted, self._assignment, self._ignore = submitted, assignment, ignore
+        self._source = source
         self._private = tempfile.TemporaryDirectory(prefix="submitted-", dir=_temporary())
         self.folder = Path(self._private.name, "submitted")
         #: Other notebooks lie apart: nbgrader would take them for the assignment's.
@@ -102,7 +115,7 @@ class Intake:
             shutil.rmtree(old, ignore_errors=True)
         target = self.path(student)
         target.mkdir(parents=True)
-        copy = _Copy(target, self._others, self._assignment, self._ignore)
+        copy = _Copy(target, self._others, self._assignment, self._ignore, self._source)
         try:
             with self._opened(student) as folder:
                 ungraded = copy.notebook(folder)
@@ -164,8 +177,15 @@ def students(submitted: Path, assignment: str, pattern: str = "*") -> list[str]:
 class _Copy:
     """The copy of one submission in the making."""
 
-    def __init__(self, target: Path, others: Path, assignment: str, ignore: Sequence[str]) -> None:
-        self._target, self._others = target, others
+    def __init__(
+        self,
+        target: Path,
+        others: Path,
+        assignment: str,
+        ignore: Sequence[str],
+        source: Path | None,
+    ) -> None:
+        self._target, self._others, self._source = target, others, source
         self._name = f"{assignment}.ipynb"
         self._page = f"{assignment}.html"
         self._ignore = ignore
@@ -233,7 +253,11 @@ class _Copy:
                 raise Unfit("under a name that cannot be printed")
             if len(os.fsencode("/".join(path))) > MAX_PATH:
                 raise Unfit("under a path that is too long")
-            if stat.S_ISDIR(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode):
+            is_folder = stat.S_ISDIR(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode)
+            given = self._source.joinpath(*path) if self._source else None
+            if given is not None and given.exists() and given.is_dir() != is_folder:
+                raise Unfit("under a name of the assignment's own")
+            if is_folder:
                 if len(path) > MAX_DEPTH:
                     raise Unfit(f"deeper than {MAX_DEPTH} folders")
                 waiting.append(path)

@@ -8,8 +8,9 @@ effort is left to the traps that watch while a probe runs. Neither stops deliber
 
 import ast
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -67,7 +68,7 @@ def autograd_in(code: Sequence[str], roots: Sequence[str]) -> list[str]:
     reader = _Reader()
     with suppress(Enough, RecursionError):
         for cell in code:
-            for tree in _parse(cell):
+            for tree in _parse(cell, reader.step):
                 reader.define(tree.body, reader.notebook)
         for root in roots:
             reader.start(root)
@@ -77,17 +78,35 @@ def autograd_in(code: Sequence[str], roots: Sequence[str]) -> list[str]:
 # ----------------------------------------------------------------------------------- cells to trees
 
 
-def _parse(cell: str) -> list[ast.Module]:
-    """The syntax trees of a cell, without its magics; none where it is no Python."""
+class _Transformer(TransformerManager):
+    """IPython's; it looks through the whole cell for each of its magics: each look is a step."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        super().__init__()
+        self._step = step
+
+    def do_one_token_transform(self, lines: list[str]) -> Any:
+        """One look."""
+        self._step()
+        return super().do_one_token_transform(lines)
+
+
+def _parse(cell: str, step: Callable[[], None]) -> list[ast.Module]:
+    """The syntax trees of a cell, without its magics; none where it is no Python.
+
+    Raises:
+        Enough: by `step`, which is called again and again.
+    """
+    step()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 tree = ast.parse(cell)
             except SyntaxError:
-                tree = ast.parse(TransformerManager().transform_cell(cell))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+                tree = ast.parse(_Transformer(step).transform_cell(cell))
+    except (SyntaxError, ValueError, RuntimeError, MemoryError):
+        return []  # a RuntimeError: nested too deeply, or too many magics for IPython
     trees = [tree]
     for statement in tree.body:
         # What IPython makes of a cell magic: get_ipython().run_cell_magic(name, line, body)
@@ -96,7 +115,7 @@ def _parse(cell: str) -> list[ast.Module]:
             if last_name(call.func) == "run_cell_magic" and len(call.args) == 3:
                 name, _, body = (_constant(argument) for argument in call.args)
                 if name in _RUN_HERE and body is not None:
-                    trees += _parse(body)
+                    trees += _parse(body, step)
     return trees
 
 
@@ -218,6 +237,7 @@ class _Reader(Definitions):
         """What `base.name` may be, of what the notebook's classes define."""
         owners = self.owners(base, scope)
         if owners is None:
+            self.step(len(self.classes))
             return [bound for each in self.classes for bound in each.bound.get(name, ())]
         return [
             Bound(bound.value, bound.scope, owner) for owner in owners for bound in owner.find(name)
@@ -302,7 +322,7 @@ class _Reader(Definitions):
                 self.report("Tensor.backward")
         elif function in ("exec", "eval", "compile") and node.args:
             text = self.text(node.args[0], scope)
-            for tree in _parse(text.strip()) if text else ():
+            for tree in _parse(text.strip(), self.step) if text else ():
                 inside = Scope(parent=scope)
                 self.define(tree.body, inside)
                 for statement in tree.body:

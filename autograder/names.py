@@ -4,6 +4,7 @@ Its cells are read in order, as they run; of what a function binds, each binding
 """
 
 import ast
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ from functools import cached_property
 #: How far other names are followed, and how many steps reading a submission may take.
 DEEP = 12
 _STEPS = 500_000
+_SECONDS = 2.0
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -23,7 +25,7 @@ class Imported:
 
 
 class Enough(Exception):
-    """Reading has taken more steps than any honest notebook needs."""
+    """Reading has taken more steps, or more time, than any honest notebook needs."""
 
 
 @dataclass(eq=False)
@@ -99,11 +101,15 @@ class Definitions:
         self.notebook = Scope()
         self.classes: list[Class] = []
         self.steps = 0
+        self._end = time.thread_time() + _SECONDS
 
-    def step(self) -> None:
-        """Count a step; raise `Enough` where there have been too many."""
-        self.steps += 1
-        if self.steps > _STEPS:
+    def step(self, number: int = 1) -> None:
+        """Count steps; raise `Enough` where there have been too many, or they took too long.
+
+        The clock is for steps that take longer than others: those of parsers, say.
+        """
+        self.steps += number
+        if self.steps > _STEPS or time.thread_time() > self._end:
             raise Enough
 
     def define(self, body: Sequence[ast.stmt], scope: Scope) -> None:

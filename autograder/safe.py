@@ -26,6 +26,8 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Integer
 
+from autograder.worker import BudgetSpent, worker
+
 _TAGS = {
     *("a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del"),
     *("div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr"),
@@ -175,6 +177,9 @@ def _text(value: Any) -> str:
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
 
 
+_TOO_LONG = "Some output took too long to be made safe, and is not shown."
+
+
 class SafeNotebook(NbGraderPreprocessor):
     """Makes a graded submission safe to open, for the student, the instructor and anyone."""
 
@@ -192,25 +197,70 @@ class SafeNotebook(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        """Clean every cell, then keep of the metadata what the grader itself wrote."""
-        self._seconds_left, self._room_left = float(self.seconds), self.submission_bytes
-        self._untried_left, self._lexer = _UNTRIED, "ipython3"
-        kernelspec = nb.metadata.get("kernelspec", {})
-        notes = nb.metadata.get("autograder", {}).get("notes", [])
-        nb, resources = super().preprocess(nb, resources)
-        nb.metadata = NotebookNode(
-            {
-                "autograder": {"notes": notes},
-                "kernelspec": kernelspec,
-                "language_info": {"name": "python", "pygments_lexer": self._lexer},
-            }
-        )
-        return nb, resources
+        """Clean every cell in the worker; past its budget, leave out what would have to be."""
+        limits = self.output_bytes, self.submission_bytes, self.seconds
+        try:
+            return worker.call(clean, nb, *limits, log=self.log), resources
+        except BudgetSpent as error:
+            who = resources["nbgrader"]["student"]
+            self.log.warning("%s: no outputs are shown: %s", who, error)
+        return bare(nb), resources
 
-    def preprocess_cell(
-        self, cell: NotebookNode, resources: ResourcesDict, index: int
-    ) -> tuple[NotebookNode, ResourcesDict]:
-        """Clean one cell."""
+
+def clean(
+    nb: NotebookNode, output_bytes: int, submission_bytes: int, seconds: float
+) -> NotebookNode:
+    """Make every cell of a notebook harmless, and keep of its metadata what the grader wrote.
+
+    Args:
+        nb: a graded submission, changed in place.
+        output_bytes: the most that the outputs of one cell may hold.
+        submission_bytes: the most that all outputs may.
+        seconds: of processor time, for all of it.
+    """
+    return _Cleaner(output_bytes, submission_bytes, seconds).notebook(nb)
+
+
+def bare(nb: NotebookNode) -> NotebookNode:
+    """What can be shown of a notebook without looking at it: no outputs, and text as it is."""
+    for cell in nb.cells:
+        nbgrader = cell.metadata.get("nbgrader")
+        cell.metadata = NotebookNode({"nbgrader": nbgrader} if nbgrader else {})
+        cell.pop("attachments", None)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [_note(_TOO_LONG)], None
+            cell.metadata["magics_language"] = "text"
+        elif cell.cell_type == "raw" or not nbgrader:
+            cell.source = _as_text(cell.source)
+    return _with_plain_metadata(nb, "text")
+
+
+def _with_plain_metadata(nb: NotebookNode, lexer: str) -> NotebookNode:
+    nb.metadata = NotebookNode(
+        {
+            "autograder": {"notes": nb.metadata.get("autograder", {}).get("notes", [])},
+            "kernelspec": nb.metadata.get("kernelspec", {}),
+            "language_info": {"name": "python", "pygments_lexer": lexer},
+        }
+    )
+    return nb
+
+
+class _Cleaner:
+    """Cleans the cells of one notebook, with the time and the room that are left for the next."""
+
+    def __init__(self, output_bytes: int, submission_bytes: int, seconds: float) -> None:
+        self.output_bytes = output_bytes
+        self._seconds_left, self._room_left = float(seconds), submission_bytes
+        self._untried_left, self._lexer = _UNTRIED, "ipython3"
+
+    def notebook(self, nb: NotebookNode) -> NotebookNode:
+        """Clean a notebook in place."""
+        for cell in nb.cells:
+            self._cell(cell)
+        return _with_plain_metadata(nb, self._lexer)
+
+    def _cell(self, cell: NotebookNode) -> None:
         nbgrader = cell.metadata.get("nbgrader")
         cell.metadata = NotebookNode({"nbgrader": nbgrader} if nbgrader else {})
         if cell.cell_type == "code":
@@ -230,7 +280,6 @@ class SafeNotebook(NbGraderPreprocessor):
             few = len(cell.source) < _FEW
             clean = self._in_time(few, partial(clean_html, cell.source))
             cell.source = escape(cell.source) if clean is None else clean
-        return cell, resources
 
     def _has_colours(self, code: str) -> bool:
         """Whether the colours of a cell are found soon, each time that its page is made.
@@ -254,7 +303,7 @@ class SafeNotebook(NbGraderPreprocessor):
             few = len(str(output)) < _FEW
             made = self._in_time(few, partial(_cleaned, output))
             if made is None:
-                made = [_note("Some output took too long to be made safe, and is not shown.")]
+                made = [_note(_TOO_LONG)]
             for each in made:
                 size = len(each.get("text", "")) + 200 if "text" in each else len(str(each))
                 room -= size

@@ -319,6 +319,19 @@ def test_without_other_notebooks_the_kernel_gets_the_graded_folder(
     made.close()
 
 
+def test_nothing_stands_where_the_instructors_files_go(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for name in ("data", "helper.py", "same.py"):
+        (folder / name).mkdir() if name == "helper.py" else (folder / name).touch()
+        source.mkdir(exist_ok=True)
+        (source / name).mkdir() if name == "data" else (source / name).touch()
+    made = Intake(tmp_path / "submitted", "a", source=source)
+    taken = made.take("ann")
+    assert copied(taken) == ["a.ipynb", "same.py"]
+    assert list(refused(taken)) == ["data", "helper.py"]
+    made.close()
+
+
 def test_one_submission_leaves_nothing_to_the_next(folder: Path, tmp_path: Path) -> None:
     (folder / "x.txt").touch()
     (folder / "x.ipynb").touch()

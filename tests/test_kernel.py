@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -377,3 +378,79 @@ def test_one_more_dtype_is_no_trouble(start: Start) -> None:
     notebook.run("import torch\ntorch.set_default_dtype(torch.float64)\nw = torch.ones(2)")
     assert notebook.value("notebook.w").dtype == torch.float64
     assert notebook.value("torch.ones(2)").dtype == torch.float32
+
+
+# ------------------------------------------------------------------- compilers, workers, files
+
+COMPILED = {
+    "function": "@torch.compile\ndef f(x): return 2 * x\nf(torch.ones(1))",
+    "options": "torch.compile(lambda x: 2 * x, fullgraph=True, mode='max-autotune')(torch.ones(1))",
+    "eager": "torch.compile(lambda x: 2 * x, backend='eager')(torch.ones(1))",
+    "script": "@torch.jit.script\ndef f(x: torch.Tensor):\n    return 2 * x\nf(torch.ones(1))",
+    "trace": "torch.jit.trace(lambda x: 2 * x, torch.ones(1))(torch.ones(1))",
+    "vmap": "torch.func.vmap(lambda x: 2 * x)(torch.ones(1))",
+}
+
+
+@pytest.mark.parametrize("how", COMPILED)
+def test_compilers(start: Start, how: str) -> None:
+    notebook = start(Limits(cell=60))
+    quiet = "import warnings; warnings.simplefilter('ignore')"
+    assert notebook.run(f"import torch\n{quiet}\n{COMPILED[how]}") == "tensor([2.])"
+
+
+@pytest.mark.parametrize("sandbox", [True, False], ids=["sandboxed", "plain"])
+def test_a_compiled_module_is_what_it_is_at_home(start: Start, sandbox: bool) -> None:
+    notebook = start(Limits(cell=60), sandbox)
+    notebook.run("import torch\nmodel = torch.compile(torch.nn.Linear(2, 1, bias=False))")
+    assert notebook.run("list(model.state_dict())") == "['_orig_mod.weight']"
+    assert notebook.value("notebook.model(torch.zeros(3, 2)).shape == (3, 1)")
+    notebook.run("other = torch.nn.Linear(2, 1)\nother.compile()")
+    assert notebook.value("notebook.other(torch.zeros(3, 2)).shape == (3, 1)")
+
+
+WORKERS = {
+    "fork": "",
+    "spawn": "torch.multiprocessing.set_start_method('spawn')",
+    "forced": "import multiprocessing\nmultiprocessing.set_start_method('forkserver', force=True)",
+    "context": "options = {'multiprocessing_context': 'spawn'}",
+    "persistent": "options = {'persistent_workers': True}",
+    "pinned": "options = {'pin_memory': True}",
+}
+
+
+@pytest.mark.parametrize("how", WORKERS)
+def test_workers(start: Start, how: str) -> None:
+    notebook = start()
+    notebook.run(
+        "import torch\nfrom torch.utils.data import DataLoader, TensorDataset\noptions = {}\n"
+        f"{WORKERS[how]}\n"
+        "def batches():\n"
+        "    data = TensorDataset(torch.arange(5))\n"
+        "    loader = DataLoader(data, batch_size=2, num_workers=2, **options)\n"
+        "    return [x.tolist() for _ in range(2) for x, in loader]"
+    )
+    assert notebook.run("batches()").endswith(str([[0, 1], [2, 3], [4]] * 2))
+    assert notebook.value("notebook.batches()") == [[0, 1], [2, 3], [4]] * 2
+
+
+BESIDE = {
+    "run notebook": "%run 'my other.ipynb'\nhelped(1)",
+    "run module": "%run helper.py\nhelped(1)",
+    "import": "from helper import helped\nhelped(1)",
+    "reload": "%load_ext autoreload\n%autoreload 2\nimport helper\nhelper.helped(1)",
+    "written": "%%writefile new.py\ndef helped(x): return x + 1",
+    "exec": "exec(open('helper.py').read())\nhelped(1)",
+}
+
+
+@pytest.mark.parametrize("how", BESIDE)
+def test_files_beside(start: Start, tmp_path: Path, how: str) -> None:
+    helper = "def helped(x):\n    return x + 1\n"
+    (tmp_path / "helper.py").write_text(helper)
+    nbformat.write(new_notebook(cells=[new_code_cell(helper)]), tmp_path / "my other.ipynb")
+    notebook = start()
+    shows = notebook.run(BESIDE[how])
+    if how == "written":
+        shows = notebook.run("import new\nnew.helped(1)")
+    assert shows == "2"

@@ -3,9 +3,9 @@
 import base64
 
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
-from autograder.safe import SafeNotebook, clean_html, clean_markdown, clean_output
+from autograder.safe import bare, clean, clean_html, clean_markdown, clean_output
 
 PNG = base64.b64encode(b"\x89PNG\r\n").decode()
 
@@ -138,5 +138,19 @@ def test_unknown_outputs_go(output: object) -> None:
 @pytest.mark.parametrize("source", ["x = a" + ".b" * 10_000, "x = 1\n" * 10_000])
 def test_code_that_no_person_wrote_is_not_coloured(source: str) -> None:
     cells = [new_code_cell(source), new_code_cell("x = 1")]
-    made, _ = SafeNotebook().preprocess(new_notebook(cells=cells), {})
+    made = clean(new_notebook(cells=cells), 2**20, 2**20, 20)
     assert [cell.metadata.get("magics_language") for cell in made.cells] == ["text", None]
+
+
+def test_what_is_shown_without_a_look_is_text_alone() -> None:
+    evil = "<script>alert(1)</script>\n\n[a](javascript:alert(2))"
+    printed = {"output_type": "stream", "name": "stdout", "text": "hours of work"}
+    cells = [new_markdown_cell(evil), new_raw_cell(evil), new_code_cell("x", outputs=[printed])]
+    made = bare(new_notebook(cells=cells, metadata={"autograder": {"notes": ["n"]}, "x": evil}))
+    for cell in made.cells[:2]:
+        assert "<script" not in cell.source
+        assert "[a]" not in cell.source
+        assert "\n\n" not in cell.source
+    assert "hours of work" not in str(made.cells[2].outputs)
+    assert made.metadata["autograder"] == {"notes": ["n"]}
+    assert "x" not in made.metadata

@@ -258,6 +258,16 @@ def test_names_are_found_where_a_cell_binds_them(source: str, names: list[str]) 
     assert found == sorted(names, key="abcdefghCDE".index)
 
 
+def test_what_is_too_long_is_not_read_to_its_end() -> None:
+    long = [new_code_cell("x = 1\n" * 2**16) for _ in range(3)]
+    late = new_code_cell("task = 1")
+    for cell in (*long, late):
+        cell.outputs = [new_output("error", ename="E", evalue="", traceback=[])]
+    assert why_missing("x", long) == "your cell that begins `x = 1` raised E"
+    assert why_missing("task", [*long[:1], late]) == "your cell that begins `task = 1` raised E"
+    assert why_missing("task", [*long, late]) == ""
+
+
 # ---------------------------------------------------------------------------- PyTorch's own words
 
 

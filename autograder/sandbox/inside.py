@@ -155,6 +155,10 @@ def warm_up(modules: list[str]) -> None:
             importlib.import_module(name)
     with contextlib.suppress(Exception):
         show_an_error()
+    # Half a compiler is here, and compiling would take longer than what a notebook computes: what
+    # is compiled is there, with the types and names that it has anywhere, and runs as it was.
+    if "torch._dynamo" in sys.modules:
+        sys.modules["torch"].compiler.set_stance("force_eager")
     # The inline backend hooks itself into the shell when it is first imported: keep what it
     # imports, and let each kernel import the module itself once it has a shell.
     sys.modules.pop("matplotlib_inline.backend_inline", None)
@@ -482,6 +486,17 @@ def confine(request: dict[str, Any], keep: int) -> None:
     sys.argv = ["ipykernel_launcher.py"]
 
 
+def fork_workers() -> None:
+    """Fork worker processes by whatever method they are to be started.
+
+    The others import torch anew, which takes seconds for each worker, and its memory.
+    """
+    from multiprocessing import context
+
+    for process in (context.SpawnProcess, context.ForkServerProcess):
+        process._Popen = staticmethod(context.ForkProcess._Popen)  # type: ignore[assignment]
+
+
 def set_seed(seed: int) -> None:
     """The same random state for every submission with the same seed."""
     random.seed(seed)
@@ -608,6 +623,7 @@ def run_kernel(request: dict[str, Any], door: socket.socket) -> NoReturn:
     """Run the kernel to its end."""
     try:
         confine(request, door.fileno())
+        fork_workers()
         application = make_application(request)
         # What Python and torch raise where there is no more memory, or no more descriptors.
         application.shell.set_custom_exc((MemoryError, RuntimeError, OSError), give_reserve)

@@ -216,9 +216,6 @@ def environment() -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
         "SHELL": "/bin/sh",
-        # No compiler is here, and compiling would take longer than what a notebook computes:
-        # `torch.compile` gives back what it is given, which computes the same.
-        "TORCH_COMPILE_DISABLE": "1",
         "USER": "student",
     }
 

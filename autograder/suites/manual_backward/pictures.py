@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from autograder import ROOT
+
 HELD_OUT = Path(__file__).parents[2] / "holdout" / "digits_3_vs_8"
+GIVEN = ROOT / "course_data" / "digits_3_vs_8"
 
 #: How far a pixel may be off: one grey level of 8-bit rounding in each direction of scaling.
 PIXEL = 2.5 / 255
@@ -42,9 +45,19 @@ def pipeline(picture: NDArray[np.uint8], size: int) -> Tensor:
 @cache
 def held_out(size: int) -> tuple[Tensor, Tensor]:
     """The held-out pictures as x (3 * size * size, m), float64, and their classes y (m,)."""
+    return _read(HELD_OUT, size)
+
+
+@cache
+def given(split: str, size: int) -> tuple[Tensor, Tensor]:
+    """The same of a split that students have."""
+    return _read(GIVEN / split, size)
+
+
+def _read(folder: Path, size: int) -> tuple[Tensor, Tensor]:
     columns, classes = [], []
     for number, name in enumerate(("eight", "three")):
-        for path in sorted((HELD_OUT / name).glob("*.png")):
+        for path in sorted((folder / name).glob("*.png")):
             columns.append(pipeline(np.asarray(Image.open(path).convert("RGB")), size))
             classes.append(number)
     return torch.stack(columns, dim=1).double(), torch.tensor(classes)

@@ -3,12 +3,15 @@
 The right gradients are autograd's own, in float64, of the mean binary cross-entropy.
 """
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
 from autograder import checks
-from autograder.checks import Misconception, expect, fail
+from autograder.checks import Failure, Misconception, expect, fail
 from autograder.manual import autograd_in
+from autograder.student import StudentError
 from autograder.suites.manual_backward import (
     call,
     cross_entropy,
@@ -21,8 +24,9 @@ from autograder.suites.manual_backward import (
 
 DIM = 5
 #: The batch sizes that are compared: differences in float32 may be right by luck in one of them,
-#: but not in all.
-SIZES = (8, 3, 8, 3, 8, 3)
+#: but not in all. One is larger than the constants that people write into slices.
+SIZES = (8, 3, 131, 3, 8, 3)
+CONSTANTS = (10, 32, 100)
 
 SUM = Misconception(
     "sum-instead-of-mean",
@@ -111,6 +115,21 @@ PILED_UP = Misconception(
     "Your gradients pile up: each call adds to the ones before, as PyTorch's own `backward()` does."
     " Here each call starts afresh and puts its own in place of the old.",
 )
+NOT_FILLED = Misconception(
+    "gradient-not-filled-in",
+    "Your gradient is still zero, as `__init__` made it: `backward` puts no number in its place.",
+)
+PART = Misconception(
+    "part-of-the-pictures",
+    "You use the first pictures alone, as a slice like `x[:, :10]` cuts them out. Every picture"
+    " counts, however many there are.",
+)
+STORED = Misconception(
+    "uses-what-forward-stored",
+    "Your `backward` works with what `forward` has stored in the model, not with the `x` and `yhat`"
+    " that it is given. They need not be those of the last `forward`, and in the check nothing"
+    " came before it.",
+)
 FIRST_ONLY = Misconception(
     "first-call-kept",
     "The second call, with other pictures, leaves the gradients of the first in place.",
@@ -128,10 +147,32 @@ def by_hand(written, taken):
 
 
 def draw(rng, state, m):
-    """Pictures, and what the model answers to them: never near 0 or 1."""
-    x = draw_pictures(rng, DIM, m)
-    yhat = sigmoid(state["w"].double().T @ x.double() + state["b"].double()).float()
-    return {"state": state, "x": x, "yhat": yhat, "y": draw_labels(rng, m)}
+    """Pictures, and what the model answers to them: never near 0 or 1.
+
+    Drawn again until no mistake gives what another one, the right way or doing nothing gives.
+    """
+    while True:
+        x = draw_pictures(rng, DIM, m)
+        yhat = sigmoid(state["w"].double().T @ x.double() + state["b"].double()).float()
+        data = {"state": state, "x": x, "yhat": yhat, "y": draw_labels(rng, m)}
+        if told_apart(data):
+            return data
+
+
+def told_apart(data):
+    dz, among = derivatives(data)
+    dz = [("", dz), ("zeros", torch.zeros_like(dz)), *((it.name, value) for it, value in among)]
+    x = data["x"].double()
+    far = 20 * checks.roundoff(DIM + x.shape[1]) * dz[0][1].abs().sum()
+    dw = [(name, x @ value.T) for name, value in dz]
+    db = [(name, value.sum()) for name, value in dz]
+    db += [(DB_OF_DW.name, dw[0][1].sum()), (DB_OF_DW.name, dw[0][1].sum() / x.shape[1])]
+    return all(
+        one == other or bool((value - another).abs().max() > far)
+        for values in (dw, db)
+        for place, (one, value) in enumerate(values)
+        for other, another in values[:place]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -144,19 +185,75 @@ def given(suite_rng):
 @pytest.fixture(scope="module")
 def left(student, given):
     """What `backward` of a fresh model leaves behind on each data set."""
-    return ask(student.run, given, fresh=True)
+    with named_where_stored(student, given):
+        return ask(student.run, given, fresh=True)
 
 
 @pytest.fixture(scope="module")
 def watched(student, given):
     """What two calls of one model leave behind, watched for autograd."""
-    return ask(student.watch, [given[0], given[-1]])
+    with named_where_stored(student, given):
+        return ask(student.watch, [given[0], given[-1]])
+
+
+@contextmanager
+def named_where_stored(student, given):
+    """Say so where `backward` raises since `forward` was not called before it."""
+    try:
+        yield
+    except StudentError as error:
+        stored = error.kind == "error" and stored_by_forward(student, given)
+        fail(error.message, because=STORED if stored else None)
 
 
 def ask(run, given, **how):
-    calls = [call("backward", data["x"], data["yhat"], data["y"]) for data in given]
+    calls = [backward(data) for data in given]
     lr = torch.tensor(0.1)
     return run(probe_lr, dim=DIM, lr=lr, state=given[0]["state"], calls=calls, **how)
+
+
+def backward(data):
+    return call("backward", data["x"], data["yhat"], data["y"])
+
+
+def stored_by_forward(student, given):
+    """Whether the gradients are those of pictures that `forward` saw before, not of those given."""
+    for place, other in ((0, 4), (1, 3)):  # of the same size
+        data, before = given[place], given[other]
+        calls = [call("forward", before["x"]), backward(data)]
+        lr, state = torch.tensor(0.1), data["state"]
+        try:
+            left = student.run(probe_lr, dim=DIM, lr=lr, state=state, calls=calls)[-1]
+            got = torch.as_tensor(entry(left, "dw"))
+        except Failure:
+            return False
+        m = data["x"].shape[1]
+        mixtures = [
+            one["x"].double() @ ((two["yhat"] - data["y"]).double() / m).T
+            for one in (data, before)
+            for two in (data, before)
+        ]
+        if not any(checks.is_close(got, each, 1e-4) for each in mixtures[1:]):
+            return False
+    return True
+
+
+def on_each(check, student, left, given):
+    """Run `check` on each data set; a name is told where it is the one name of all that fail."""
+    failures = []
+    for one, data in zip(left, given, strict=True):
+        try:
+            check(one, data)
+        except Failure as failure:
+            failures.append(failure)
+    if not failures:
+        return
+    names = {failure.misconception for failure in failures}
+    if names == {None} and stored_by_forward(student, given):
+        fail("", because=STORED)
+    if len(names) == 1:
+        raise failures[0]
+    fail("The gradient has the right form, but not the right values.")
 
 
 def gradients(data):
@@ -193,6 +290,10 @@ def derivatives(data):
         (NO_LABELS, yhat / m),
         (ROUNDED, ((yhat > 0.5).double() - y) / m),
     ]
+    for first in CONSTANTS:
+        if first < m:
+            part = off * (torch.arange(m) < first)
+            among += [(PART, part / first), (PART, part / m)]
     return off / m, among
 
 
@@ -231,9 +332,10 @@ print(dw.shape, [round(value, 6) for value in dw.ravel().tolist()])
 
 @pytest.mark.points(5)
 @pytest.mark.example(DW)
-def test_dw(left, given):
+def test_dw(student, left, given):
     """`grads["dw"]` is the derivative of the mean loss with respect to `w`, for any batch size."""
-    for one, data in zip(left, given, strict=True):
+
+    def check(one, data):
         if returned_instead(one):
             fail("", because=RETURNED)
         got, x, m = entry(one, "dw"), data["x"].double(), data["x"].shape[1]
@@ -245,6 +347,7 @@ def test_dw(left, given):
         if shape == (DIM, m):
             fail("", because=STRETCHED if stretched(got, data) else ELEMENTWISE)
         dz, among = derivatives(data)
+        expect(not isinstance(got, torch.Tensor) or bool(got.any()), "", because=NOT_FILLED)
         checks.close(
             checks.tensor(got, '`grads["dw"]`', (DIM, 1)),
             gradients(data)[0],
@@ -253,6 +356,8 @@ def test_dw(left, given):
             among=[(mistake, x @ value.T) for mistake, value in among],
             scale=float((x.abs() @ dz.abs().T).max()),
         )
+
+    on_each(check, student, left, given)
 
 
 DB = """\
@@ -271,9 +376,10 @@ print(db.shape, round(db.item(), 6))
 
 @pytest.mark.points(3)
 @pytest.mark.example(DB)
-def test_db(left, given):
+def test_db(student, left, given):
     """`grads["db"]` is the derivative of the mean loss with respect to `b`, a scalar."""
-    for one, data in zip(left, given, strict=True):
+
+    def check(one, data):
         if returned_instead(one):
             fail("", because=RETURNED)
         got, dw = entry(one, "db"), one["grads"].get("dw")
@@ -283,6 +389,7 @@ def test_db(left, given):
         if isinstance(got, torch.Tensor) and got.numel() == 1 and got.dim() > 0:
             fail("", because=DB_AXES)
         dz, among = derivatives(data)
+        expect(not isinstance(got, torch.Tensor) or bool(got.any()), "", because=NOT_FILLED)
         among += [(DB_OF_DW, x @ dz.T), (DB_OF_DW, x @ dz.T / m)]
         if isinstance(dw, torch.Tensor) and tuple(dw.shape) == (DIM, m) and stretched(dw, data):
             among = [(STRETCHED, m * dz), (STRETCHED, m**2 * dz), (STRETCHED, dz)]
@@ -294,6 +401,8 @@ def test_db(left, given):
             among=[(mistake, value.sum()) for mistake, value in among],
             scale=float(dz.abs().sum()),
         )
+
+    on_each(check, student, left, given)
 
 
 AFRESH = """\

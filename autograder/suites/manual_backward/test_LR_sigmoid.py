@@ -60,7 +60,7 @@ def mistakes(z):
     return [
         (FLIPPED, 1 - right),
         (TANH, torch.tanh(z)),
-        *((SOFTMAX, torch.softmax(z, dim)) for dim in (0, 1)),
+        *((SOFTMAX, torch.softmax(z, dim)) for dim in range(z.dim())),
         (TWICE, sigmoid(right)),
         (DERIVATIVE, right * (1 - right)),
         (NO_ONE, torch.exp(z)),
@@ -80,7 +80,9 @@ print(LR(4).sigmoid(z))
 
 @pytest.mark.points(3)
 @pytest.mark.example(MODERATE)
-@pytest.mark.parametrize("shape", [(1, 9), (4, 3)], ids=["row", "table"])
+@pytest.mark.parametrize(
+    "shape", [(1, 9), (4, 3), (131,), (2, 3, 4)], ids=["row", "table", "one axis", "three axes"]
+)
 def test_values(student, rng, shape):
     """`sigmoid(z)` is `1 / (1 + exp(-z))` of each number; the shape stays."""
     sign = torch.randint(2, shape, generator=rng) * 2.0 - 1

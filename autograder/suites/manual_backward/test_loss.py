@@ -1,5 +1,7 @@
 """`loss`: the mean binary cross-entropy, finite at 0 and 1, and large where it is surely wrong."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from autograder import checks
 from autograder.checks import Misconception, expect, fail
 from autograder.suites.manual_backward import cross_entropy, draw_labels
 
-M = 9
+M = 131  # more than the constants that people write into slices
 #: Round-off of a mean of M terms, and room for an eps of 1e-6 beside answers of 0.15.
 NEAR = checks.roundoff(M) + 2e-5
 
@@ -64,6 +66,11 @@ STRETCHED = Misconception(
 SWAPPED = Misconception(
     "arguments-swapped",
     "Your loss takes the logarithm of `y` instead of `yhat`: the two are swapped somewhere.",
+)
+PART = Misconception(
+    "part-of-the-pictures",
+    "You use the first pictures alone, as a slice like `y[:, :10]` cuts them out. Every picture"
+    " counts, however many there are.",
 )
 CLASS_MEANS = Misconception(
     "mean-of-each-class",
@@ -143,6 +150,7 @@ def results(yhat, y):
         (LOGITS, cross_entropy(torch.sigmoid(yhat), y)),
         (STRETCHED, cross_entropy(yhat.expand(M, M), y.T.expand(M, M))),
         (SWAPPED, -swapped.mean()),
+        *((PART, -(ones + zeros)[:, :first].mean()) for first in (10, 32, 100)),
         (CLASS_MEANS, -ones.sum() / y.sum() - zeros.sum() / (1 - y).sum()),
     ]
 
@@ -163,6 +171,8 @@ def test_value(student, given):
     if isinstance(got, torch.Tensor) and got.numel() == M:
         got = got.double().mean()  # its shape is another test's matter
     wanted, among = results(*given)
+    if isinstance(got, float | torch.Tensor) and not checks.is_close(got, wanted, NEAR):
+        expect(not swapped_inside(student, *given), "", because=SWAPPED)
     checks.close(
         checks.number(got, "The loss"),
         wanted,
@@ -193,7 +203,8 @@ def test_scalar(student, given):
             fail("", because=NOT_REDUCED)
         if isinstance(value, torch.Tensor) and value.numel() == 1 and value.dim() > 0:
             fail("", because=AXES)
-        checks.tensor(value, "The loss", ())
+        with swapped_told(student, given):
+            checks.tensor(value, "The loss", ())
     expect(float(values[0]) != float(values[1]), "The loss is the same for all answers.")
 
 
@@ -215,9 +226,10 @@ def test_sure_and_right(student, given):
     sure[:, :5] = y[:, :5]
     values = ask(student, (sure, y), (y, y), (yhat, y))
     first, second, usual = (_single(value) for value in values)
-    if first != first or second != second:
-        fail("", because=NOT_A_NUMBER)
-    expect(max(abs(first), abs(second)) < 1e30, "", because=INFINITE)
+    with swapped_told(student, given):
+        if first != first or second != second:
+            fail("", because=NOT_A_NUMBER)
+        expect(max(abs(first), abs(second)) < 1e30, "", because=INFINITE)
     expect(abs(usual) > 1e-3, "The loss of usual answers is about 0: it does not work yet.")
     expect(
         abs(second) < 0.02,
@@ -241,8 +253,9 @@ def test_sure_and_wrong(student, given):
     yhat, y = given
     values = ask(student, (1 - y, y), (yhat, y), (y, 1 - y))
     one, usual, other = (_single(value) for value in values)
-    for value in (one, other):
-        expect(abs(value) < 1e30, "", because=INFINITE)  # nan is not below either
+    with swapped_told(student, given):
+        for value in (one, other):
+            expect(abs(value) < 1e30, "", because=INFINITE)  # nan is not below either
     if min(abs(one), abs(other)) > 5:
         return
     because = formula_mistake(usual, given)
@@ -255,6 +268,34 @@ def test_sure_and_wrong(student, given):
         "Being sure and wrong has to cost more than 5 on average; with yours it costs less.",
         because,
     )
+
+
+def swapped_inside(student, yhat, y):
+    """Whether the loss is the one with its arguments swapped, however it keeps logarithms finite.
+
+    With labels strictly between 0 and 1 no logarithm has to be kept from anything.
+    """
+    soft = 0.15 + 0.7 * yhat.flip(1)  # as good as any
+    try:
+        values = ask(student, (yhat, soft), (1 - yhat, soft))
+        got = [checks.number(value, "The loss") for value in values]
+    except checks.Failure:
+        return False
+    swapped = [float(cross_entropy(soft, each)) for each in (yhat, 1 - yhat)]
+    right = [float(cross_entropy(each, soft)) for each in (yhat, 1 - yhat)]
+    return checks.is_close(got, swapped, NEAR) and not checks.is_close(got, right, NEAR)
+
+
+@contextmanager
+def swapped_told(student, given):
+    """Where a loss is not finite since its arguments are swapped, say that first."""
+    try:
+        yield
+    except checks.Failure as failure:
+        infinite = failure.misconception in (None, NOT_A_NUMBER.name, INFINITE.name)
+        if infinite and swapped_inside(student, *given):
+            fail("", because=SWAPPED)
+        raise
 
 
 def formula_mistake(usual, given):

@@ -1,5 +1,7 @@
 """`predict`: the accuracy in percent; class 1 above 0.5, and a tie is class 0."""
 
+import math
+
 import pytest
 import torch
 
@@ -8,7 +10,8 @@ from autograder.checks import Misconception, fail
 
 # What the visible check and the examples have for an answer: none of that is right here.
 SHOWN = [("shown", 60.0), ("shown", 80.0)]
-M = 20  # so that one picture is 5 percent, and rounding to whole percents does no harm
+#: So that no share of them is a whole number of percents, but none and all.
+M = 131
 
 FRACTION = Misconception(
     "fraction", "Your accuracy is a fraction between 0 and 1; wanted is percent, 0 to 100."
@@ -59,6 +62,11 @@ TIE = Misconception(
     "You count an answer of exactly 0.5 as class 1 (`>=`, or rounding up): class 1 is only above"
     " it.",
 )
+WHOLE = Misconception(
+    "whole-percents",
+    "You cut or round the accuracy to whole percents: with 131 pictures, one of them is 0.76"
+    " percent. Return the number as it is.",
+)
 FLAGS = Misconception(
     "one-for-each-picture",
     "You return something for each picture; wanted is one number: how many percent are right.",
@@ -97,6 +105,8 @@ def results(yhat, y):
     right = float(hit.double().mean())
     return 100 * right, [
         (FRACTION, right),
+        (WHOLE, 100.0 * right // 1),
+        (WHOLE, round(100 * right)),
         (COUNT, right * M),
         (BY_ROWS, right * M * 100),
         (ERRORS, 100 - 100 * right),
@@ -124,10 +134,10 @@ print(float(predict(yhat, y)))  # five of the eight are right
 def test_percent(student, rng):
     """`predict(yhat, y)` is how many percent of the answers are right."""
     while True:  # until no mistake gives what another one or the right way gives
-        right = int(torch.randint(12, 18, (), generator=rng))
+        right = int(torch.randint(75, 115, (), generator=rng))
         yhat, y = draw(rng, (right, M - right, 0, 0))
         wanted, among = results(yhat, y)
-        if _apart([(None, wanted), *SHOWN, *among]):
+        if _apart([(None, wanted), *SHOWN, *among]) and abs(wanted - round(wanted)) > 0.2:
             break
     got = ask(student, yhat, y)
     checks.close(
@@ -154,14 +164,14 @@ print(f"{float(predict(yhat, y)):.1f}")  # the four ties count as class 0, three
 def test_tie(student, rng):
     """An answer of exactly 0.5 counts as class 0."""
     while True:
-        counts = torch.randint(3, 9, (3,), generator=rng).tolist()
+        counts = torch.randint(20, 45, (3,), generator=rng).tolist()
         counts.append(M - sum(counts))
-        if counts[3] < 2:
+        if counts[3] < 10:
             continue
         yhat, y = draw(rng, counts)
         right, _, ties0, ties1 = counts
         class0, class1 = _forms(right + ties0), _forms(right + ties1)
-        same_way = (FRACTION, COUNT, BY_ROWS, ERRORS)
+        same_way = (FRACTION, WHOLE, COUNT, BY_ROWS, ERRORS)
         others = [pair for pair in results(yhat, y)[1] if pair[0] not in same_way]
         ties = [("class 0", value) for value in class0] + [("class 1", value) for value in class1]
         if _apart([*ties, *SHOWN, *others]):
@@ -195,4 +205,4 @@ def _forms(right):
         for count in (right, M - right)
         for scale in (100, 1, M, 100 * M)
         if count > 0
-    ]
+    ] + [way(100 * right / M) for way in (math.floor, math.ceil)]

@@ -1,7 +1,7 @@
 """`train`: forward, loss, backward, optimize, in each iteration; the losses as Python floats.
 
-Each check passes with the student's own `LR` and `loss` or, where those are wrong, with a model and
-a loss in their place that answer with arbitrary numbers and note what is called.
+Each check passes with the student's own `LR` and `loss`. Only where those are wrong it passes with
+others in their place, too: a model and a loss that answer with any numbers and note what is called.
 """
 
 import pytest
@@ -21,7 +21,8 @@ from autograder.suites.manual_backward import (
     sigmoid,
 )
 
-DIM, M, ITERATIONS = 4, 7, 5
+DIM, ITERATIONS = 4, 5
+M = 131  # more pictures than the constants that people write into slices
 
 AFTER_STEP = Misconception(
     "loss-after-step",
@@ -71,6 +72,16 @@ TOO_MANY = Misconception(
 MISSING_STEP = Misconception(
     "step-missing", "You take fewer steps than there are iterations: one of them has none."
 )
+PART = Misconception(
+    "part-of-the-pictures",
+    "You train on the first pictures alone, as a slice like `x[:, :10]` cuts them out. Every"
+    " picture counts, however many there are.",
+)
+STARTS_ANEW = Misconception(
+    "starts-anew-each-iteration",
+    "You put other numbers into the model's `w` or `b` than the step left there. Training goes on"
+    " from where the iteration before has ended.",
+)
 OTHER_MODEL = Misconception(
     "trains-another-model",
     "You train a model that you make inside of `train`; the one to be trained is the argument.",
@@ -93,28 +104,40 @@ def probe_stand_in(notebook, x, y, answers, iterations):
         ]
         return same.index(True) if True in same else -1
 
+    def given(value, whole):
+        """Whether a value is the whole of what `train` was given, its first columns, or neither."""
+        if not isinstance(value, torch.Tensor) or value.dim() != whole.dim():
+            return "other"
+        if torch.equal(value, whole):
+            return "whole"
+        return "part" if torch.equal(value, whole[:, : value.shape[1]]) else "other"
+
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
-            self.w, self.b = (
-                torch.zeros(x.shape[0], 1, device=device),
-                torch.zeros((), device=device),
-            )
             self.lr, self.grads = torch.tensor(0.1, device=device), {}
             self.steps = 0
+            self.move()
 
-        def forward(self, x):
-            notes.append(["forward", self.steps])
+        def move(self):
+            """Put other numbers into w and b."""
+            self.w = torch.full((x.shape[0], 1), 1.5 + self.steps, device=device)
+            self.b = torch.tensor(2.5 + self.steps, device=device)
+
+        def forward(self, x_given):
+            left = bool((self.w == 1.5 + self.steps).all()) and float(self.b) == 2.5 + self.steps
+            notes.append(["forward", self.steps, given(x_given, x), left])
             return answers[min(self.steps, len(answers) - 1)].clone()
 
         def backward(self, x_given, yhat, y_given):
-            right = torch.equal(x_given, x) and torch.equal(y_given, y)
+            right = given(x_given, x) == given(y_given, y) == "whole"
             notes.append(["backward", which(yhat), right])
             self.grads = {"dw": self.w, "db": self.b}
 
         def optimize(self):
             notes.append(["optimize", self.steps])
             self.steps += 1
+            self.move()
 
     def loss(yhat, labels):
         place = which(yhat)
@@ -122,7 +145,7 @@ def probe_stand_in(notebook, x, y, answers, iterations):
             swapped = which(labels) >= 0
             notes.append(["loss", -2 if swapped else -1])
             return torch.tensor(9.0 if swapped else 8.0, device=device)
-        notes.append(["loss", place])
+        notes.append(["loss", place, given(labels, y)])
         return torch.tensor(2.0 + 0.25 * place, device=device)
 
     class Other(Model):
@@ -193,8 +216,44 @@ def trajectory(given):
     return torch.stack(losses), *before
 
 
-def with_either(own, noted, check_own, check_noted):
-    """Pass where training is right with the student's own parts, or in what it calls.
+def probe_loss(notebook, yhat, y):
+    return notebook.loss(yhat.to(notebook.device), y.to(notebook.device))
+
+
+@pytest.fixture(scope="module")
+def parts_work(student, given):
+    """Whether two iterations come out right with the student's parts, called one by one from here.
+
+    Then it is the fault of `train` where it does not train, whatever its calls look like.
+    """
+    x, y, lr = given["x"], given["y"], given["lr"]
+    w, b = (given["state"][name].double() for name in ("w", "b"))
+    calls, wanted = [], []
+    for _ in range(2):
+        yhat = sigmoid(w.T @ x.double() + b)
+        dz = (yhat - y) / M
+        dw, db = x.double() @ dz.T, dz.sum()
+        w, b = w - lr.double() * dw, b - lr.double() * db
+        calls += [call("forward", x), call("backward", x, yhat.float(), y), call("optimize")]
+        wanted += [yhat, dw, db, w, b]
+    try:
+        left = student.run(probe_lr, dim=DIM, lr=lr, state=given["state"], calls=calls)
+        got = []
+        for forward, backward, step in zip(left[::3], left[1::3], left[2::3], strict=True):
+            grads = backward["grads"]
+            got += [forward["returned"], grads["dw"], grads["db"], step["w"], step["b"]]
+        got.append(student.run(probe_loss, yhat=yhat.float(), y=y))
+    except (Failure, TypeError, KeyError):
+        return False
+    wanted.append(cross_entropy(yhat.float(), y))
+    return all(
+        isinstance(mine, torch.Tensor) and checks.is_close(mine, right, 1e-4, scale=1.0)
+        for mine, right in zip(got, wanted, strict=True)
+    )
+
+
+def with_either(own, noted, check_own, check_noted, parts_work=False):
+    """Pass where training is right with the student's parts or, unless those work, in its calls.
 
     The notes tell more about `train` alone, so they give the reason where neither passes.
     """
@@ -210,6 +269,20 @@ def with_either(own, noted, check_own, check_noted):
         if isinstance(noted, StudentError) and not isinstance(failure, StudentError):
             raise
         attempt(noted, check_noted)
+        if parts_work:
+            raise
+
+
+def check_arguments(found):
+    """Fail where the model or the loss got something else than the whole, or w and b were reset."""
+    given = [note[2] for note in found["notes"] if note[0] in ("forward", "loss") and note[2:]]
+    expect("part" not in given, "", because=PART)
+    expect(
+        "other" not in given,
+        "The model and the loss should get x and y as they are given to `train`.",
+    )
+    left = [note[3] for note in found["notes"] if note[0] == "forward"]
+    expect(all(left), "", because=STARTS_ANEW)
 
 
 def check_list(losses):
@@ -242,6 +315,7 @@ def test_losses(own, noted, given):
         checks.close(losses, wanted, "The losses", checks.roundoff(DIM + M, ITERATIONS) + 2e-5)
 
     def check_noted(found):
+        check_arguments(found)
         losses = check_list(found["losses"])
         steps = [note[0] for note in found["notes"]].count("optimize")
         numbers = torch.arange(ITERATIONS + 1).double()
@@ -288,7 +362,7 @@ print([round(value, 4) for value in (*small.w.ravel().tolist(), small.b.item())]
 
 @pytest.mark.points(3)
 @pytest.mark.example(STEPS)
-def test_steps(own, noted, given):
+def test_steps(own, noted, parts_work, given):
     """Each iteration makes one step, from gradients of the present answers."""
 
     def check_own(left):
@@ -300,6 +374,7 @@ def test_steps(own, noted, given):
             checks.close(got, wanted, f"`{name}`", checks.roundoff(DIM + M, ITERATIONS), scale=2.0)
 
     def check_noted(found):
+        check_arguments(found)
         notes = found["notes"]
         order = [note[0] for note in notes if note[0] in ("backward", "optimize")]
         expect(not found["other"], "", because=OTHER_MODEL)
@@ -328,4 +403,4 @@ def test_steps(own, noted, given):
                     )
                 ready, done = None, done + 1
 
-    with_either(own, noted, check_own, check_noted)
+    with_either(own, noted, check_own, check_noted, parts_work)

@@ -4,8 +4,6 @@ Where other functions of the notebook failed their checks and the model is not g
 student's own cell runs once more with stand-ins for them: their mistakes cost nothing here.
 """
 
-import ast
-
 import numpy as np
 import pytest
 import torch
@@ -13,6 +11,7 @@ from torch import nn
 
 from autograder import checks
 from autograder.checks import Failure, Misconception, expect, fail
+from autograder.retrain import cells_of_model
 
 FRESH = 1000
 
@@ -53,9 +52,10 @@ def probe_predict(notebook, x):
     if not isinstance(model, nn.Module):
         return {"module": False, "outputs": type(model).__name__}
     model.eval()
-    places = [p.device for p in [*model.parameters(), *model.buffers()]]
+    # Of which type a model computes is its own affair: the text asks for none.
+    places = [p for p in [*model.parameters(), *model.buffers()] if p.is_floating_point()]
     with torch.no_grad():
-        outputs = model(x.to(places[0]) if places else x)
+        outputs = model(x.to(places[0].device, places[0].dtype) if places else x)
     return {"module": True, "outputs": outputs}
 
 
@@ -131,7 +131,7 @@ def answer(student, suite_rng, request):
             return first
     except Failure as failure:
         first = failure
-    if mistakes_before and (cells := cells_of(student.code)):
+    if mistakes_before and (cells := cells_of_model(student.code)):
         try:
             second = judge(student.run(probe_retrain, cells=cells, x=x), x, noise)
             if isinstance(first, Failure) or second[0] < first[0]:
@@ -142,26 +142,6 @@ def answer(student, suite_rng, request):
     if isinstance(first, Failure):
         raise first
     return first
-
-
-def cells_of(code):
-    """The sources from the first cell that assigns `model` to the check of `model`."""
-    end = next((place for place, cell in enumerate(code) if 'visible_check("model")' in cell), 0)
-    for start in range(end):
-        try:
-            tree = ast.parse(code[start])
-        except SyntaxError:
-            continue
-        assigned = (
-            name.id
-            for statement in tree.body
-            for name in ast.walk(statement)
-            if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
-            if not isinstance(statement, ast.FunctionDef | ast.ClassDef)
-        )
-        if "model" in assigned:
-            return list(code[start:end])
-    return []
 
 
 def judge(found, x, noise):
