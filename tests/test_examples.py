@@ -28,7 +28,6 @@ RIGHT_BUT_OTHER = {
     ),
     ("magics-and-prints", "test_train.test_losses"): "`train` prints its progress as well",
     ("magics-and-prints", "test_train.test_steps"): "`train` prints its progress as well",
-    ("predict-rounds", "test_predict.test_percent"): "rounds to whole percents",
     ("inference-mode", "test_evaluate.test_device"): (
         'adds up on `device`, and from the example\'s device "meta" no number comes back'
     ),

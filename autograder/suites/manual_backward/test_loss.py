@@ -160,6 +160,8 @@ yhat = torch.tensor([[0.5, 0.2, 0.9, 0.6]])
 y = torch.tensor([[1.0, 0.0, 1.0, 1.0]])
 print(f"{loss(yhat, y):.4f}")  # -(log 0.5 + log 0.8 + log 0.9 + log 0.6) / 4
 #> 0.3831
+print(f"{loss(yhat.repeat_interleave(25, dim=1), y.repeat_interleave(25, dim=1)):.4f}")
+#> 0.3831
 """
 
 
@@ -185,8 +187,8 @@ def test_value(student, given):
 
 SCALAR = """\
 value = loss(torch.tensor([[0.5, 0.2, 0.9]]), torch.tensor([[1.0, 0.0, 1.0]]))
-print(torch.is_tensor(value), value.shape)
-#> True torch.Size([])
+print(torch.is_tensor(value), value.shape, value.isfinite().item())
+#> True torch.Size([]) True
 """
 
 
