@@ -156,8 +156,10 @@ def tried(assignment: str) -> Iterator[dict[str, str]]:
         if entry.loses:  # one at a time: an example that does not end must not hide the next
             turns = [[name] for name in entry.loses if name not in trained]
             turns += [[name for name in entry.loses if name in trained]]
-        elif entry is plain or entry.before:
+        elif entry is plain:
             turns = [list(texts)]
+        elif entry.before:  # whatever stands there, it may meet every example
+            turns = [[name for name in texts if name.startswith(changed) or name not in trained]]
         else:
             turns = [[name for name in texts if name.startswith(changed)]]
         for turn in filter(None, turns):

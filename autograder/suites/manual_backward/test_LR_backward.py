@@ -323,9 +323,11 @@ with torch.no_grad():
 x = torch.tensor([[2.0, 0.0], [1.0, -1.0], [0.0, 4.0]], device=device)
 yhat = torch.tensor([[0.25, 0.5]], device=device)
 y = torch.tensor([[0.0, 1.0]], device=device)
-small.backward(x, yhat, y)
-dw = small.grads["dw"]
-print(dw.shape, [round(value, 6) for value in dw.ravel().tolist()])
+for times in (1, 128):  # each picture once, then 128 times: the mean stays as it is
+    small.backward(*(each.repeat_interleave(times, dim=1) for each in (x, yhat, y)))
+    dw = small.grads["dw"]
+    print(dw.shape, [round(value, 6) for value in dw.ravel().tolist()])
+#> torch.Size([3, 1]) [0.25, 0.375, -1.0]
 #> torch.Size([3, 1]) [0.25, 0.375, -1.0]
 # The same with 198 more pictures, all like the first:
 small.backward(*(torch.cat([each, each[:, :1].repeat(1, 198)], dim=1) for each in (x, yhat, y)))
@@ -371,9 +373,11 @@ with torch.no_grad():
 x = torch.tensor([[2.0, 0.0], [1.0, -1.0], [0.0, 4.0]], device=device)
 yhat = torch.tensor([[0.25, 0.5]], device=device)
 y = torch.tensor([[0.0, 1.0]], device=device)
-small.backward(x, yhat, y)
-db = small.grads["db"]
-print(db.shape, round(db.item(), 6))
+for times in (1, 128):  # each picture once, then 128 times: the mean stays as it is
+    small.backward(*(each.repeat_interleave(times, dim=1) for each in (x, yhat, y)))
+    db = small.grads["db"]
+    print(db.shape, round(db.item(), 6))
+#> torch.Size([]) -0.125
 #> torch.Size([]) -0.125
 # The same with 198 more pictures, all like the first:
 small.backward(*(torch.cat([each, each[:, :1].repeat(1, 198)], dim=1) for each in (x, yhat, y)))

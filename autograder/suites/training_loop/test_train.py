@@ -79,15 +79,15 @@ def plain(student, suite_rng):
 STEPS = """\
 network = nn.Linear(1, 1, bias=False)
 nn.init.constant_(network.weight, 3.0)
-x = torch.arange(12_000.0).reshape(-1, 1).sin()
+x = torch.arange(12_000.0).reshape(-1, 1).sin() + 1
 y = x**2
 loader = DataLoader(TensorDataset(x, y), batch_size=110)  # 110 batches; the last has 10
 def criterion(outputs, labels):  # squared error, and a little more for large outputs
     return ((outputs - labels) ** 2 + outputs).mean()
-optimizer = optim.SGD(network.parameters(), lr=0.01)
+optimizer = optim.SGD(network.parameters(), lr=0.005)
 train(network, loader, criterion, optimizer, 2, torch.device("cpu"))
 print(f"{network.weight.item():.4f}")  # after 220 steps
-#> 0.3286
+#> 1.3940
 """
 
 
@@ -130,13 +130,13 @@ def test_returned(plain):
 MEAN = """\
 network = nn.Linear(1, 1, bias=False)
 nn.init.constant_(network.weight, 3.0)
-x = torch.arange(12_000.0).reshape(-1, 1).sin()
+x = torch.arange(12_000.0).reshape(-1, 1).sin() + 1
 y = x**2
 loader = DataLoader(TensorDataset(x, y), batch_size=110)  # 110 batches; the last has 10
-optimizer = optim.SGD(network.parameters(), lr=0.01)
+optimizer = optim.SGD(network.parameters(), lr=0.005)
 history = train(network, loader, nn.MSELoss(), optimizer, 2, torch.device("cpu"))
 print([f"{value:.4f}" for value in history])
-#> ['2.2164', '0.5767']
+#> ['0.9990', '0.2369']
 """
 
 

@@ -65,16 +65,16 @@ def plain(student, suite_rng):
 STEPS = """\
 network = nn.Linear(1, 1, bias=False)
 nn.init.constant_(network.weight, 3.0)
-x = torch.arange(12_000.0).reshape(-1, 1).sin()
+x = torch.arange(12_000.0).reshape(-1, 1).sin() + 1
 y = x**2
 def criterion(outputs, labels):  # squared error, and a little more for large outputs
     return ((outputs - labels) ** 2 + outputs).mean()
-optimizer = optim.SGD(network.parameters(), lr=0.01)
+optimizer = optim.SGD(network.parameters(), lr=0.005)
 optimizer.register_step_post_hook(lambda *_: print(round(network.weight.item(), 4)))
 train_full_batch(network, x, y, criterion, optimizer, 3)  # prints the weight after each step
-#> 2.97
-#> 2.9403
-#> 2.9109
+#> 2.975
+#> 2.9504
+#> 2.9261
 """
 
 
