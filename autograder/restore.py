@@ -6,6 +6,7 @@ and their own cells. What had to be mended is noted for the feedback.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nbconvert.exporters.exporter import ResourcesDict
@@ -14,10 +15,45 @@ from nbgrader.api import Gradebook, Notebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.recognise import asked_for, binds, grade_id, plain, recognise
 from autograder.submission import new_cell
+from autograder.worker import BudgetSpent, worker
 
 #: A locked cell whose `grade_id` begins so only draws: nothing depends on it.
 PICTURE = "picture_"
+
+
+LOST = (
+    "Cells had lost the marks that nbgrader knows them by, as they do when they are copied into a"
+    " new notebook. They were found again by what is in them: {cells}. That cost you nothing. Next"
+    " time, work in the notebook that you were given."
+)
+EXCHANGED = (
+    "The marks of the cells {cells} had been exchanged; each was graded as what it holds. That cost"
+    " you nothing."
+)
+MERGED = (
+    "The locked cell `{cell}` had become one with code of yours. It was put back as released, and"
+    " your code ran after it. That cost you nothing."
+)
+UNTOUCHED = (
+    "The cell `{cell}` is as it was released, and another one of yours does what it asks for: that"
+    " one was graded. It cost you nothing."
+)
+ELSEWHERE = (
+    "The cell `{cell}` was missing, and another one does what it asks for: that one was graded. It"
+    " cost you nothing."
+)
+DELETED = "The cell `{cell}` was missing, and nothing else does what it asks for."
+ANSWERS_ALONE = (
+    "None of the cells that were handed out are in this notebook, but what they ask for is. They"
+    " were put back beside your own, and that cost you nothing. Next time, work in the notebook that"
+    " you were given."
+)
+NOTHING_KNOWN = (
+    "Nothing in this notebook is of this assignment: it is empty, or another one. Hand in the"
+    " notebook that you worked in."
+)
 
 
 @dataclass(frozen=True)
@@ -66,23 +102,30 @@ def rebuild(
 
     A student's own cell keeps its place: before the next recorded cell that follows it. Where a
     recorded cell was copied, the last copy counts and the earlier ones are the student's own.
+    Nothing that was released overwrites an answer: a solution cell that is gone or untouched comes
+    back empty where its names are bound in another cell, and is graded after that one.
     """
+    places, lost, exchanged = recognise(cells, release)
+    notes = [LOST.format(cells=_named(lost))] * bool(lost)
+    notes += [EXCHANGED.format(cells=_named(exchanged))] * bool(exchanged)
     known = {cell.grade_id: cell for cell in release}
-    last = {_id(cell): place for place, cell in enumerate(cells) if _id(cell) in known}
-    notes: list[str] = []
     own: dict[str | None, list[NotebookNode]] = {}
     submitted: dict[str, NotebookNode] = {}
     waiting: list[NotebookNode] = []
     for place, cell in enumerate(cells):
-        name = _id(cell)
-        if name is not None and last.get(name) == place:
+        name = places.get(place)
+        if name is not None:
             submitted[name] = cell
             own[name] = waiting
             waiting = []
+            if extra := _beside(known[name], cell):
+                waiting.append(new_cell("code", extra))
+                notes.append(MERGED.format(cell=name))
             continue
-        if name in known:
-            notes.append(f"The cell `{name}` was there more than once; its last copy was graded.")
-            if known[name].locked:
+        mark = grade_id(cell)
+        if mark in known:
+            notes.append(f"The cell `{mark}` was there more than once; its last copy was graded.")
+            if known[mark].locked:
                 continue
         cell.metadata.pop("nbgrader", None)
         waiting.append(cell)
@@ -91,27 +134,110 @@ def rebuild(
     order = [cell.grade_id for cell in release if cell.grade_id in submitted]
     if order != list(submitted):
         notes.append("Cells of the assignment had been moved; they ran in the release's order.")
+    bound = [binds(cell.source) for each in own.values() for cell in each if _is_code(cell)]
+    bound += [
+        binds(cell.source)
+        for name, cell in submitted.items()
+        if known[name].keeps_source and not _is_untouched(known[name], cell)
+    ]
+    elsewhere = set[str]().union(*bound)
+    missing: list[str] = []
     rebuilt: list[NotebookNode] = []
     for released in release:
-        rebuilt += own.get(released.grade_id, [])
-        rebuilt.append(_restored(released, submitted.get(released.grade_id), notes))
-    return rebuilt + own[None], list(dict.fromkeys(notes))
+        name = released.grade_id
+        rebuilt += own.get(name, [])
+        handed_in = submitted.get(name)
+        source = released.source
+        if released.keeps_source and handed_in is not None:
+            source = handed_in.source
+            if _is_untouched(released, handed_in) and binds(source) & elsewhere:
+                source = ""
+                notes.append(UNTOUCHED.format(cell=name))
+        elif released.solution and handed_in is None:
+            source = ""
+            there = asked_for(released) <= elsewhere
+            notes.append((ELSEWHERE if there else DELETED).format(cell=name))
+        elif handed_in is None:
+            missing.append(name)
+        elif not _is_as_released(released, handed_in) and name not in lost:
+            notes.append(f"The locked cell `{name}` had been changed; it was put back.")
+        rebuilt.append(_restored(released, source))
+    if not places:
+        some = any(asked_for(cell) <= elsewhere for cell in release if cell.solution)
+        notes = [ANSWERS_ALONE if some else NOTHING_KNOWN]
+    elif missing:
+        notes.append(_missing(missing))
+    return _after_their_answers(rebuilt + own[None], release), list(dict.fromkeys(notes))
 
 
-def _id(cell: NotebookNode) -> str | None:
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
+def _missing(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"The cell `{names[0]}` was missing; it was put back as released."
+    return f"The cells {_named(names)} were missing; they were put back as released."
 
 
-def _restored(cell: ReleasedCell, submitted: NotebookNode | None, notes: list[str]) -> NotebookNode:
-    source = cell.source
-    if submitted is None:
-        notes.append(f"The cell `{cell.grade_id}` was missing; it was put back as released.")
-    elif cell.keeps_source:
-        source = submitted.source
-    elif cell.grade_id.startswith(PICTURE):
-        pass  # whoever plays with a picture has changed nothing that counts
-    elif submitted.source.strip() != source.strip() or submitted.cell_type != cell.cell_type:
-        notes.append(f"The locked cell `{cell.grade_id}` had been changed; it was put back.")
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _is_code(cell: NotebookNode) -> bool:
+    return bool(cell.cell_type == "code")
+
+
+def _is_untouched(released: ReleasedCell, cell: NotebookNode) -> bool:
+    return released.solution and plain(cell.source) == plain(released.source)
+
+
+def _is_as_released(released: ReleasedCell, cell: NotebookNode) -> bool:
+    if released.grade_id.startswith(PICTURE):
+        return True  # whoever plays with a picture has changed nothing that counts
+    same = cell.source.strip() == released.source.strip()
+    return same and cell.cell_type == released.cell_type
+
+
+def _beside(released: ReleasedCell, cell: NotebookNode) -> str:
+    """What a student's code a locked cell holds beside its own: two cells that became one."""
+    text = released.source.strip()
+    if not released.locked or not text or released.cell_type != "code":
+        return ""
+    before, found, after = cell.source.partition(text)
+    extra = f"{before}\n{after}".strip()
+    return extra if found and binds(extra) else ""
+
+
+def _after_their_answers(
+    cells: list[NotebookNode], release: list[ReleasedCell]
+) -> list[NotebookNode]:
+    """Grade each task after the cell that answers it, where that is not its own but a later one."""
+    last: dict[str, int] = {}
+    for place, cell in enumerate(cells):
+        told = cell.metadata.get("nbgrader", {})
+        if _is_code(cell) and not told.get("locked"):
+            last |= dict.fromkeys(binds(cell.source), place)
+    places = {name: place for place, cell in enumerate(cells) if (name := grade_id(cell))}
+    behind: dict[int, list[int]] = {}
+    task: ReleasedCell | None = None
+    for released in release:
+        if released.solution:
+            task = released
+        elif task is not None and released.points is not None:
+            own, place = places[task.grade_id], places[released.grade_id]
+            wanted = asked_for(task)
+            if wanted & binds(cells[own].source) or not wanted <= last.keys():
+                continue
+            answer = max(last[name] for name in wanted)
+            if answer > place:
+                behind.setdefault(answer, []).append(place)
+    moved = {place for places_ in behind.values() for place in places_}
+    ordered: list[NotebookNode] = []
+    for place, cell in enumerate(cells):
+        if place not in moved:
+            ordered.append(cell)
+        ordered += [cells[each] for each in behind.get(place, ())]
+    return ordered
+
+
+def _restored(cell: ReleasedCell, source: str) -> NotebookNode:
     made = new_cell(cell.cell_type, source)
     nbgrader = {
         "grade": cell.points is not None and not cell.task,
@@ -160,9 +286,13 @@ class RestoreNotebook(NbGraderPreprocessor):
             release = released_cells(notebook)
             kernelspec = json.loads(notebook.kernelspec or "null")
         ungraded: str = told.get("ungraded", "")
-        nb.cells, notes = rebuild(nb.cells, release)
+        try:
+            nb.cells, notes = worker.call(rebuild, nb.cells, release, log=self.log)
+        except BudgetSpent as error:
+            nb.cells, notes = rebuild([], release)
+            ungraded = str(error)
         if ungraded:
-            notes = []  # nothing was read: that all cells are missing is no news
+            notes = []  # nothing was read: that nothing is known of it is no news
         for place, cell in enumerate(nb.cells):
             cell["id"] = f"cell-{place}"
         notes = [*told.get("notes", ()), *notes]
