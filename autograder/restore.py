@@ -47,8 +47,8 @@ ELSEWHERE = (
 DELETED = "The cell `{cell}` was missing, and nothing else does what it asks for."
 ANSWERS_ALONE = (
     "None of the cells that were handed out are in this notebook, but what they ask for is. They"
-    " were put back beside your own, and that cost you nothing. Next time, work in the notebook that"
-    " you were given."
+    " were put back beside your own, and that cost you nothing. Next time, work in the notebook"
+    " that you were given."
 )
 NOTHING_KNOWN = (
     "Nothing in this notebook is of this assignment: it is empty, or another one. Hand in the"

@@ -27,8 +27,9 @@ class SandboxLimits:
 
     memory_bytes: int = 4 * GIB
     """Memory of each process above the warm kernel's own: past it, Python raises `MemoryError`
-    and torch `RuntimeError`. All processes together may use a quarter more; past that the kernel
-    is killed, and `SandboxProvisioner.exit_reason` is `"memory"`."""
+    and torch `RuntimeError`. All processes together, with their page tables and what sockets and
+    pipes can hold, may use a quarter more; past that the kernel is killed, and
+    `SandboxProvisioner.exit_reason` is `"memory"`."""
 
     processes: int = 256
     """Processes and threads together, the kernel's own ten or so included."""
