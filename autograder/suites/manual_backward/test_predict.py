@@ -145,10 +145,10 @@ def test_percent(student, rng):
         got,
         wanted,
         "The accuracy",
-        0.01,  # of one percent
+        1e-4,  # of 100 percent
         among,
         message="The result is one number, but not how many percent of the answers are right.",
-        scale=1.0,
+        scale=100.0,
     )
 
 
@@ -185,7 +185,7 @@ def test_tie(student, rng):
         fail("", because=TIE)
     fail(
         "The result fits neither ties of class 0 nor ties of class 1.",
-        because=checks.diagnose(got, -1.0, 0.01, others, scale=1.0),
+        because=checks.diagnose(got, -1.0, 1e-4, others, scale=100.0),
     )
 
 
