@@ -33,6 +33,7 @@ NO_THRESHOLD = Misconception(
     "no-threshold",
     "You compare the probabilities themselves with the classes: they are hardly ever equal. First"
     " decide: class 1 above 0.5.",
+    idle=True,
 )
 SOFT = Misconception(
     "distance-not-accuracy",
@@ -137,17 +138,17 @@ def test_percent(student, rng):
         right = int(torch.randint(75, 115, (), generator=rng))
         yhat, y = draw(rng, (right, M - right, 0, 0))
         wanted, among = results(yhat, y)
-        if _apart([(None, wanted), *SHOWN, *among]) and abs(wanted - round(wanted)) > 0.2:
+        if _apart([(None, wanted), *SHOWN, *among], by=0.11) and abs(wanted - round(wanted)) > 0.2:
             break
     got = ask(student, yhat, y)
     checks.close(
         got,
         wanted,
         "The accuracy",
-        0.01,  # of one percent
+        1e-4,  # of 100 percent
         among,
         message="The result is one number, but not how many percent of the answers are right.",
-        scale=1.0,
+        scale=100.0,
     )
 
 
@@ -184,15 +185,15 @@ def test_tie(student, rng):
         fail("", because=TIE)
     fail(
         "The result fits neither ties of class 0 nor ties of class 1.",
-        because=checks.diagnose(got, -1.0, 0.01, others, scale=1.0),
+        because=checks.diagnose(got, -1.0, 1e-4, others, scale=100.0),
     )
 
 
-def _apart(results):
+def _apart(results, by=0.05):
     """Whether no two different causes, of pairs (cause, value), give the same value."""
     results = [(cause, float(value)) for cause, value in results]
     return all(
-        one is other or abs(a - b) > 0.05
+        one is other or abs(a - b) > by
         for place, (one, a) in enumerate(results)
         for other, b in results[:place]
     )
