@@ -3,6 +3,7 @@
 import gc
 import logging
 import re
+import shutil
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from autograder import agent, suite
+from autograder import ROOT, agent, suite
 from autograder.results import CellResult
 from autograder.student import Student
 from autograder.suite import SuiteError
+from autograder.workspace import Workspace
 
 HEAD = """\
 import pytest
@@ -351,3 +353,36 @@ def test_failures_keep_nothing_alive(write: Write) -> None:
     gc.collect()
     assert [test.earned for test in results["test_a"].tests] == [0, 0]
     assert [each() for each in kept] == [None, None]
+
+
+BREAKS = """
+
+@pytest.fixture(autouse=True)
+def breaks():
+    raise LookupError("0.123456")
+"""
+
+
+def test_a_run_with_a_suite_that_breaks_grades_the_rest_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, solution: Callable[[str], Any]
+) -> None:
+    shutil.copytree(ROOT / "autograder", tmp_path / "autograder")
+    path = tmp_path / "autograder" / "suites" / "parameters" / "test_MLP.py"
+    path.write_text(path.read_text() + BREAKS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    workspace = Workspace.make(tmp_path / "course", ["parameters"])
+    workspace.submit("solved", "parameters", solution("parameters"))
+    data = f"--GradeNotebook.course_data={ROOT / 'course_data'}"
+    done = workspace.nbgrader("autograde", "parameters", data, check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "Could not be graded: " in line]
+    assert re.search(
+        r"solved: The suite of `test_MLP` could not grade: its check `test_registered` is broken"
+        r" \(LookupError at test_MLP\.py:\d+\)\.$",
+        line,
+    )
+    assert workspace.score("parameters", "solved") is None
+    tests = workspace.tests("parameters", "solved")
+    others = {name: test for name, test in tests.items() if not name.startswith("test_MLP.")}
+    assert sum(test["points"] for test in others.values()) == 75
+    assert all(test["earned"] == test["points"] for test in others.values())
