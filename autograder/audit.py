@@ -126,6 +126,8 @@ def _judge(entry: Entry, workspace: Workspace) -> Finding:
     except FileNotFoundError:
         return Finding(entry, (f"was not graded (see {workspace.folder / 'log.txt'})",), 0, 0, 0)
     problems = [f"{name} is no test" for name in entry.loses if name not in tests]
+    if workspace.score(entry.assignment, entry.name) is None:
+        problems.append(f"could not be graded (see {workspace.folder / 'log.txt'})")
     named = unnamed = misnamed = 0
     for name, test in tests.items():
         lost, expected = test["earned"] < test["points"], entry.loses.get(name)
