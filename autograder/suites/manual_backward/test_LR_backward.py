@@ -329,10 +329,6 @@ for times in (1, 128):  # each picture once, then 128 times: the mean stays as i
     print(dw.shape, [round(value, 6) for value in dw.ravel().tolist()])
 #> torch.Size([3, 1]) [0.25, 0.375, -1.0]
 #> torch.Size([3, 1]) [0.25, 0.375, -1.0]
-# The same with 198 more pictures, all like the first:
-small.backward(*(torch.cat([each, each[:, :1].repeat(1, 198)], dim=1) for each in (x, yhat, y)))
-print([round(value, 5) for value in small.grads["dw"].ravel().tolist()])
-#> [0.4975, 0.25125, -0.01]
 """
 
 
@@ -379,10 +375,6 @@ for times in (1, 128):  # each picture once, then 128 times: the mean stays as i
     print(db.shape, round(db.item(), 6))
 #> torch.Size([]) -0.125
 #> torch.Size([]) -0.125
-# The same with 198 more pictures, all like the first:
-small.backward(*(torch.cat([each, each[:, :1].repeat(1, 198)], dim=1) for each in (x, yhat, y)))
-print(round(small.grads["db"].item(), 5))
-#> 0.24625
 """
 
 
