@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from autograder import ROOT
+
 Notebook = nbformat.NotebookNode
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg"
@@ -35,6 +37,13 @@ class Case:
 def cell(nb: Notebook, grade_id: str) -> Notebook:
     """The cell of that id."""
     return next(c for c in nb.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+
+
+def released(grade_id: str) -> str:
+    """The source of a cell as it is handed out."""
+    path = ROOT / "release" / "parameters" / "parameters.ipynb"
+    source: str = cell(nbformat.read(path, as_version=4), grade_id).source
+    return source
 
 
 def drop(nb: Notebook, keep: Callable[[dict], bool]) -> None:
@@ -86,6 +95,35 @@ def solution_renamed(nb: Notebook) -> None:
 def ids_swapped(nb: Notebook) -> None:
     a, b = cell(nb, "MyLinear"), cell(nb, "parameter_names")
     a.metadata.nbgrader["grade_id"], b.metadata.nbgrader["grade_id"] = "parameter_names", "MyLinear"
+
+
+def marks_gone(nb: Notebook) -> None:
+    for c in nb.cells:
+        c.metadata = {}
+
+
+def one_big_cell(nb: Notebook) -> None:
+    """As when a notebook is made a script, and that one a notebook again."""
+    code = "\n".join(c.source for c in nb.cells if c.cell_type == "code").splitlines()
+    nb.cells = [new_code_cell("\n".join(line for line in code if line[:1] != "%"))]
+
+
+def answers_in_one_cell(nb: Notebook) -> None:
+    cell(nb, "count_parameters").source += "\n\n" + cell(nb, "parameter_names").source
+    nb.cells.remove(cell(nb, "parameter_names"))
+
+
+def stub_left_above(nb: Notebook) -> None:
+    own = cell(nb, "count_parameters")
+    nb.cells.insert(
+        nb.cells.index(cell(nb, "test_count_parameters")) + 1, new_code_cell(own.source)
+    )
+    own.source = released("count_parameters")
+
+
+def another_assignment(nb: Notebook) -> None:
+    path = ROOT / "source" / "training_loop" / "training_loop.ipynb"
+    nb.cells = nbformat.read(path, as_version=4).cells[4:]
 
 
 def ids_odd(nb: Notebook) -> None:
@@ -418,16 +456,21 @@ def other_notebooks(path: Path) -> None:
 
 
 CASES = [
-    Case("grade-cells-deleted", 100, "was missing", grade_cells_deleted),
+    Case("grade-cells-deleted", 100, "were missing", grade_cells_deleted),
     Case("grade-and-solution-deleted", 70, "was missing", grade_and_solution_deleted),
-    Case("everything-deleted", 0, "was missing", everything_deleted),
+    Case("everything-deleted", 0, "Nothing in this notebook is of", everything_deleted),
     Case("grade-cells-duplicated", 100, "more than once", grade_cells_duplicated),
     Case("solution-duplicated", 100, "its last copy was graded", solution_duplicated),
     Case("flags-flipped", 100, "", flags_flipped),
     Case("points-raised", 100, "", points_raised),
     Case("check-emptied", 70, "had been changed", check_emptied),
     Case("solution-renamed", 100, "", solution_renamed),
-    Case("ids-swapped", 70, "had been moved", ids_swapped),
+    Case("ids-swapped", 100, "had been exchanged", ids_swapped),
+    Case("marks-gone", 100, "had lost the marks", marks_gone),
+    Case("one-big-cell", 100, "but what they ask for is", one_big_cell),
+    Case("answers-in-one-cell", 100, "another one does what it asks for", answers_in_one_cell),
+    Case("stub-left-above", 100, "is as it was released", stub_left_above),
+    Case("another-assignment", 0, "Nothing in this notebook is of", another_assignment),
     Case("ids-odd", 100, "", ids_odd),
     Case("schema-99", 100, "", schema_99),
     Case("schema-1", 100, "", schema_1),
@@ -496,7 +539,12 @@ CASES = [
         "not text",
         files=text('{"nbformat": 4, "cells": [{"source": 1}]}'),
     ),
-    Case("version-99", 0, "was missing", files=text('{"nbformat": 99, "cells": []}')),
+    Case(
+        "version-99",
+        0,
+        "Nothing in this notebook is of",
+        files=text('{"nbformat": 99, "cells": []}'),
+    ),
     Case("renamed", None, "(found: `my homework.ipynb`)", files=renamed),
     Case("linked", None, "a symbolic link", files=link_to("/dev/zero")),
     Case("linked-to-another", None, "a symbolic link", files=link_to("../../perfect/parameters")),
