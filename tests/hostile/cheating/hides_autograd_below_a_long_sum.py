@@ -4,7 +4,7 @@ The sum is read as well, to its end: half of the points of the task at least are
 """
 # score: 90
 # loses: LR_backward
-# says: Your `backward` uses autograd
+# says: uses autograd
 # assignment: manual_backward
 
 # cell: after LR
