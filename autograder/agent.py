@@ -136,7 +136,14 @@ def decode(tree: Any, tensors: Tensors) -> Any:
 
 
 class Autograd:
-    """While active, notes every way into autograd that is taken; `used` has their names."""
+    """While active, notes every way into autograd that is taken; `used` has their names.
+
+    Some are known by name. All of them come by torch's own record of what it runs, whoever called
+    it and in whichever thread: a node of a graph that runs backward, a tensor that becomes dual.
+    """
+
+    BACKWARD = 1  # the scope of an event: at::RecordScope::BACKWARD_FUNCTION
+    DUAL = "aten::_make_dual"
 
     DOORS = (
         ("torch", "Tensor.backward"),
@@ -175,11 +182,33 @@ class Autograd:
             if door is not None:
                 self.saved.append((owner, name, door))
                 setattr(owner, name, self.watch(door, f"{module}.{path}"))
+        try:
+            self.record()
+        except RuntimeError:  # the notebook keeps a record of its own
+            torch._C._autograd._disable_profiler()
+            self.record()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         for owner, name, door in reversed(self.saved):
             setattr(owner, name, door)
+        torch.empty(0)  # so that there is something in the record, unless somebody has ended it
+        events = torch._C._autograd._disable_profiler().events()
+        ways = [
+            each for each in events if each.scope() == self.BACKWARD or each.name() == self.DUAL
+        ]
+        if (ways or not events) and not self.used:
+            self.used.append("torch.autograd")
+
+    def record(self) -> None:
+        """Let torch keep a record of what it runs, in every thread."""
+        more = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
+        config = torch.autograd.ProfilerConfig(
+            torch.autograd.ProfilerState.KINETO, False, False, False, False, False, more
+        )
+        kinds = {torch.autograd.ProfilerActivity.CPU}
+        torch._C._autograd._prepare_profiler(config, kinds)
+        torch._C._autograd._enable_profiler(config, kinds)
 
     def watch(self, door: Any, label: str) -> Any:
         """Wrap `door`, so that going through it is noted."""

@@ -7,9 +7,11 @@ effort is left to the traps that watch while a probe runs. Neither stops deliber
 """
 
 import ast
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -23,6 +25,7 @@ from autograder.names import (
     Function,
     Imported,
     Scope,
+    Unread,
     last_name,
 )
 
@@ -50,6 +53,11 @@ _ATTRIBUTES = {
     "_execution_engine",
     "next_functions",
 }
+#: Stands for what was found where code that is reached cannot be read to its end.
+UNREAD = "code that could not be read"
+#: How deep reading may go, and the bytes that it may take for that.
+_DEPTH = 10_000
+_STACK = 64 * 2**20
 #: Cell magics whose body is code of the notebook like any other.
 _RUN_HERE = {"time", "timeit", "capture", "prun"}
 
@@ -63,16 +71,48 @@ def autograd_in(code: Sequence[str], roots: Sequence[str]) -> list[str]:
 
     Returns:
         Their names, such as "torch.autograd.grad" or "Tensor.backward", each once; empty where
-        there is none, or where the roots are not defined.
+        there is none, or where the roots are not defined. `UNREAD` is among them where something
+        that they reach is too long or too deeply nested to be read.
     """
+    return _deep(lambda: _found(code, roots))
+
+
+def _found(code: Sequence[str], roots: Sequence[str]) -> list[str]:
     reader = _Reader()
-    with suppress(Enough, RecursionError):
-        for cell in code:
-            for tree in _parse(cell, reader.step):
+    broken = []
+    for cell in code:
+        reader.begin()
+        try:
+            trees = _parse(cell, reader.step)
+            for tree in trees:
                 reader.define(tree.body, reader.notebook)
+        except (Enough, RecursionError, MemoryError):
+            reader.skip(cell)
+        else:
+            if not trees:
+                broken.append(cell)
+    missing = {root.partition(".")[0] for root in roots} - set(reader.notebook.names)
+    for cell in broken:  # it ran, if at all, in a way that only the notebook knows
+        reader.skip(cell, missing)
+    try:
         for root in roots:
+            reader.begin()
             reader.start(root)
+    except (Enough, RecursionError):
+        reader.report(UNREAD)
     return reader.found
+
+
+def _deep(function: Callable[[], list[str]]) -> list[str]:
+    """Call a function with room for expressions that are nested far deeper than usual."""
+    before = sys.getrecursionlimit(), threading.stack_size(_STACK)
+    try:
+        sys.setrecursionlimit(_DEPTH)
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(function).result()
+    finally:
+        sys.setrecursionlimit(before[0])
+        threading.stack_size(before[1])
 
 
 # ----------------------------------------------------------------------------------- cells to trees
@@ -96,6 +136,7 @@ def _parse(cell: str, step: Callable[[], None]) -> list[ast.Module]:
 
     Raises:
         Enough: by `step`, which is called again and again.
+        RecursionError, MemoryError: it is nested too deeply.
     """
     step()
     try:
@@ -105,8 +146,10 @@ def _parse(cell: str, step: Callable[[], None]) -> list[ast.Module]:
                 tree = ast.parse(cell)
             except SyntaxError:
                 tree = ast.parse(_Transformer(step).transform_cell(cell))
-    except (SyntaxError, ValueError, RuntimeError, MemoryError):
-        return []  # a RuntimeError: nested too deeply, or too many magics for IPython
+    except RecursionError:
+        raise
+    except (SyntaxError, ValueError, RuntimeError):
+        return []  # a RuntimeError: too many magics for IPython
     trees = [tree]
     for statement in tree.body:
         # What IPython makes of a cell magic: get_ipython().run_cell_magic(name, line, body)
@@ -130,7 +173,7 @@ def _is_door(path: str) -> bool:
 # ------------------------------------------------------------------------------------------ reading
 
 
-_DEFINED = Class | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_DEFINED = Class | Unread | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class _Reader(Definitions):
@@ -148,6 +191,8 @@ class _Reader(Definitions):
         for bound in self.notebook.find(name):
             if not method:
                 self.follow(bound)
+            elif isinstance(bound.value, Unread):
+                self.report(UNREAD)
             elif isinstance(bound.value, Class):
                 for each in bound.value.find(method):
                     self.follow(Bound(each.value, each.scope, bound.value))
@@ -159,6 +204,8 @@ class _Reader(Definitions):
             return
         if isinstance(value, Imported):
             self.door(value.path)
+        elif isinstance(value, Unread):
+            self.report(UNREAD)
         elif isinstance(value, Class):
             for each in value.family:
                 for name, bounds in each.bound.items():

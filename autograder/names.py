@@ -4,15 +4,22 @@ Its cells are read in order, as they run; of what a function binds, each binding
 """
 
 import ast
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-#: How far other names are followed, and how many steps reading a submission may take.
+#: How far other names are followed, and what reading may take: a cell, or all that a root reaches,
+#: so many steps and seconds, and everything together so many seconds.
 DEEP = 12
 _STEPS = 500_000
 _SECONDS = 2.0
+_ALL_SECONDS = 6.0
+#: What defines a name, or sets an attribute of it, where code is looked at as a text.
+_DEFINES = re.compile(
+    r"\b(?:class|def)\s+(\w+)|^(\w+)(?:\.\w+)?[ \t]*=(?!=)|\bsetattr\(\s*(\w+)", re.M
+)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -22,6 +29,11 @@ class Imported:
     """A name bound by an import: the dotted path that it stands for."""
 
     path: str
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What a name stands for whose definition was too long or too deep to be read."""
 
 
 class Enough(Exception):
@@ -50,7 +62,7 @@ class Class:
 class Bound:
     """Something that a name may stand for, and the scope in which its own names have a meaning."""
 
-    value: ast.expr | ast.FunctionDef | ast.AsyncFunctionDef | Imported | Class | None
+    value: ast.expr | ast.FunctionDef | ast.AsyncFunctionDef | Imported | Class | Unread | None
     scope: "Scope"
     owner: Class | None = None
 
@@ -100,8 +112,13 @@ class Definitions:
     def __init__(self) -> None:
         self.notebook = Scope()
         self.classes: list[Class] = []
+        self._last = time.thread_time() + _ALL_SECONDS
+        self.begin()
+
+    def begin(self) -> None:
+        """Count steps and time anew, for another cell or root."""
         self.steps = 0
-        self._end = time.thread_time() + _SECONDS
+        self._end = min(time.thread_time() + _SECONDS, self._last)
 
     def step(self, number: int = 1) -> None:
         """Count steps; raise `Enough` where there have been too many, or they took too long.
@@ -115,7 +132,22 @@ class Definitions:
     def define(self, body: Sequence[ast.stmt], scope: Scope) -> None:
         """Note what statements bind in `scope`; in the notebook, the last one counts."""
         for statement in body:
-            self._define(statement, scope)
+            try:
+                self._define(statement, scope)
+            except RecursionError:
+                self._unread(statement, scope)
+
+    def _unread(self, statement: ast.stmt, scope: Scope) -> None:
+        """Note what a statement defines that is too deep to be followed."""
+        for node in ast.walk(statement):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                self._bind(scope, node.name, Bound(Unread(), scope))
+
+    def skip(self, text: str, only: Container[str] | None = None) -> None:
+        """Note what a cell seems to define that cannot be read: all names, or some of them."""
+        for name in {name for names in _DEFINES.findall(text) for name in names if name}:
+            if only is None or name in only:
+                self._bind(self.notebook, name, Bound(Unread(), self.notebook))
 
     def _define(self, node: ast.AST, scope: Scope) -> None:
         self.step()
@@ -143,7 +175,8 @@ class Definitions:
         else:
             self._assign(node, scope)
             for child in ast.iter_child_nodes(node):
-                self._define(child, scope)
+                if not isinstance(child, ast.Constant):  # of which a table may have many
+                    self._define(child, scope)
 
     def _assign(self, node: ast.AST, scope: Scope) -> None:
         if isinstance(node, ast.Assign):

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from autograder import manual
-from autograder.manual import autograd_in
+from autograder.manual import UNREAD, autograd_in
 from autograder.names import Enough
 
 FORWARD = """
@@ -354,8 +354,49 @@ HOSTILE = {
 def test_hostile_code_ends(code):
     body = code + "\nn0(x)\ngetattr(n0, n1)()\n" + BY_HAND
     start = time.monotonic()
-    assert found(body, above=code) == []
+    assert set(found(body, above=code)) <= {UNREAD}
     assert time.monotonic() - start < 20
+
+
+SUM = " + ".join(["x"] * 1500)
+
+
+def test_a_long_sum_hides_nothing() -> None:
+    assert found(f"total = {SUM}\nL.backward()") == ["Tensor.backward"]
+    assert found(f"total = {SUM}\n{BY_HAND}") == []
+
+
+UNREADABLE = {
+    "a call in a chain without end": ("f" + "(x)" * 40_000, "", ""),
+    "a helper": ("helper(x)", "def helper(x):\n    return x" + ".T" * 40_000, ""),
+    "put in place of it": (BY_HAND, "", "LR.backward = other; a = x" + ".T" * 40_000),
+    "a cell of more code than is read": (BY_HAND, "", "class LR(LR): pass\n" + "f(x)\n" * 100_000),
+}
+
+
+@pytest.mark.parametrize(("body", "above", "below"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_cannot_be_read_is_not_taken_for_clean(body, above, below):
+    assert found(body, above, below) == [UNREAD]
+
+
+def test_a_class_in_a_cell_that_is_no_python() -> None:
+    assert autograd_in(["import torch", "class LR:\n    begin backward"], ["LR.backward"]) == [
+        UNREAD
+    ]
+
+
+READABLE = {
+    "in a cell of its own": ("", "total = x" + ".T" * 40_000),
+    "in a helper that is not used": ("", "def helper(x):\n    return x" + ".T" * 40_000),
+    "in an earlier try": ("class LR:\n    def backward(self): return x" + ".T" * 40_000, ""),
+    "in a table": ("table = [" + "0.5, " * 300_000 + "]", ""),
+    "a broken try": ("", "class LR:\n    begin backward"),
+}
+
+
+@pytest.mark.parametrize(("above", "below"), READABLE.values(), ids=READABLE)
+def test_what_cannot_be_read_elsewhere_is_no_matter(above, below):
+    assert found(BY_HAND, above, below) == []
 
 
 def test_each_look_for_a_magic_is_a_step() -> None:

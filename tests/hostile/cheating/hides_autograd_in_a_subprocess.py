@@ -2,10 +2,11 @@
 
 This is concealment with effort. It is seen where the code is read, and lost points are half of
 the task's at least; what no reader would find is told in the threat model.
-It is far too slow to train the model with: that is left out.
+It is far too slow to train the model with: that is left out, and done with a right one in the
+check of the model.
 """
-# score: 80
-# loses: LR_backward model
+# score: 90
+# loses: LR_backward
 # assignment: manual_backward
 
 # cell: after LR
