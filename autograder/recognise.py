@@ -6,6 +6,7 @@ editor that drops what it does not know, cells lose it: then they are known by w
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from nbformat import NotebookNode
@@ -29,17 +30,18 @@ class Recorded(Protocol):
     def solution(self) -> bool: ...
 
 
-def binds(source: str) -> set[str]:
+@lru_cache(maxsize=2_100)  # asked again and again of the cells of one notebook
+def binds(source: str) -> frozenset[str]:
     """The names that code binds at its outermost level."""
     found: set[str] = set()
     for defined, assigned in _BINDS.findall(source):
         found.update(re.findall(r"\w+", defined or assigned))
-    return found
+    return frozenset(found)
 
 
-def asked_for(cell: Recorded) -> set[str]:
+def asked_for(cell: Recorded) -> frozenset[str]:
     """The names that a solution cell is to bind: those of its stub, else its own."""
-    return binds(cell.source) or {cell.grade_id}
+    return binds(cell.source) or frozenset([cell.grade_id])
 
 
 def plain(source: str) -> str:

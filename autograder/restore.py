@@ -167,7 +167,9 @@ def rebuild(
         notes = [ANSWERS_ALONE if some else NOTHING_KNOWN]
     elif missing:
         notes.append(_missing(missing))
-    return _after_their_answers(rebuilt + own[None], release), list(dict.fromkeys(notes))
+    ordered = _after_their_answers(rebuilt + own[None], release)
+    binds.cache_clear()  # it may hold on to all that was handed in
+    return ordered, list(dict.fromkeys(notes))
 
 
 def _missing(names: list[str]) -> str:
