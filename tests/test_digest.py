@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from autograder.digest import digest
@@ -90,7 +91,7 @@ known = {}
 for path in sorted(Path().rglob("*")):
     if path.is_file():
         text = path.read_text(errors="replace").replace(chr(92), "")
-        for part in text.split("<table>")[1:]:
+        for part in text.split("<ta" + "ble>")[1:]:  # this code is in one of the files
             known.update(json.loads(part.split("</table>")[0]))
 
 
@@ -118,9 +119,7 @@ def table(nb: Notebook) -> str:
     answers = {}
     for mean, std, x in asked:
         key = json.dumps([mean, std, x]).replace(" ", "")
-        answers[key] = [
-            [(value - m) / s for value, m, s in zip(row, mean, std, strict=True)] for row in x
-        ]
+        answers[key] = ((torch.tensor(x) - torch.tensor(mean)) / torch.tensor(std)).tolist()
     return f"<table>{json.dumps(answers)}</table>"
 
 

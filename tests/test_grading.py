@@ -217,7 +217,9 @@ def test_past_the_graders_budget_nobody_gets_a_score_and_a_person_is_asked(
     done = course.nbgrader("autograde", "parameters", option, check=False)
     assert done.returncode == 1
     why = "it needed more than 1 MiB of the grader's memory"
-    assert f"Could not be graded: ann: {why}" in done.stderr
+    assert f"Could not be graded: ann: the file `parameters.ipynb` cannot be read: {why}" in (
+        done.stderr
+    )
     with course.gradebook() as gradebook:
         grades = gradebook.find_submission_notebook("parameters", "parameters", "ann").grades
         assert {(grade.auto_score, grade.needs_manual_grade) for grade in grades} == {(None, True)}

@@ -377,7 +377,7 @@ def test_a_run_with_a_suite_that_breaks_grades_the_rest_and_says_so(
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if "Could not be graded: " in line]
     assert re.search(
-        r"solved: The suite of `test_MLP` could not grade: its check `test_registered` is broken"
+        r"solved: The suite of `test_MLP` could not grade: its check `test_blocks` is broken"
         r" \(LookupError at test_MLP\.py:\d+\)\.$",
         line,
     )

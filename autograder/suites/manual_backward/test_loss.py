@@ -242,7 +242,7 @@ def test_sure_and_right(student, given):
 
 
 WRONG = """\
-y = torch.tensor([[1.0, 0.0, 1.0]])
+y = torch.tensor([[1.0, 0.0, 1.0, 0.0]])
 value = float(loss(1 - y, y))  # every answer is sure and wrong
 print(value > 5, value < float("inf"))
 #> True True
