@@ -7,10 +7,12 @@ soon as it runs: all that it returns is data, checked by `autograder.values`.
 
 import base64
 import builtins
+import functools
 import io
 import json
 import linecache
 import math
+import os
 import random
 import signal
 import struct
@@ -18,6 +20,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterable
+from contextlib import nullcontext
 from types import CodeType
 from typing import Any
 
@@ -135,15 +138,113 @@ def decode(tree: Any, tensors: Tensors) -> Any:
 # ---------------------------------------------------------------------- traps for autograd's doors
 
 
-class Autograd:
-    """While active, notes every way into autograd that is taken; `used` has their names.
+class Recording:
+    """While active, torch keeps a record of what it runs, whoever calls it and in whichever thread.
 
-    Some are known by name. All of them come by torch's own record of what it runs, whoever called
-    it and in whichever thread: a node of a graph that runs backward, a tensor that becomes dual.
+    `used` has what is in it of autograd: a node of a graph that runs backward, a tensor that
+    becomes dual. To build a graph runs no node of it.
     """
 
     BACKWARD = 1  # the scope of an event: at::RecordScope::BACKWARD_FUNCTION
     DUAL = "aten::_make_dual"
+
+    #: What `used` says where somebody else has ended the record.
+    ENDED = "ended"
+    #: Stands at the start and at the end of the record.
+    MARK = "autograder"
+    FUNCTIONS = ("_prepare_profiler", "_enable_profiler", "_disable_profiler")
+
+    def __enter__(self) -> "Recording":
+        self.used: list[str] = []
+        self.active = False
+        # The student's own profiler takes the place of this one: what it records counts as well.
+        self.real = {name: getattr(torch._C._autograd, name) for name in self.FUNCTIONS}
+        self.saved = {name: getattr(torch.autograd.profiler, name) for name in self.FUNCTIONS}
+        for name in self.FUNCTIONS:
+            setattr(torch.autograd.profiler, name, functools.partial(self.replaced, name))
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+        for name, function in self.saved.items():
+            setattr(torch.autograd.profiler, name, function)
+
+    def replaced(self, name: str, *args: Any, **named: Any) -> Any:
+        """Do for the student's own profiler what the function `name` does."""
+        self.stop()
+        result = self.real[name](*args, **named)
+        if name == "_disable_profiler":
+            self.look(result)
+            self.start()
+        return result
+
+    def start(self) -> None:
+        kinds = torch._C._profiler
+        everywhere = kinds._ExperimentalConfig(profile_all_threads=True)
+        make: Any = kinds.ProfilerConfig  # the last argument may be left out
+        config = make(kinds.ProfilerState.KINETO, *[False] * 5, everywhere)
+        level = os.environ.get("KINETO_LOG_LEVEL")
+        os.environ["KINETO_LOG_LEVEL"] = "99"  # what it prints would be shown in a cell
+        begin = functools.partial(self.begin, config, {kinds.ProfilerActivity.CPU})
+        try:
+            try:
+                begin()
+            except RuntimeError:  # the notebook keeps a record of its own
+                self.real["_disable_profiler"]()
+                begin()
+            self.active = True
+            self.mark()
+        except Exception:
+            self.note(self.ENDED)
+        finally:
+            del os.environ["KINETO_LOG_LEVEL"]
+            if level is not None:
+                os.environ["KINETO_LOG_LEVEL"] = level
+
+    def begin(self, *how: Any) -> None:
+        for name in ("_prepare_profiler", "_enable_profiler"):
+            self.real[name](*how)
+
+    def stop(self) -> None:
+        """Note what was recorded since the start."""
+        if not self.active:
+            return
+        self.active = False
+        self.mark()
+        try:
+            whole = self.look(self.real["_disable_profiler"]()) == 2
+        except Exception:
+            whole = False
+        if not whole:
+            self.note(self.ENDED)
+
+    def mark(self) -> None:
+        with torch._C._profiler._RecordFunctionFast(self.MARK):
+            pass
+
+    def look(self, result: Any) -> int:
+        """Note what of autograd is in a record; return how often `mark` is."""
+        marks = 0
+        for event in result.events():
+            name = event.name()
+            marks += name == self.MARK
+            if event.scope() == self.BACKWARD:
+                self.note("torch.autograd")
+            elif name == self.DUAL:
+                self.note("torch.autograd.forward_ad.make_dual")
+        return marks
+
+    def note(self, name: str) -> None:
+        if name not in self.used:
+            self.used.append(name)
+
+
+class Autograd:
+    """While active, notes every way into autograd that is taken; `used` has their names.
+
+    Some are known by name. All of them come by torch's own record of what it runs.
+    """
 
     DOORS = (
         ("torch", "Tensor.backward"),
@@ -182,33 +283,15 @@ class Autograd:
             if door is not None:
                 self.saved.append((owner, name, door))
                 setattr(owner, name, self.watch(door, f"{module}.{path}"))
-        try:
-            self.record()
-        except RuntimeError:  # the notebook keeps a record of its own
-            torch._C._autograd._disable_profiler()
-            self.record()
+        self.recording = Recording().__enter__()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         for owner, name, door in reversed(self.saved):
             setattr(owner, name, door)
-        torch.empty(0)  # so that there is something in the record, unless somebody has ended it
-        events = torch._C._autograd._disable_profiler().events()
-        ways = [
-            each for each in events if each.scope() == self.BACKWARD or each.name() == self.DUAL
-        ]
-        if (ways or not events) and not self.used:
-            self.used.append("torch.autograd")
-
-    def record(self) -> None:
-        """Let torch keep a record of what it runs, in every thread."""
-        more = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
-        config = torch.autograd.ProfilerConfig(
-            torch.autograd.ProfilerState.KINETO, False, False, False, False, False, more
-        )
-        kinds = {torch.autograd.ProfilerActivity.CPU}
-        torch._C._autograd._prepare_profiler(config, kinds)
-        torch._C._autograd._enable_profiler(config, kinds)
+        self.recording.__exit__()
+        named = bool(self.used)
+        self.used += [way for way in self.recording.used if not named or way == Recording.ENDED]
 
     def watch(self, door: Any, label: str) -> Any:
         """Wrap `door`, so that going through it is noted."""
@@ -396,12 +479,9 @@ def answer(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) ->
     outcome: dict = {"error": None, "autograd": []}
     found = Pieces()
     try:
-        if watch:
-            with autograd:
-                value = probe(Notebook(names), **arguments)
-        else:
-            value = probe(Notebook(names), **arguments)
-        outcome["value"] = encode(value, found)
+        with autograd if watch else nullcontext():
+            # Encoded in here: what is worked out only when somebody looks at it is watched, too.
+            outcome["value"] = encode(probe(Notebook(names), **arguments), found)
     except BaseException as error:
         outcome["value"], found = None, Pieces()
         outcome["error"] = describe(error)

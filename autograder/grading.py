@@ -104,14 +104,20 @@ def grade(submission: Submission, terms: Terms) -> Graded:
     places = grade_cells(nb)
     kernel = StudentKernel(nb, _launch(submission, terms), terms.limits, _LOG)
     cells = _Cells(nb, kernel)
-    code = tuple(cell.source for cell in nb.cells if cell.cell_type == "code")
+    student = Student(kernel)
+
+    def reach(grade_id: str) -> None:
+        cells.run_until(places[grade_id] + 1)
+        reached = nb.cells[: places[grade_id] + 1]
+        student.has_run(cell.source for cell in reached if cell.cell_type == "code")
+
     try:
         kernel.start()
         results = suite.run(
             submission.assignment,
             list(places),
-            lambda grade_id: cells.run_until(places[grade_id] + 1),
-            Student(kernel, code),
+            reach,
+            student,
             submission.seed,
             _LOG,
         )

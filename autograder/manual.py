@@ -7,6 +7,8 @@ effort is left to the traps that watch while a probe runs. Neither stops deliber
 """
 
 import ast
+import builtins
+import re
 import sys
 import threading
 import warnings
@@ -27,6 +29,7 @@ from autograder.names import (
     Scope,
     Unread,
     last_name,
+    seem_defined,
 )
 
 _TRANSFORMS = ("grad", "grad_and_value", "vjp", "jvp", "jacrev", "jacfwd", "hessian", "linearize")
@@ -58,8 +61,14 @@ UNREAD = "code that could not be read"
 #: How deep reading may go, and the bytes that it may take for that.
 _DEPTH = 10_000
 _STACK = 64 * 2**20
-#: Cell magics whose body is code of the notebook like any other.
-_RUN_HERE = {"time", "timeit", "capture", "prun"}
+#: Cell magics whose body is no code of the notebook; others, a student's own too, may run it here.
+_ELSEWHERE = {
+    *("!", "HTML", "R", "SVG", "bash", "cmd", "cython", "file", "html", "javascript", "js"),
+    *("latex", "markdown", "perl", "pypy", "python", "python2", "python3", "ruby", "script", "sh"),
+    *("svg", "sx", "system", "writefile"),
+}
+#: Line magics that run the rest of their line.
+_RUN_LINE = {"time", "prun"}
 
 
 def autograd_in(code: Sequence[str], roots: Sequence[str]) -> list[str]:
@@ -87,13 +96,13 @@ def _found(code: Sequence[str], roots: Sequence[str]) -> list[str]:
             for tree in trees:
                 reader.define(tree.body, reader.notebook)
         except (Enough, RecursionError, MemoryError):
-            reader.skip(cell)
+            reader.skip(seem_defined(cell))
         else:
             if not trees:
                 broken.append(cell)
-    missing = {root.partition(".")[0] for root in roots} - set(reader.notebook.names)
+    known = {*reader.notebook.names, *dir(builtins)}
     for cell in broken:  # it ran, if at all, in a way that only the notebook knows
-        reader.skip(cell, missing)
+        reader.skip(set(re.findall(r"\w+", cell)) - known)
     try:
         for root in roots:
             reader.begin()
@@ -152,13 +161,16 @@ def _parse(cell: str, step: Callable[[], None]) -> list[ast.Module]:
         return []  # a RuntimeError: too many magics for IPython
     trees = [tree]
     for statement in tree.body:
-        # What IPython makes of a cell magic: get_ipython().run_cell_magic(name, line, body)
+        # What IPython makes of magics: get_ipython().run_cell_magic(name, line, body), and
+        # get_ipython().run_line_magic(name, line)
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-            call = statement.value
-            if last_name(call.func) == "run_cell_magic" and len(call.args) == 3:
-                name, _, body = (_constant(argument) for argument in call.args)
-                if name in _RUN_HERE and body is not None:
-                    trees += _parse(body, step)
+            made, given = last_name(statement.value.func), statement.value.args
+            if len(given) < 2 or (body := _constant(given[-1])) is None:
+                continue
+            name = _constant(given[0])
+            of_cell = made == "run_cell_magic" and name not in _ELSEWHERE
+            if of_cell or (made == "run_line_magic" and name in _RUN_LINE):
+                trees += _parse(body, step)
     return trees
 
 
@@ -316,12 +328,22 @@ class _Reader(Definitions):
                     self.backward(callee.value, node, where)
                 elif name == "grad_fn":
                     self.report("grad_fn")
+                else:
+                    self.made(self._own(callee, where))
             elif isinstance(callee, ast.Name):
+                self.made(where.find(callee.id))
                 mine = where.self_class(callee.id)  # self(x) is self.forward(x)
                 for method in ("forward", "__call__") if mine else ():
                     for bound in mine.find(method) if mine else ():
                         self.follow(Bound(bound.value, bound.scope, mine))
             self.texts(name, node, scope)
+
+    def made(self, bounds: Sequence[Bound]) -> None:
+        """Read the calls that have made a function which is called: `f = torch.compile(g)`."""
+        for bound in bounds:
+            if isinstance(bound.value, ast.Call) and id(bound.value) not in self.seen:
+                self.seen.add(id(bound.value))
+                self.read(bound.value, bound.scope)
 
     def callees(self, node: ast.expr, scope: Scope, depth: int = 0) -> list[tuple[ast.expr, Scope]]:
         """The expressions that are called, behind other names and `getattr` with a text."""
@@ -369,6 +391,8 @@ class _Reader(Definitions):
                 self.report("Tensor.backward")
         elif function in ("exec", "eval", "compile") and node.args:
             text = self.text(node.args[0], scope)
+            if text is None and function != "compile" and isinstance(node.func, ast.Name):
+                self.report(UNREAD)  # what is put together only as it runs
             for tree in _parse(text.strip(), self.step) if text else ():
                 inside = Scope(parent=scope)
                 self.define(tree.body, inside)

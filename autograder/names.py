@@ -6,7 +6,7 @@ Its cells are read in order, as they run; of what a function binds, each binding
 import ast
 import re
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -101,6 +101,11 @@ def last_name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def seem_defined(text: str) -> set[str]:
+    """The names that a piece of code seems to define, where it is looked at as a text."""
+    return {name for names in _DEFINES.findall(text) for name in names if name}
+
+
 class Definitions:
     """Collects what a notebook defines.
 
@@ -143,11 +148,10 @@ class Definitions:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 self._bind(scope, node.name, Bound(Unread(), scope))
 
-    def skip(self, text: str, only: Container[str] | None = None) -> None:
-        """Note what a cell seems to define that cannot be read: all names, or some of them."""
-        for name in {name for names in _DEFINES.findall(text) for name in names if name}:
-            if only is None or name in only:
-                self._bind(self.notebook, name, Bound(Unread(), self.notebook))
+    def skip(self, names: Iterable[str]) -> None:
+        """Note what a cell seems to define that cannot be read."""
+        for name in names:
+            self._bind(self.notebook, name, Bound(Unread(), self.notebook))
 
     def _define(self, node: ast.AST, scope: Scope) -> None:
         self.step()

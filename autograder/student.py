@@ -3,7 +3,7 @@
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import CodeType
@@ -46,7 +46,10 @@ class SuiteBroken(Exception):
 
 @dataclass(frozen=True)
 class Watched:
-    """What a watched probe returned, and the ways into autograd that were taken meanwhile."""
+    """What a watched probe returned, and the ways into autograd that were taken meanwhile.
+
+    Among them is `Recording.ENDED` where the student's code has ended the watch.
+    """
 
     value: Any
     autograd: tuple[str, ...]
@@ -66,16 +69,20 @@ class Student:
             nothing that goes wrong in it can be the student's doing.
     """
 
-    def __init__(self, kernel: StudentKernel, code: tuple[str, ...]) -> None:
+    def __init__(self, kernel: StudentKernel, code: tuple[str, ...] = ()) -> None:
         self._kernel = kernel
         self._code = code
         self.answers = 0
 
     @property
     def code(self) -> tuple[str, ...]:
-        """The source of every code cell of the submission, in order."""
+        """The source of the code cells that have run so far, in order: what is asked about."""
         self.answers += 1
         return self._code
+
+    def has_run(self, code: Iterable[str]) -> None:
+        """Set `code`."""
+        self._code = tuple(code)
 
     def run(self, probe: Probe, **inputs: Any) -> Any:
         """Run `probe` in the student kernel and return its value.

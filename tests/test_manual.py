@@ -170,6 +170,17 @@ USES = {
         "%matplotlib inline\n!pip list\ndef helper(L):\n    %timeit 1\n    L.backward()",
         "Tensor.backward",
     ),
+    "in a timed line": ("helper(L)", "%time helper = lambda L: L.backward()", "Tensor.backward"),
+    "in a cell with a magic of one's own": (
+        "helper(L)",
+        "%%run_unless skip\ndef helper(L):\n    L.backward()",
+        "Tensor.backward",
+    ),
+    "a function made by one": (
+        "slope(w)",
+        "slope = make_fx(torch.func.grad(f))(w)",
+        "torch.func.grad",
+    ),
     "in a timed cell": ("helper(L)", "%%time\ndef helper(L):\n    L.backward()", "Tensor.backward"),
 }
 
@@ -187,6 +198,10 @@ METHODS = {
     "kept in __init__": (
         "self.slope(L)",
         "def __init__(self):\n    self.slope = torch.autograd.grad",
+    ),
+    "made in __init__": (
+        "self.slope(L)",
+        "def __init__(self):\n    self.slope = torch.compile(torch.func.grad(f))",
     ),
     "kept in the class": ("self.slope(L)", "slope = torch.autograd.grad"),
     "called as a module": (
@@ -292,6 +307,19 @@ INNOCENT = {
     "magics": (BY_HAND, "%%bash\npython -c 'loss.backward()'", "%time L.backward()\n!ls"),
     "a null byte": (BY_HAND, "x = 1\0", ""),
     "a helper that calls itself": ("f(3)", "def f(n):\n    return n and f(n - 1)", ""),
+    "methods that are named like those that run texts": (
+        "model.eval()\nre.compile(p)\ntorch.compile(f)\nframe.eval('x + y')",
+        "",
+        "",
+    ),
+    "another kernel's cell": (
+        BY_HAND,
+        "",
+        "%%python\nclass LR:\n    def backward(self, x, yhat, y):\n        L.backward()",
+    ),
+    "a broken cell named like a builtin": ("sum(x)", "sum = = 3", ""),
+    "a broken try of a helper": ("f(x)", "def f(x:\n    pass", "def f(x): return x"),
+    "a broken cell that names a parameter": (BY_HAND, "x = = yhat = 3", ""),
     "names in a circle": ("a(x)", "a = b\nb = a", ""),
 }
 
@@ -370,6 +398,8 @@ UNREADABLE = {
     "a call in a chain without end": ("f" + "(x)" * 40_000, "", ""),
     "a helper": ("helper(x)", "def helper(x):\n    return x" + ".T" * 40_000, ""),
     "put in place of it": (BY_HAND, "", "LR.backward = other; a = x" + ".T" * 40_000),
+    "a helper in a cell that is no Python": ("f(x)", "def f(x) = L.backward()", ""),
+    "a text that comes about as it runs": ("exec(base64.b64decode(text))", "", ""),
     "a cell of more code than is read": (BY_HAND, "", "class LR(LR): pass\n" + "f(x)\n" * 100_000),
 }
 

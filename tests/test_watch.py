@@ -11,7 +11,10 @@ from torch.autograd.graph import _engine_run_backward as run
 from torch.func import grad, jacfwd, jvp
 from torch.utils.checkpoint import checkpoint
 
-from autograder.agent import Autograd
+from autograder import agent
+from autograder.agent import Autograd, Recording
+from autograder.student import compiled
+from autograder.values import pack_inputs, unpack_outcome
 
 X = torch.arange(6.0).reshape(2, 3)
 UNIT = torch.jit.CompilationUnit("""
@@ -55,6 +58,18 @@ def by_a_dual_number():
         torch._C._exit_dual_level(level=level)
 
 
+def in_a_profiler():
+    with torch.profiler.profile():
+        engine()
+
+
+def in_a_profiler_before_another():
+    """The first takes the place of the record that watches, the second hides that it is gone."""
+    in_a_profiler()
+    left_on = torch.profiler.profile()
+    left_on.start()
+
+
 WAYS = {
     "backward": lambda: value(weights()).backward(),
     "the engine, imported before": engine,
@@ -67,6 +82,8 @@ WAYS = {
     "torch.func.jvp": lambda: jvp(value, (torch.ones(2),), (torch.ones(2),)),
     "a dual number": by_a_dual_number,
     "recomputed": lambda: checkpoint(value, weights(), use_reentrant=False).backward(),
+    "in a profiler": in_a_profiler,
+    "in a profiler before another": in_a_profiler_before_another,
     "the record ended": torch._C._autograd._disable_profiler,
 }
 
@@ -98,6 +115,22 @@ def without_a_graph():
         return value(torch.ones(2))
 
 
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, slope):
+        return 2 * slope
+
+
+def profiled():
+    with torch.profiler.profile() as profiler, torch.profiler.record_function("MmBackward0"):
+        X @ X.T
+    assert "aten::mm" in {event.name for event in profiler.events()}
+
+
 HONEST = {
     "nothing": lambda: None,
     "a graph that nobody runs": lambda: value(weights()),
@@ -105,6 +138,8 @@ HONEST = {
     "in place": in_place,
     "inference": without_a_graph,
     "vmap": lambda: torch.vmap(torch.sigmoid)(X),
+    "a function of one's own": lambda: Twice.backward(None, Twice.apply(weights())),
+    "a profiler": profiled,
     "a module": lambda: nn.Linear(2, 1)(X.T),
 }
 
@@ -125,3 +160,34 @@ def test_a_record_of_the_notebooks_own_hides_nothing():
     with Autograd() as autograd:
         value(weights())
     assert autograd.used == []
+
+
+def test_that_the_record_ended_is_told_as_such():
+    with Autograd() as autograd:
+        torch._C._autograd._disable_profiler()
+    assert autograd.used == [Recording.ENDED]
+
+
+def test_the_record_prints_nothing(capfd):
+    with Autograd():
+        value(weights())
+    assert capfd.readouterr() == ("", "")
+
+
+class Later(list):  # type: ignore[type-arg]
+    """Works out what is in it when somebody looks."""
+
+    def __iter__(self):
+        return iter(engine())
+
+
+def probe_kept(notebook):
+    return notebook.kept
+
+
+@pytest.mark.parametrize(("kept", "used"), [(Later([1]), True), ([1], False)])
+def test_what_is_worked_out_when_looked_at_is_watched(kept, used):
+    code, inputs = compiled(probe_kept), pack_inputs({})
+    outcome = unpack_outcome(agent.answer({"kept": kept}, code, inputs, watch=True))
+    assert outcome.trouble is None
+    assert bool(outcome.autograd) is used

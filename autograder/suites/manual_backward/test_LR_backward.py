@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from autograder import checks
+from autograder.agent import Recording
 from autograder.checks import Failure, Misconception, expect, fail
 from autograder.manual import UNREAD, autograd_in
 from autograder.student import StudentError
@@ -139,8 +140,14 @@ FIRST_ONLY = Misconception(
 NOT_READ = Misconception(
     "backward-unreadable",
     "Your `backward`, or what it uses, cannot be read to its end: an expression in it is too long"
-    " or too deeply nested. So it cannot be seen that it is worked out by hand: write it in shorter"
-    " lines.",
+    " or too deeply nested, it runs a text as code, or stands in a cell that is no plain Python. So"
+    " it cannot be seen that it is worked out by hand: write it in short, plain lines.",
+)
+NOT_WATCHED = Misconception(
+    "record-ended",
+    "While `backward` runs, torch's profiler records whether autograd works out the gradients. Your"
+    " code ends that record, so it cannot be seen that they are worked out by hand: leave the"
+    " profiler's inner functions alone.",
 )
 
 
@@ -503,6 +510,7 @@ def test_by_hand(student, twice, taken):
     """The gradients are worked out by hand: `backward` works and does not use autograd."""
     working(*twice)
     written = autograd_in(student.code, ["LR.backward"])
-    ways = [way for way in (*written, *taken) if way != UNREAD]
+    ways = [way for way in (*written, *taken) if way not in (UNREAD, Recording.ENDED)]
     expect(not ways, "", because=by_hand(ways))
+    expect(Recording.ENDED not in taken, "", because=NOT_WATCHED)
     expect(UNREAD not in written, "", because=NOT_READ)
