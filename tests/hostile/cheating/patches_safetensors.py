@@ -2,7 +2,7 @@
 
 Only values travel: wrong ones fail, rubbish is refused, and nothing is unpickled.
 """
-# score: 85
+# score: 90
 # loses: Standardize
 # never: unpickled
 

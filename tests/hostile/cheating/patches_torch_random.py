@@ -2,7 +2,7 @@
 
 Inputs are drawn in the grader: what is right for sevens is wrong for them.
 """
-# score: 90
+# score: 92
 # loses: Standardize
 # says: the drawn numbers are 7
 
