@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from nbformat import NotebookNode
 
+from autograder.recognise import bound_names, grade_id
 from autograder.text import printable
 
 #: Errors that the grader gives to a cell, which did not raise them itself.
@@ -19,11 +20,7 @@ _STOPPED = ("TimeLimit", "KernelDied", "KernelGarbled", "NotRun")
 _READ = 2**20
 _STUB = re.compile(r"^[ \t]*# YOUR CODE HERE[ \t]*\n[ \t]*raise NotImplementedError\(\)", re.M)
 _MERGE = re.compile(r"^(<{7}|>{7})( .*)?$", re.M)
-_DEFINED = re.compile(
-    r"^(?:(?:async[ ]+def|def|class)[ ]+(\w+)|((?:\w+[ ]*,[ ]*)*\w+)[ ]*(?::[^=\n]*)?=(?!=)"
-    r"|(?:from[ ]+[\w.]+[ ]+)?import[ ]+(.+))",
-    re.M,
-)
+_IMPORTED = re.compile(r"^(?:from[ ]+[\w.]+[ ]+)?import[ ]+(.+)", re.M)
 
 
 def why_missing(name: str, cells: Sequence[NotebookNode]) -> str:
@@ -33,7 +30,7 @@ def why_missing(name: str, cells: Sequence[NotebookNode]) -> str:
         cells: the cells of the submission as it was run, with their outputs.
     """
     code = [cell for cell in cells if cell.cell_type == "code"]
-    task = [cell for cell in code if _grade_id(cell) == name]
+    task = [cell for cell in code if grade_id(cell) == name]
     makers = [code[place] for place in _makers(tuple(cell.source for cell in code)).get(name, ())]
     for cell in (*task, *makers):
         if how := _how_it_ended(cell):
@@ -66,14 +63,10 @@ def _how_it_ended(cell: NotebookNode) -> str:
 
 
 def _called(cell: NotebookNode) -> str:
-    if name := _grade_id(cell):
+    if name := grade_id(cell):
         return f"the cell `{name}`"
     lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
     return f"your cell that begins `{lines[0][:60]}`"
-
-
-def _grade_id(cell: NotebookNode) -> str:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
 
 
 @lru_cache(maxsize=1)  # a submission is asked about once for each check that fails
@@ -90,13 +83,10 @@ def _makers(sources: tuple[str, ...]) -> dict[str, list[int]]:
 
 def _defined(source: str) -> list[str]:
     """The names that the unindented lines of a cell bind, also of one that is no valid Python."""
-    found = []
-    for made, assigned, imported in _DEFINED.findall(source):
-        if imported:
-            parts = [part.split() for part in imported.strip("()").split(",")]
-            found += [part[-1].partition(".")[0] for part in parts if part]
-        else:
-            found += [made] if made else re.findall(r"\w+", assigned)
+    found = bound_names(source)
+    for imported in _IMPORTED.findall(source):
+        parts = [part.split() for part in imported.strip("()").split(",")]
+        found += [part[-1].partition(".")[0] for part in parts if part]
     return found
 
 

@@ -24,6 +24,7 @@ from autograder import ROOT, course
 from autograder.course import CourseError
 from autograder.grade import GradeNotebook
 from autograder.intake import Intake, Taken, students
+from autograder.recognise import grade_cells
 from autograder.restore import withdraw
 from autograder.submission import NotANotebook, read
 from autograder.text import PlainLog, escaped
@@ -205,11 +206,9 @@ def _has_results(path: Path) -> bool:
         nb = nbformat.read(path, as_version=4)
     except Exception:
         return False
-    graded = [cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     return all(
-        any(_is_result(output) for output in cell.get("outputs", ()))
-        for cell in graded
-        if not cell.metadata.nbgrader.get("solution")
+        any(_is_result(output) for output in nb.cells[place].get("outputs", ()))
+        for place in grade_cells(nb).values()
     )
 
 

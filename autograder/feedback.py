@@ -16,6 +16,8 @@ from traitlets import Integer
 from traitlets.config import Config
 
 from autograder.intake import students
+from autograder.recognise import grade_cells
+from autograder.save import SUMMARY_ID
 from autograder.worker import BudgetSpent, worker
 
 _TOO_MUCH = "This page shows results alone: with code and outputs it would take too long to make."
@@ -72,14 +74,12 @@ def render(nb: NotebookNode, resources: dict[str, Any], config: Config) -> str:
 
 def _results_alone(nb: NotebookNode) -> NotebookNode:
     """The notebook without all that a student wrote or printed."""
-    kept = []
-    for cell in nb.cells:
-        told = cell.metadata.get("nbgrader", {})
-        if cell.get("id") == "autograder-summary" or (
-            told.get("grade") and not told.get("solution")
-        ):
-            kept.append(cell)
-    nb.cells = kept
-    if kept and kept[0].cell_type == "markdown":
-        kept[0].source = f"{_TOO_MUCH}\n\n{kept[0].source}"
+    graded = grade_cells(nb).values()
+    nb.cells = [
+        cell
+        for place, cell in enumerate(nb.cells)
+        if place in graded or cell.get("id") == SUMMARY_ID
+    ]
+    if nb.cells and nb.cells[0].cell_type == "markdown":
+        nb.cells[0].source = f"{_TOO_MUCH}\n\n{nb.cells[0].source}"
     return nb

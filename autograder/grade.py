@@ -10,6 +10,7 @@ from traitlets import Bool, Integer, Unicode
 from autograder import ROOT, course, grading, sandbox
 from autograder.grading import Submission, Terms
 from autograder.kernel import Limits
+from autograder.recognise import grade_cells
 from autograder.results import CellResult
 from autograder.sandbox import SandboxLimits, SandboxUnavailable
 from autograder.worker import Budget, BudgetSpent, worker
@@ -35,7 +36,7 @@ class GradeNotebook(NbGraderPreprocessor):
     output_bytes = Integer(2**20, help="Output of a cell beyond this is cut, with a note.").tag(
         config=True
     )
-    replays = Integer(3, help="How often a kernel that died may be replaced.").tag(config=True)
+    replays = Integer(3, help="How often a submission may end its kernel.").tag(config=True)
     memory_bytes = Integer(
         SandboxLimits.memory_bytes, help="Memory of a submission above the warm kernel's own."
     ).tag(config=True)
@@ -70,8 +71,7 @@ class GradeNotebook(NbGraderPreprocessor):
         """Run and grade one notebook, cell by cell."""
         told = resources["nbgrader"]
         if ungraded := nb.metadata["autograder"].get("ungraded", ""):
-            resources["autograder"] = _ungraded(nb, ungraded)
-            return nb, resources
+            return _ungraded(nb, resources, ungraded)
         seed = self.seed or course.seed(
             course.secret(Path(self.secret_file)),
             *(told["assignment"], told["student"], told["digest"]),
@@ -81,13 +81,11 @@ class GradeNotebook(NbGraderPreprocessor):
         try:
             graded = worker.call(grading.grade, submission, self.terms(), log=self.log)
         except BudgetSpent as error:
-            resources["autograder"] = _ungraded(nb, str(error))
-            return nb, resources
+            return _ungraded(nb, resources, str(error))
         except Exception as error:  # whatever it was: the grader's fault, and no student's
             self.log.exception("Grading %s failed", told["student"])
             why = f"the grader failed with {type(error).__name__}"
-            resources["autograder"] = _ungraded(nb, why)
-            return nb, resources
+            return _ungraded(nb, resources, why)
         resources["autograder"] = graded.results
         notes = graded.notebook.metadata["autograder"]["notes"]
         notes += [UNSAFE] * self.run_without_sandbox + list(graded.notes)
@@ -142,6 +140,9 @@ class GradeNotebook(NbGraderPreprocessor):
             ) from None
 
 
-def _ungraded(nb: NotebookNode, why: str) -> dict[str, CellResult]:
-    """The verdict on every grade cell of a submission that could not be graded at all."""
-    return {name: CellResult(name, "", (), why) for name in grading.grade_cells(nb)}
+def _ungraded(
+    nb: NotebookNode, resources: ResourcesDict, why: str
+) -> tuple[NotebookNode, ResourcesDict]:
+    """Keep the verdict on every grade cell of a submission that could not be graded at all."""
+    resources["autograder"] = {name: CellResult(name, "", (), why) for name in grade_cells(nb)}
+    return nb, resources

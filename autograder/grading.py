@@ -18,6 +18,7 @@ from nbformat.v4 import new_output
 
 from autograder import sandbox
 from autograder.kernel import Launch, Limits, StudentKernel
+from autograder.recognise import grade_cells
 from autograder.restore import only_draws
 from autograder.results import CellResult
 from autograder.sandbox import SandboxLimits
@@ -125,15 +126,6 @@ def grade(submission: Submission, terms: Terms) -> Graded:
     finally:
         kernel.close()
     return Graded(nb, results, tuple(kernel.notes), time.monotonic() - started)
-
-
-def grade_cells(nb: NotebookNode) -> dict[str, int]:
-    """The place of each grade cell in a notebook, by `grade_id`."""
-    return {
-        cell.metadata.nbgrader.grade_id: place
-        for place, cell in enumerate(nb.cells)
-        if (told := cell.metadata.get("nbgrader", {})).get("grade") and not told.get("solution")
-    }
 
 
 class _Cells:

@@ -30,13 +30,16 @@ class Recorded(Protocol):
     def solution(self) -> bool: ...
 
 
+def bound_names(source: str) -> list[str]:
+    """The names that code defines or assigns at its outermost level, in order."""
+    found = _BINDS.findall(source)
+    return [name for made, assigned in found for name in re.findall(r"\w+", made or assigned)]
+
+
 @lru_cache(maxsize=2_100)  # asked again and again of the cells of one notebook
 def binds(source: str) -> frozenset[str]:
-    """The names that code binds at its outermost level."""
-    found: set[str] = set()
-    for defined, assigned in _BINDS.findall(source):
-        found.update(re.findall(r"\w+", defined or assigned))
-    return frozenset(found)
+    """The names of `bound_names`, each once."""
+    return frozenset(bound_names(source))
 
 
 def asked_for(cell: Recorded) -> frozenset[str]:
@@ -53,6 +56,15 @@ def grade_id(cell: NotebookNode) -> str | None:
     """The mark of a cell."""
     found: str | None = cell.metadata.get("nbgrader", {}).get("grade_id")
     return found
+
+
+def grade_cells(nb: NotebookNode) -> dict[str, int]:
+    """The place of each grade cell in a notebook, by `grade_id`."""
+    return {
+        cell.metadata.nbgrader.grade_id: place
+        for place, cell in enumerate(nb.cells)
+        if (told := cell.metadata.get("nbgrader", {})).get("grade") and not told.get("solution")
+    }
 
 
 def recognise(

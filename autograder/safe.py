@@ -9,7 +9,6 @@ import binascii
 import math
 import re
 import signal
-import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -48,8 +47,6 @@ _MAX_COLOURED = 20_000
 _UNTRIED, _UNTRIED_CELL = 20_000, 1_000
 _COLOUR_SECONDS = 0.5
 _MAX_MARKDOWN = 20 * 2**20
-#: Where no clock can be set, this many characters of HTML or markdown are few enough.
-_FEW = 2**13
 
 _MAGICS = HighlightMagicsPreprocessor()
 
@@ -277,12 +274,10 @@ class _Cleaner:
                 cell.execution_count = None
         elif cell.cell_type == "markdown" and not nbgrader:
             images = cell.pop("attachments", {})
-            few = len(cell.source) < _FEW
-            clean = self._in_time(few, partial(clean_markdown, cell.source, images))
+            clean = self._in_time(partial(clean_markdown, cell.source, images))
             cell.source = _as_text(cell.source) if clean is None else clean
         elif cell.cell_type == "raw":
-            few = len(cell.source) < _FEW
-            clean = self._in_time(few, partial(clean_html, cell.source))
+            clean = self._in_time(partial(clean_html, cell.source))
             cell.source = escape(cell.source) if clean is None else clean
 
     def _has_colours(self, code: str) -> bool:
@@ -298,7 +293,7 @@ class _Cleaner:
             return True
         metadata = {"magics_language": language} if language else {}
         colour = partial(Highlight2HTML(pygments_lexer="ipython3"), code, metadata=metadata)
-        return self._in_time(False, colour, _COLOUR_SECONDS) is not None
+        return self._in_time(colour, _COLOUR_SECONDS) is not None
 
     def _outputs(self, outputs: list[Any]) -> list[NotebookNode]:
         kept: list[NotebookNode] = []
@@ -309,8 +304,7 @@ class _Cleaner:
                 # The last one is shown: it says how the cell ended.
                 last = self._outputs(outputs[-1:])
                 return [*kept, _note("Further output was cut here."), *last]
-            few = len(str(output)) < _FEW
-            made = self._in_time(few, partial(_cleaned, output))
+            made = self._in_time(partial(_cleaned, output))
             if made is None:
                 made = [_note(_TOO_LONG)]
             for each in map(self._few_escapes, made):
@@ -339,13 +333,11 @@ class _Cleaner:
                 output.data["text/plain"] = lines[0]
         return output
 
-    def _in_time(self, few: bool, clean: Callable[[], Any], most: float = math.inf) -> Any:
+    def _in_time(self, clean: Callable[[], Any], most: float = math.inf) -> Any:
         """What `clean` returns; None where it takes longer than there is time for, or than `most`.
 
         Parsers of HTML and of markdown need hours for what is made for that.
         """
-        if threading.current_thread() is not threading.main_thread():
-            return clean() if few else None
         given = min(self._seconds_left, most)
         if given <= 0:
             return None

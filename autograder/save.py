@@ -8,7 +8,11 @@ from nbgrader.api import Comment, Grade, Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder import report
+from autograder.recognise import grade_cells
 from autograder.results import CellResult
+
+#: The id of the cell that a graded notebook begins with.
+SUMMARY_ID = "autograder-summary"
 
 
 class WriteResults(NbGraderPreprocessor):
@@ -19,20 +23,19 @@ class WriteResults(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, ResourcesDict]:
         """Write the results that `GradeNotebook` kept, and above them what is to be known."""
         results: dict[str, CellResult] = resources.pop("autograder")
-        for cell in nb.cells:
-            if utils.is_grade(cell) and not utils.is_solution(cell):
-                result = results[cell.metadata.nbgrader.grade_id]
-                cell.execution_count = None
-                cell.outputs = [
-                    new_output(
-                        "execute_result",
-                        data={
-                            "text/plain": "not graded" if result.ungraded else str(result.earned),
-                            "text/html": report.cell(result),
-                        },
-                        metadata={"autograder": result.as_metadata()},
-                    )
-                ]
+        for name, place in grade_cells(nb).items():
+            cell, result = nb.cells[place], results[name]
+            cell.execution_count = None
+            cell.outputs = [
+                new_output(
+                    "execute_result",
+                    data={
+                        "text/plain": "not graded" if result.ungraded else str(result.earned),
+                        "text/html": report.cell(result),
+                    },
+                    metadata={"autograder": result.as_metadata()},
+                )
+            ]
         notes = nb.metadata.get("autograder", {}).get("notes", [])
         nb.metadata["autograder"] = {
             "notes": notes,
@@ -46,7 +49,7 @@ class WriteResults(NbGraderPreprocessor):
         ungraded = [result.ungraded for result in results.values() if result.ungraded]
         resources["nbgrader"]["ungraded"] = list(dict.fromkeys(ungraded))
         head = new_markdown_cell(report.summary(list(results.values()), notes))
-        head["id"] = "autograder-summary"
+        head["id"] = SUMMARY_ID
         nb.cells.insert(0, head)
         return nb, resources
 
