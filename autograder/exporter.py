@@ -28,7 +28,7 @@ from autograder.recognise import grade_cells
 from autograder.restore import withdraw
 from autograder.submission import NotANotebook, read
 from autograder.text import PlainLog, escaped
-from autograder.worker import BudgetSpent, worker
+from autograder.worker import BudgetSpent, why_not, worker
 
 #: No student's name: it comes after all of them in nbgrader's order, and is left out of the run.
 LAST = "\U0010ffff"
@@ -196,8 +196,7 @@ class SubmissionExporter(NotebookExporter):
             except BudgetSpent as error:
                 why = f"the file `{taken.notebook.name}` cannot be read: {error}"
             except Exception as error:
-                self.log.exception("Reading %s failed", taken.notebook)
-                why = f"the grader failed with {type(error).__name__}"
+                why = why_not(error, self.log, f"Reading {taken.notebook}")
         return nbformat.v4.new_notebook(), notes, why
 
 

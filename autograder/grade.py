@@ -13,7 +13,7 @@ from autograder.kernel import Limits
 from autograder.recognise import grade_cells
 from autograder.results import CellResult
 from autograder.sandbox import SandboxLimits, SandboxUnavailable
-from autograder.worker import Budget, BudgetSpent, worker
+from autograder.worker import Budget, why_not, worker
 
 UNSAFE = "This submission ran without a sandbox: `run_without_sandbox` is set."
 
@@ -80,11 +80,8 @@ class GradeNotebook(NbGraderPreprocessor):
         submission = Submission(told["assignment"], nb, folder, seed)
         try:
             graded = worker.call(grading.grade, submission, self.terms(), log=self.log)
-        except BudgetSpent as error:
-            return _ungraded(nb, resources, str(error))
         except Exception as error:  # whatever it was: the grader's fault, and no student's
-            self.log.exception("Grading %s failed", told["student"])
-            why = f"the grader failed with {type(error).__name__}"
+            why = why_not(error, self.log, f"Grading {told['student']}")
             return _ungraded(nb, resources, why)
         resources["autograder"] = graded.results
         notes = graded.notebook.metadata["autograder"]["notes"]

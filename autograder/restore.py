@@ -17,7 +17,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.recognise import asked_for, binds, grade_id, plain, recognise
 from autograder.submission import new_cell
-from autograder.worker import BudgetSpent, worker
+from autograder.worker import why_not, worker
 
 #: A locked cell whose `grade_id` begins so only draws: nothing depends on it.
 PICTURE = "picture_"
@@ -290,9 +290,9 @@ class RestoreNotebook(NbGraderPreprocessor):
         ungraded: str = told.get("ungraded", "")
         try:
             nb.cells, notes = worker.call(rebuild, nb.cells, release, log=self.log)
-        except BudgetSpent as error:
+        except Exception as error:  # the grader's fault, and no student's
             nb.cells, notes = rebuild([], release)
-            ungraded = str(error)
+            ungraded = why_not(error, self.log, f"Restoring {told['student']}")
         if ungraded:
             notes = []  # nothing was read: that nothing is known of it is no news
         for place, cell in enumerate(nb.cells):

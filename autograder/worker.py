@@ -235,6 +235,14 @@ class Worker:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def why_not(error: Exception, log: logging.Logger, doing: str) -> str:
+    """Say in a line why a call came to nothing; what was not foreseen is logged as a whole."""
+    if isinstance(error, BudgetSpent):
+        return str(error)
+    log.error("%s failed", doing, exc_info=error)
+    return f"the grader failed with {type(error).__name__}"
+
+
 def _wants_memory(error: Exception) -> bool:
     """Whether an error is Python's, torch's or the system's word for too little memory."""
     words = ("can't allocate memory", "can't start new thread", "Cannot allocate memory")
