@@ -243,6 +243,15 @@ def draw(rng, samples, outputs, classes=False):
     return start, x, 0.6 * torch.randn(samples, outputs, generator=rng) + 0.8
 
 
+def draw_steep(rng, samples):
+    """The same for one output, drawn again until a gradient shows that is divided by `samples`."""
+    while True:
+        start, x, y = draw(rng, samples, 1)
+        divided = gradient_at(start, x, y, linex) / samples
+        if float(divided.abs().max()) > 20 * STEP_ERROR * step_size(start, start, x, y):
+            return start, x, y
+
+
 def draw_batches(rng, samples, outputs, size, criterion):
     """The same for batches of `size`, the last of them short: the grader's batches come too.
 
@@ -598,6 +607,16 @@ BROADCAST = Misconception(
 )
 
 
+#: Of a gradient in float32: a dozen terms a sum, three sums deep, an exponential at the end.
+STEP_ERROR = checks.roundoff(40, 3)
+
+
+def step_size(parameters, start, x, y):
+    """How large the terms of a gradient are: what its error is relative to."""
+    slope = (forward(double(parameters), x.double()) - y.double()).exp() + 1
+    return float(slope.mean() * x.abs().max().clamp(1) * start[2].abs().max().clamp(1))
+
+
 def check_steps(found, start, batches, epochs):
     """Check that each batch of each epoch has one step, along the gradient of its own loss."""
     expect(bool(found["passes"]), "", because=NO_FORWARD)
@@ -614,10 +633,7 @@ def check_steps(found, start, batches, epochs):
     right, size = [], 0.0
     for step, (x, y) in zip(steps, turns, strict=True):
         right.append(gradient_at(step["before"], x, y, linex))
-        slope = (forward(double(step["before"]), x.double()) - y.double()).exp() + 1
-        size = max(
-            size, float(slope.mean() * x.abs().max().clamp(1) * start[2].abs().max().clamp(1))
-        )
+        size = max(size, step_size(step["before"], start, x, y))
     right = torch.stack(right)
     got = torch.stack([flat(step["gradients"], step["before"]) for step in steps])
     expect(bool(torch.isfinite(got).all()), "The gradients at your steps are not finite.")
@@ -643,8 +659,7 @@ def check_steps(found, start, batches, epochs):
         got,
         right,
         "The gradient at a step",
-        # A dozen terms a sum, three sums deep, an exponential at the end.
-        checks.roundoff(40, 3),
+        STEP_ERROR,
         among=[
             (ACCUMULATED, right.cumsum(0)),
             (ZERO_PER_EPOCH, right.reshape(shape).cumsum(1).reshape(right.shape))

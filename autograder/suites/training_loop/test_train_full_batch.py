@@ -14,6 +14,7 @@ from autograder.suites.training_loop import (
     check_optimizer,
     check_steps,
     draw,
+    draw_steep,
     follow,
     loss_at,
     mse,
@@ -83,7 +84,7 @@ train_full_batch(network, x, y, criterion, optimizer, 3)  # prints the weight af
 def test_steps(student, rng):
     """Each epoch takes one step, along the gradient of that epoch's `criterion(outputs, labels)`
     alone."""
-    start, x, y = draw(rng, MANY, 1)
+    start, x, y = draw_steep(rng, MANY)
     found = run_loop(student, "train_full_batch", start, x, y, "linex", SLOW)
     check_steps(found, start, [(x, y)], EPOCHS)
 
