@@ -15,7 +15,7 @@ that the suite uses, and `unnamed(**inputs)`, wrong values that must fail withou
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -79,13 +79,23 @@ def drawn(
         if attempt < NOT_ZERO and numbers:
             # What gives zeros looks like nothing done. Some mistakes always do: then be it so.
             values.append(("zeros", torch.zeros_like(wanted)))
-        if all(
-            one == other or _apart(value, another, distance)
-            for place, (one, value) in enumerate(values)
-            for other, another in values[:place]
-        ):
+        if told_apart(values, distance):
             return inputs
     raise RuntimeError(f"no inputs of {make.__qualname__} tell every mistake apart")
+
+
+def told_apart(values: Sequence[tuple[Any, Any]], distance: float) -> bool:
+    """Whether no two values of different causes are alike.
+
+    Args:
+        values: pairs (cause, value); of one cause they may be alike.
+        distance: how far apart at least one number of two tensors must be.
+    """
+    return all(
+        one == other or _apart(value, another, distance)
+        for place, (one, value) in enumerate(values)
+        for other, another in values[:place]
+    )
 
 
 def _double(value: Any) -> Any:

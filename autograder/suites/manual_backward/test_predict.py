@@ -7,6 +7,7 @@ import torch
 
 from autograder import checks
 from autograder.checks import Misconception, fail
+from autograder.formulas import told_apart
 
 # What the visible check and the examples have for an answer: none of that is right here.
 SHOWN = [("shown", 60.0), ("shown", 80.0)]
@@ -191,11 +192,8 @@ def test_tie(student, rng):
 
 def _apart(results, by=0.05):
     """Whether no two different causes, of pairs (cause, value), give the same value."""
-    results = [(cause, float(value)) for cause, value in results]
-    return all(
-        one is other or abs(a - b) > by
-        for place, (one, a) in enumerate(results)
-        for other, b in results[:place]
+    return told_apart(
+        [(cause, torch.tensor(float(value), dtype=torch.float64)) for cause, value in results], by
     )
 
 
