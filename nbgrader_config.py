@@ -24,25 +24,26 @@ c.NbGrader.logging_config = {
 c.GenerateAssignment.force = True
 
 # ---- grading: the trusted side. Each step is one class; the order matters. -----------------------
-c.Autograde.exporter_class = "autograder.exporter.SubmissionExporter"  # checks course and files
+# It also checks the course, before anything is graded.
+c.Autograde.exporter_class = "autograder.pipeline.exporter.SubmissionExporter"
 c.Exporter.optimistic_validation = True  # of the notebook's form: once, after all steps
 c.Autograde.sanitize_preprocessors = [
     # Locked cells, missing cells and all metadata as released: nothing is left to do for nbgrader's
     # OverwriteCells, OverwriteKernelspec, DeduplicateIds and CheckCellMetadata.
-    "autograder.restore.RestoreNotebook",
+    "autograder.pipeline.restore.RestoreNotebook",
     "nbgrader.preprocessors.ClearOutput",
 ]
 c.Autograde.autograde_preprocessors = [
-    "autograder.grade.GradeNotebook",  # runs the student kernel, and the hidden suites here
-    "autograder.safe.SafeNotebook",  # from here on the kernel is gone
-    "autograder.save.WriteResults",
+    "autograder.pipeline.grade.GradeNotebook",  # runs the student kernel, and the suites here
+    "autograder.pipeline.safe.SafeNotebook",  # from here on the kernel is gone
+    "autograder.pipeline.save.WriteResults",
     "nbgrader.preprocessors.LimitOutput",
-    "autograder.save.SaveGrades",  # all scores of a submission at once
+    "autograder.pipeline.save.SaveGrades",  # all scores of a submission at once
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
 
 # ---- feedback ------------------------------------------------------------------------------------
-c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackExporter"
+c.GenerateFeedback.exporter_class = "autograder.pipeline.feedback.FeedbackExporter"
 
 # ---- limits of one submission --------------------------------------------------------------------
 c.GradeNotebook.cell_seconds = 60

@@ -7,9 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from autograder import ROOT, audit, bench, demo, workers
-from autograder.suite import collect
-from autograder.workspace import Workspace
+from autograder import ROOT
+from autograder.commands import audit, bench, demo
+from autograder.commands import grade as workers
+from autograder.commands.workspace import Workspace
+from autograder.grading.session import collect
 
 
 def main(words: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from autograder import ROOT
-from autograder.workspace import Workspace
+from autograder.commands.workspace import Workspace
 
 Notebook = nbformat.NotebookNode
 

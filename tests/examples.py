@@ -25,9 +25,10 @@ from typing import Any
 import nbformat
 import torch
 
-from autograder import ROOT, audit
-from autograder.restore import PICTURE
-from autograder.suite import collect
+from autograder import ROOT
+from autograder.commands import audit
+from autograder.grading.session import collect
+from autograder.pipeline.restore import PICTURE
 
 SAYS = "#>"
 

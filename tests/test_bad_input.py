@@ -13,8 +13,8 @@ import nbformat
 import pytest
 from nbgrader.api import MissingEntry
 
+from autograder.commands.workspace import Workspace
 from autograder.text import escaped
-from autograder.workspace import Workspace
 from tests.bad_input import CASES, Case
 
 LIMITS = ["--GradeNotebook.cell_seconds=4", "--GradeNotebook.probe_seconds=3"]

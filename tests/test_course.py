@@ -7,10 +7,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder import course, suite
-from autograder.course import CourseError
-from autograder.suite import SuiteError
-from autograder.workspace import Workspace
+from autograder.commands.workspace import Workspace
+from autograder.grading import course
+from autograder.grading import session as suite
+from autograder.grading.course import CourseError
+from autograder.grading.session import SuiteError
 
 GOOD = '''
 import pytest

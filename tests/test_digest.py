@@ -11,8 +11,8 @@ import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from autograder.digest import digest
-from autograder.workspace import Workspace
+from autograder.commands.workspace import Workspace
+from autograder.submission.digest import digest
 
 Notebook = nbformat.NotebookNode
 

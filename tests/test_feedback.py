@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from autograder.workspace import Workspace
+from autograder.commands.workspace import Workspace
 
 Notebook = nbformat.NotebookNode
 

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy
 from nbformat.v4 import new_code_cell
 
-from autograder.grading import NOT_DRAWN
-from autograder.workspace import Workspace
+from autograder.commands.workspace import Workspace
+from autograder.grading.grader import NOT_DRAWN
 
 Notebook = nbformat.NotebookNode
 Solution = Callable[[str], Notebook]

@@ -30,7 +30,7 @@ import psutil
 import pytest
 
 from autograder import ROOT
-from autograder.workspace import Workspace
+from autograder.commands.workspace import Workspace
 from tests.hostile import Entry, entries
 
 ENTRIES = list(entries())
@@ -42,7 +42,7 @@ LIMITS = [
 JOBS = 2
 HONEST = {"aaa-honest": "", "m-honest": "y - self.bias", "zzz-honest": "2 * y + self.bias"}
 PR_SET_CHILD_SUBREAPER = 36
-WORKER = "autograder.worker"
+WORKER = "autograder.pipeline.worker"
 HIGHEST = re.compile(r"VmHWM:\s+(\d+) kB")
 GRADER_BYTES = 3 * 2**30
 LOG_BYTES = 2**20

@@ -9,8 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from autograder import intake
-from autograder.intake import MAX_DEPTH, MAX_FILES, MAX_FOLDER, MAX_NOTES, Intake, Taken, students
+from autograder.submission import intake
+from autograder.submission.intake import (
+    MAX_DEPTH,
+    MAX_FILES,
+    MAX_FOLDER,
+    MAX_NOTES,
+    Intake,
+    Taken,
+    students,
+)
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder import ROOT
-from autograder.kernel import KernelTrouble, Launch, Limits, StudentKernel
+from autograder.kernel.student_kernel import KernelTrouble, Launch, Limits, StudentKernel
+from autograder.kernel.values import Outcome, pack_inputs, unpack_outcome
 from autograder.sandbox import SandboxLimits, close_templates
-from autograder.values import Outcome, pack_inputs, unpack_outcome
 
 
 class Notebook:

@@ -1,12 +1,12 @@
-"""What `autograder.manual` reads out of submitted code: each row is a way to write it."""
+"""What `autograd_use` reads out of submitted code: each row is a way to write it."""
 
 import time
 
 import pytest
 
-from autograder import manual
-from autograder.manual import UNREAD, autograd_in
-from autograder.names import Enough
+from autograder.exercise import autograd_use as manual
+from autograder.exercise.autograd_use import UNREAD, autograd_in
+from autograder.exercise.bindings import Enough
 
 FORWARD = """
     def forward(self, x):

@@ -10,8 +10,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from autograder import ROOT
-from autograder.suite import collect
-from autograder.workspace import Workspace
+from autograder.commands.workspace import Workspace
+from autograder.grading.session import collect
 
 POINTS = {
     "parameters": "MyLinear 30, parameter_names 10, count_parameters 10, Standardize 25, MLP 25",

@@ -2,8 +2,8 @@
 
 On every draw the right value, computed in float32 in several ways, passes the suite's comparison;
 the value of every known misconception fails it and is named rightly. A formula is found by its
-functions, see `autograder.formulas`; where a suite has none, its comparisons are listened to while
-it grades the solution. A new suite or a new misconception needs nothing here.
+functions, `autograder.exercise.formula`; where a suite has none, its comparisons are listened to
+while it grades the solution. A new suite or a new misconception needs nothing here.
 
 The environment variable AUTOGRADER_DRAWS says how many draws to make of the formulas in all, each
 of other inputs; without it there are fewer, and always the same ones.
@@ -26,11 +26,15 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from autograder import ROOT, agent, checks, formulas, suite
-from autograder.checks import Failure
-from autograder.formulas import in_double
-from autograder.student import Student
-from autograder.suite import SUITES
+from autograder import ROOT
+from autograder.exercise import checks
+from autograder.exercise import formula as formulas
+from autograder.exercise.checks import Failure
+from autograder.exercise.formula import in_double
+from autograder.exercise.student import Student
+from autograder.grading import session as suite
+from autograder.grading.session import SUITES
+from autograder.kernel import inside
 from autograder.suites.manual_backward import draw_state, test_LR_backward
 
 ASKED = os.environ.get("AUTOGRADER_DRAWS")
@@ -189,7 +193,7 @@ class SameProcess:
         self.names = names
 
     def probe(self, source: str, blob: str, watch: bool) -> str:
-        return agent.run(self.names, source, blob, watch)
+        return inside.run(self.names, source, blob, watch)
 
 
 class Listener:

@@ -5,7 +5,7 @@ import base64
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
-from autograder.safe import bare, clean, clean_html, clean_markdown, clean_output
+from autograder.pipeline.safe import bare, clean, clean_html, clean_markdown, clean_output
 
 PNG = base64.b64encode(b"\x89PNG\r\n").decode()
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.lean import NotLean, lean
-from autograder.submission import NotANotebook, read
+from autograder.submission.lean import NotLean, lean
+from autograder.submission.read import NotANotebook, read
 
 GERMAN = "größe = 'für'  # schön – „Übung“"
 FRENCH = "déjà = 1  # « où »… l’été, ça coûte 5 €"

@@ -13,17 +13,19 @@ from typing import Any
 import pytest
 import torch
 
-from autograder import ROOT, agent, suite
-from autograder.results import CellResult
-from autograder.student import Student
-from autograder.suite import SuiteError
-from autograder.workspace import Workspace
+from autograder import ROOT
+from autograder.commands.workspace import Workspace
+from autograder.exercise.student import Student
+from autograder.grading import session as suite
+from autograder.grading.results import CellResult
+from autograder.grading.session import SuiteError
+from autograder.kernel import inside
 
 HEAD = """\
 import pytest
 import torch
 
-from autograder import checks
+from autograder.exercise import checks
 
 SIZES = [3, 4]
 
@@ -50,7 +52,7 @@ class SameProcess:
         self.names = names
 
     def probe(self, code: Any, inputs: bytes, watch: bool) -> str:
-        return agent.run(self.names, code, inputs, watch)
+        return inside.run(self.names, code, inputs, watch)
 
 
 @pytest.fixture
@@ -340,7 +342,7 @@ def test_a_name_error_of_the_student_s_is_told_with_no_word_of_the_suite(write: 
 def test_failures_keep_nothing_alive(write: Write) -> None:
     kept: list[weakref.ref] = []
     write(
-        "from autograder.checks import fail\n",
+        "from autograder.exercise.checks import fail\n",
         PROBE,
         one_test("value = student.run(probe)\nstudent.note(value)\nfail('wrong')"),
         one_test("value = student.run(probe)\nstudent.note(value)\nvalue + 'x'", "test_2(student)"),

@@ -10,14 +10,15 @@ import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_output
 
-from autograder import agent, checks
-from autograder.checks import Failure, Misconception
-from autograder.ended import why_missing
-from autograder.pytorch_words import Says, named_by_pytorch
-from autograder.student import Student, StudentError
+from autograder.commands.workspace import Workspace
+from autograder.exercise import checks
+from autograder.exercise.checks import Failure, Misconception
+from autograder.exercise.ended import why_missing
+from autograder.exercise.pytorch_words import Says, named_by_pytorch
+from autograder.exercise.student import Student, StudentError
+from autograder.kernel import inside
 from autograder.suites.training_loop.test_to_tensor import LAYOUT
 from autograder.suites.training_loop.test_to_tensor import PYTORCH_SAYS as READ
-from autograder.workspace import Workspace
 
 Notebook = nbformat.NotebookNode
 
@@ -50,7 +51,7 @@ class Cells:
             self.nb.cells[-1].outputs = [output]
 
     def probe(self, code: Any, inputs: bytes, watch: bool) -> str:
-        return agent.run(self.names, code, inputs, watch)
+        return inside.run(self.names, code, inputs, watch)
 
 
 @pytest.fixture

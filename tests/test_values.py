@@ -11,15 +11,15 @@ import pytest
 import safetensors.torch
 import torch
 
-from autograder import agent, values
-from autograder.values import BadValue, Trouble, Unknown
+from autograder.kernel import inside, values
+from autograder.kernel.values import BadValue, Trouble, Unknown
 
 
 def outcome(value: Any, **more: Any) -> str:
     """Pack what a probe returned, as the student kernel does."""
-    pieces = agent.Pieces()
-    tree = {"error": None, "autograd": [], "value": agent.encode(value, pieces), **more}
-    return base64.b64encode(agent.pack(tree, pieces)).decode()
+    pieces = inside.Pieces()
+    tree = {"error": None, "autograd": [], "value": inside.encode(value, pieces), **more}
+    return base64.b64encode(inside.pack(tree, pieces)).decode()
 
 
 def pointing(*reference: Any) -> str:

@@ -11,10 +11,10 @@ from torch.autograd.graph import _engine_run_backward as run
 from torch.func import grad, jacfwd, jvp
 from torch.utils.checkpoint import checkpoint
 
-from autograder import agent
-from autograder.agent import Autograd, Recording
-from autograder.student import compiled
-from autograder.values import pack_inputs, unpack_outcome
+from autograder.exercise.student import compiled
+from autograder.kernel import inside
+from autograder.kernel.inside import Autograd, Recording
+from autograder.kernel.values import pack_inputs, unpack_outcome
 
 X = torch.arange(6.0).reshape(2, 3)
 UNIT = torch.jit.CompilationUnit("""
@@ -188,6 +188,6 @@ def probe_kept(notebook):
 @pytest.mark.parametrize(("kept", "used"), [(Later([1]), True), ([1], False)])
 def test_what_is_worked_out_when_looked_at_is_watched(kept, used):
     code, inputs = compiled(probe_kept), pack_inputs({})
-    outcome = unpack_outcome(agent.answer({"kept": kept}, code, inputs, watch=True))
+    outcome = unpack_outcome(inside.answer({"kept": kept}, code, inputs, watch=True))
     assert outcome.trouble is None
     assert bool(outcome.autograd) is used

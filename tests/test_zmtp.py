@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import zmq
 
-from autograder import zmtp
-from autograder.zmtp import Connection
+from autograder.kernel import zmtp
+from autograder.kernel.zmtp import Connection
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autograder.checks import Failure
-from autograder.student import StudentError
+from autograder.exercise.checks import Failure
+from autograder.exercise.student import StudentError
 
 
 def probe_lr(notebook, dim, lr, state, calls, fresh=False, stand_in=False):

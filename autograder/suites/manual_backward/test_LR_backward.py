@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from autograder import checks
-from autograder.agent import Recording
-from autograder.checks import Failure, Misconception, expect, fail
-from autograder.formulas import told_apart
-from autograder.manual import UNREAD, autograd_in
-from autograder.student import StudentError
+from autograder.exercise import checks
+from autograder.exercise.autograd_use import UNREAD, autograd_in
+from autograder.exercise.checks import Failure, Misconception, expect, fail
+from autograder.exercise.formula import told_apart
+from autograder.exercise.student import StudentError
+from autograder.kernel.inside import Recording
 from autograder.suites.manual_backward import (
     call,
     cross_entropy,

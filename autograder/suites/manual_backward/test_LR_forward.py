@@ -7,8 +7,8 @@ function in its place.
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail
 from autograder.suites.manual_backward import (
     call,
     draw_pictures,

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail
 
 W_FLAT = Misconception(
     "w-without-column",

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Misconception, fail
-from autograder.pytorch_words import Says, named_by_pytorch
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, fail
+from autograder.exercise.pytorch_words import Says, named_by_pytorch
 from autograder.suites.manual_backward import call, draw_state, probe_lr
 
 DIM, STEPS = 5, 3

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Misconception, fail
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, fail
 
 CHANNELS_LAST = Misconception(
     "channels-last",

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Failure, Misconception, expect, fail
-from autograder.student import StudentError
+from autograder.exercise import checks
+from autograder.exercise.checks import Failure, Misconception, expect, fail
+from autograder.exercise.student import StudentError
 from autograder.suites.manual_backward import first_that_passes
 from autograder.suites.manual_backward.pictures import PIXEL, pipeline
 

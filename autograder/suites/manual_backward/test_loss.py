@@ -5,8 +5,8 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail
 from autograder.suites.manual_backward import cross_entropy, draw_labels
 
 M = 131  # more than the constants that people write into slices

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail
-from autograder.retrain import cells_of_model
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.retrain import cells_of_model
 from autograder.suites.manual_backward import sigmoid
 from autograder.suites.manual_backward.pictures import given, held_out
 

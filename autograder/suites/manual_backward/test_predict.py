@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Misconception, fail
-from autograder.formulas import told_apart
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, fail
+from autograder.exercise.formula import told_apart
 
 # What the visible check and the examples have for an answer: none of that is right here.
 SHOWN = [("shown", 60.0), ("shown", 80.0)]

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import checks
-from autograder.checks import Failure, Misconception, expect, fail
-from autograder.student import StudentError
+from autograder.exercise import checks
+from autograder.exercise.checks import Failure, Misconception, expect, fail
+from autograder.exercise.student import StudentError
 from autograder.suites.manual_backward import (
     call,
     cross_entropy,

@@ -1,7 +1,7 @@
 """Suites of `parameters`: what a module registers, and what it computes with it."""
 
-from autograder.checks import Misconception
-from autograder.pytorch_words import Says, named_by_pytorch
+from autograder.exercise.checks import Misconception
+from autograder.exercise.pytorch_words import Says, named_by_pytorch
 
 NO_SUPER = Misconception(
     "super-init-missing",

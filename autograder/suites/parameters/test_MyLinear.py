@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail
-from autograder.formulas import drawn, in_double
-from autograder.student import StudentError
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.formula import drawn, in_double
+from autograder.exercise.student import StudentError
 from autograder.suites.parameters import BATCH_NEEDED, run
 
 PLAIN_TENSOR = Misconception(

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail
-from autograder.formulas import drawn, in_double
-from autograder.student import StudentError
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.formula import drawn, in_double
+from autograder.exercise.student import StudentError
 from autograder.suites.parameters import BATCH_NEEDED, ONLY_MATRICES, run
 
 PLAIN = Misconception(

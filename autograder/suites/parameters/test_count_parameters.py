@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail, kind
-from autograder.formulas import drawn
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail, kind
+from autograder.exercise.formula import drawn
 
 TENSORS = Misconception(
     "counts-tensors",

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from autograder.checks import Misconception, expect, fail, kind
+from autograder.exercise.checks import Misconception, expect, fail, kind
 
 OWN_ONLY = Misconception(
     "own-parameters-only",

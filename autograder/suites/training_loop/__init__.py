@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail, kind
-from autograder.pytorch_words import Says, named_by_pytorch
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail, kind
+from autograder.exercise.pytorch_words import Says, named_by_pytorch
 
 NO_RETURN = Misconception(
     "no-return", "Your function returns nothing: after the loop, a `return` is missing."

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail, kind
-from autograder.formulas import told_apart
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail, kind
+from autograder.exercise.formula import told_apart
 from autograder.suites.training_loop import (
     BROADCAST,
     CONSTANTS,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.checks import Misconception, expect, fail
+from autograder.exercise.checks import Misconception, expect, fail
 
 NOT_A_LOADER = Misconception(
     "not-a-loader",

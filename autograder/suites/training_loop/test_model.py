@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import checks
-from autograder.checks import Failure, Misconception, expect, fail
-from autograder.retrain import cells_of_model
+from autograder.exercise import checks
+from autograder.exercise.checks import Failure, Misconception, expect, fail
+from autograder.exercise.retrain import cells_of_model
 
 FRESH = 1000
 

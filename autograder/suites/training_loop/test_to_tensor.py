@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Misconception, expect, fail
-from autograder.pytorch_words import Says, named_by_pytorch
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.pytorch_words import Says, named_by_pytorch
 
 KEEPS_DTYPE = Misconception(
     "dtype-kept",

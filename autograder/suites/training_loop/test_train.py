@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from autograder import checks
-from autograder.checks import Misconception, expect
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect
 from autograder.suites.training_loop import (
     CONSTANTS,
     CUT_SHORT,

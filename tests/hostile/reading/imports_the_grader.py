@@ -14,7 +14,7 @@ import pkgutil
 import sys
 
 imported = []
-for name in ("autograder", "autograder.suite", "autograder.suites.parameters", "mlxtend.data"):
+for name in ("autograder", "autograder.grading.session", "autograder.suites.parameters", "mlxtend.data"):
     for path in ([], ["<root>"], ["<root>/autograder"], ["<course>"]):
         sys.path[:0] = path
         try:

@@ -1,0 +1,121 @@
+"""The demonstration: grades the sample submissions from scratch and says why points were lost."""
+
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from autograder import ROOT
+from autograder.commands.audit import Entry, build
+from autograder.commands.workspace import Workspace
+
+SAMPLES = ROOT / "tests" / "samples.toml"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A made-up student's submission, and the score that it deserves."""
+
+    student: str
+    entry: Entry
+    untouched: bool
+    score: int
+
+
+def samples() -> list[Sample]:
+    """The sample submissions."""
+    found = []
+    for raw in tomllib.loads(SAMPLES.read_text(encoding="utf-8"))["submission"]:
+        entry = Entry(
+            assignment=raw["assignment"],
+            name=raw["student"],
+            why=raw["why"],
+            cells=raw.get("cells", {}),
+            edits=tuple((edit["cell"], edit["old"], edit["new"]) for edit in raw.get("edits", ())),
+            before=raw.get("before", {}),
+        )
+        found.append(Sample(raw["student"], entry, raw.get("untouched", False), raw["score"]))
+    return found
+
+
+class InUse(Exception):
+    """The course folder holds work of others than the sample students."""
+
+
+def run() -> int:
+    """Release, grade and give feedback on the samples in the course's own folders.
+
+    Returns:
+        The number of samples that did not get the score that they deserve.
+
+    Raises:
+        InUse: somebody else's work is there; nothing has been touched then.
+    """
+    course = Workspace(ROOT)
+    todo = samples()
+    students = {sample.student for sample in todo}
+    _refuse_others(course, students)
+    for step in ("submitted", "autograded", "feedback"):
+        for student in students:
+            shutil.rmtree(ROOT / step / student, ignore_errors=True)
+    (ROOT / "gradebook.db").unlink(missing_ok=True)
+
+    assignments = sorted({sample.entry.assignment for sample in todo})
+    for assignment in assignments:
+        print(f"nbgrader generate_assignment {assignment}", flush=True)
+        course.nbgrader("generate_assignment", assignment)
+    for sample in todo:
+        released = course.notebook("release", sample.entry.assignment)
+        work = nbformat.read(released, 4) if sample.untouched else build(sample.entry)
+        course.submit(sample.student, sample.entry.assignment, work)
+    for assignment in assignments:
+        print(f"nbgrader autograde {assignment}", flush=True)
+        course.nbgrader("autograde", assignment)
+        print(f"nbgrader generate_feedback {assignment}", flush=True)
+        course.nbgrader("generate_feedback", assignment)
+    return _table(course, todo)
+
+
+def _refuse_others(course: Workspace, students: set[str]) -> None:
+    folder = ROOT / "submitted"
+    others = {path.name for path in folder.iterdir()} - students if folder.is_dir() else set()
+    if (ROOT / "gradebook.db").exists():
+        with course.gradebook() as gradebook:
+            others |= {student.id for student in gradebook.students} - students
+    if others:
+        raise InUse(
+            f"This course already has work of {', '.join(sorted(others))}: the demonstration would"
+            " mix sample students into its gradebook. Run it in a fresh clone."
+        )
+
+
+def _table(course: Workspace, todo: list[Sample]) -> int:
+    wrong = 0
+    print(f"\n{'student':8} {'assignment':16} {'score':>6}   reasons for lost points")
+    for sample in todo:
+        assignment = sample.entry.assignment
+        score = course.score(assignment, sample.student)
+        lost = _reasons(course.notebook("autograded", assignment, sample.student))
+        print(f"{sample.student:8} {assignment:16} {score!s:>6}   {lost[0] if lost else ''}")
+        for reason in lost[1:]:
+            print(f"{'':34} {reason}")
+        if score != sample.score:
+            wrong += 1
+            print(f"{'':34} EXPECTED {sample.score}: {sample.entry.why}")
+    print(f"\nThe feedback pages: {ROOT / 'feedback'}/<student>/<assignment>/<assignment>.html")
+    return wrong
+
+
+def _reasons(path: Path) -> list[str]:
+    """What cost points in a graded notebook, and what was noted, one line each."""
+    told = nbformat.read(path, as_version=4).metadata["autograder"]
+    lost: dict[str, list[tuple[str, int]]] = {}
+    for item in told["lost"]:
+        lost.setdefault(item["reason"], []).append((item["task"], item["points"]))
+    lines = []
+    for reason, items in lost.items():
+        tasks = ", ".join(dict.fromkeys(task for task, _ in items))
+        lines.append(f"{-sum(points for _, points in items):4d} {tasks}: {reason}")
+    return lines + [f"     note: {note}" for note in told["notes"]]

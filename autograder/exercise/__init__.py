@@ -1,0 +1,1 @@
+"""All that an author writes a suite with."""

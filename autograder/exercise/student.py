@@ -1,0 +1,181 @@
+"""The student handle: what a suite calls to run its probes in the student kernel."""
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import CodeType
+from typing import Any, NoReturn
+
+from nbformat import NotebookNode
+
+from autograder.exercise.bytecode import PROBE_NAMES, codes_in, unknown_names
+from autograder.exercise.checks import Failure
+from autograder.exercise.ended import why_missing
+from autograder.kernel.student_kernel import KernelTrouble, StudentKernel
+from autograder.kernel.values import BadValue, Outcome, Trouble, pack_inputs, unpack_outcome
+
+Probe = Callable[..., Any]
+
+
+class StudentError(Failure):
+    """The student's code did not get as far as returning a value.
+
+    Attributes:
+        kind: how it ended: missing, todo, error, timeout, or what became of the kernel.
+        type: the name of the exception's class; empty where there was none.
+        text: the exception's own message, as it came: it may quote inputs, and is never shown.
+        line: the line of the notebook that raised it.
+    """
+
+    def __init__(
+        self, kind: str, message: str, type: str = "", text: str = "", line: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.type = type
+        self.text = text
+        self.line = line
+
+
+class SuiteBroken(Exception):
+    """A suite asked what cannot be asked: its own fault, whatever the student's code does."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a watched probe returned, and the ways into autograd that were taken meanwhile.
+
+    Among them is `Recording.ENDED` where the student's code has ended the watch.
+    """
+
+    value: Any
+    autograd: tuple[str, ...]
+
+
+class Student:
+    """Runs probes against one submission.
+
+    A probe is a function named `probe` (or `probe_...`) of a suite: its source travels to the
+    student kernel, so it uses nothing but its arguments, `torch`, `nn`, `np` and what it imports.
+    Its first argument has the notebook's names as attributes; the others are tensors, arrays,
+    numbers, texts, lists or dicts of those, and so is what it returns. Tensors come back detached,
+    on the CPU, NumPy arrays as arrays; anything else as :class:`autograder.kernel.values.Unknown`.
+
+    Attributes:
+        answers: how often a suite was given something of the student's so far: before that,
+            nothing that goes wrong in it can be the student's doing.
+    """
+
+    def __init__(self, kernel: StudentKernel, code: tuple[str, ...] = ()) -> None:
+        self._kernel = kernel
+        self._code = code
+        self.answers = 0
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The source of the code cells that have run so far, in order: what is asked about."""
+        self.answers += 1
+        return self._code
+
+    def has_run(self, code: Iterable[str]) -> None:
+        """Set `code`."""
+        self._code = tuple(code)
+
+    def run(self, probe: Probe, **inputs: Any) -> Any:
+        """Run `probe` in the student kernel and return its value.
+
+        Raises:
+            StudentError: the student's code raised, hung, died or has a name missing.
+            SuiteBroken: the probe does not take these inputs, or raises by itself.
+        """
+        return self._ask(probe, inputs, watch=False).value
+
+    def watch(self, probe: Probe, **inputs: Any) -> Watched:
+        """Run `probe` like :meth:`run` while every way into autograd is watched."""
+        outcome = self._ask(probe, inputs, watch=True)
+        return Watched(outcome.value, outcome.autograd)
+
+    def _ask(self, probe: Probe, inputs: dict[str, Any], watch: bool) -> Outcome:
+        try:
+            code, packed = compiled(probe), pack_inputs(inputs)
+            inspect.signature(probe).bind(None, **inputs)
+        except Exception as error:
+            raise SuiteBroken(f"`{probe.__name__}` cannot be asked: {error}") from error
+        try:
+            answer = self._kernel.probe(code, packed, watch)
+            outcome = unpack_outcome(answer)
+        except KernelTrouble as trouble:
+            raise StudentError(trouble.kind, str(trouble)) from None
+        except BadValue as error:
+            raise StudentError(
+                "garbled", f"What your code returned is no value: {error}."
+            ) from None
+        finally:
+            self.answers += 1
+        if outcome.trouble is not None:
+            self._raise(outcome.trouble, probe, code)
+        return outcome
+
+    def _raise(self, trouble: Trouble, probe: Probe, code: CodeType) -> NoReturn:
+        kind = trouble.kind
+        if kind == "suite":
+            if name := unbound_in(code, trouble):
+                raise SuiteBroken(f"`{probe.__name__}` uses `{name}`, which it does not define")
+            kind = "error"
+        cells = getattr(getattr(self._kernel, "nb", None), "cells", ())
+        message = in_words(trouble, cells)
+        raise StudentError(kind, message, trouble.type, trouble.message, trouble.line)
+
+
+@cache
+def compiled(probe: Probe) -> CodeType:
+    """The source of a probe alone, compiled: a definition of the name `probe`."""
+    return compile_probe(textwrap.dedent(inspect.getsource(probe)))
+
+
+def compile_probe(source: str) -> CodeType:
+    """Compile the source of a function, under the name `probe`."""
+    return compile(re.sub(r"^def \w+\(", "def probe(", source, count=1), "<probe>", "exec")
+
+
+def unbound_in(code: CodeType, trouble: Trouble) -> str:
+    """The name that a NameError in a probe is about, where that is the probe's own fault.
+
+    Whoever takes a builtin away makes any probe raise: that is no fault of the probe's.
+    """
+    found = re.search(r"name '(\w+)' is not defined|variable '(\w+)'", trouble.message)
+    name = (found[1] or found[2]) if found else ""
+    own = {local for each in codes_in(code) for local in (*each.co_varnames, *each.co_cellvars)}
+    return name if name in own or name in unknown_names(code, PROBE_NAMES) else ""
+
+
+def in_words(trouble: Trouble, cells: Sequence[NotebookNode]) -> str:
+    """Say what an exception of the student's code was, without the numbers it may quote."""
+    if trouble.kind == "missing":
+        why = why_missing(trouble.message, cells)
+        return f"`{trouble.message}` is not defined{': ' + why if why else ' in your notebook'}."
+    if trouble.kind == "todo":
+        known = re.fullmatch(r"\w+(\.\w+)*", trouble.message)
+        return f"`{trouble.message}` is still to do." if known else "This task is still to do."
+    if trouble.kind == "timeout":
+        return "Your code was interrupted: it ran too long in this check."
+    where = f" in your line `{trouble.line}`" if trouble.line else ""
+    if trouble.type == "NotImplementedError":
+        found = re.match(r'Module \[(\w+)\] is missing the required "forward"', trouble.message)
+        if found:
+            return (
+                f"PyTorch found no `forward` in your class `{found[1]}`: is the name misspelt, or"
+                " the method indented into another one?"
+            )
+        if trouble.line.startswith("raise NotImplementedError"):
+            return f"Your code comes to the line `{trouble.line}`: is that line left over?"
+    # A message may quote hidden inputs: shapes (small integers) help, other numbers do not.
+    message = re.sub(r"-?\d*\.\d+(e[-+]?\d+)?|\d{5,}", "…", trouble.message)
+    message = " ".join(message.split())[:200] or "no message"
+    if trouble.type == "NameError" and (name := re.match(r"name '(\w+)'", trouble.message)):
+        why = why_missing(name[1], cells)
+        message += f": {why}" if why else ""
+    return f"Your code raised `{trouble.type}`{where}: {message}"

@@ -1,0 +1,1 @@
+"""Submission in, results out: the suites' sessions, their points, and the report."""

@@ -1,0 +1,1 @@
+"""The student kernel, as the grader drives it; `inside.py` alone runs in it."""

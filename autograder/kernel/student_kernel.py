@@ -1,0 +1,630 @@
+"""The student kernel as the grader drives it: cells and probes, each within its limits.
+
+Nothing here trusts the kernel. It may die, hang, flood or send nonsense: the cell or probe that did
+it gets an error that says so, a fresh kernel replays the cells before it, and grading goes on.
+"""
+
+import asyncio
+import json
+import logging
+import marshal
+import os
+import re
+import sys
+import tempfile
+import time
+from binascii import b2a_base64
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from queue import Empty
+from types import CodeType
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete, DeadKernelError
+from nbclient.util import ensure_async, run_sync
+from nbformat import NotebookNode, ValidationError
+from nbformat.v4 import new_output
+
+from autograder.kernel import channel
+from autograder.sandbox import SandboxKernelManager, SandboxLimits
+
+_AGENT = compile(
+    resources.files("autograder.kernel").joinpath("inside.py").read_bytes(), "<agent>", "exec"
+)
+
+# An expression, since IPython looks through the text of a cell at length, and needs a name in the
+# notebook for what a cell computes. The sandbox and the grader have one Python, so code may travel
+# compiled.
+_PROBE = """(lambda python, names: (lambda agent, probe, inputs, watch, space: (
+    python.exec(agent, space), space["run"](names, probe, inputs, watch))[1])(
+    *python.__import__("marshal").loads(python.__import__("binascii").a2b_base64("{}")), {{}})
+)(__builtins__, __builtins__.globals())"""
+
+# What a cell may leave running, to act later: processes, threads, tasks, a timer. Their names.
+_RUNNING = """(lambda asyncio, os, signal: "/".join(
+    [name for name in os.listdir("/proc") if name.isdecimal()] + os.listdir("/proc/self/task")
+    + [f"task{i}" for i in range(len(asyncio.all_tasks()))]
+    + [f"call{i}" for i in range(len(asyncio.get_running_loop()._scheduled))]
+    + [f"timer{which}" for which in range(3) if signal.getitimer(which)[0]]
+))(*map(__import__, ("asyncio", "os", "signal")))"""
+
+# Without a sandbox; see inside.py, which has its like.
+_STAY = """get_ipython().ask_exit = lambda: print(
+    "\\n[`exit()` ends the kernel; while grading it is left out.]")"""
+
+#: Seconds that what a cell has left running may take longer in a replay.
+SLOWER = 0.5
+
+#: What one output costs beside its text, and how many cells of a submission may show all they may.
+OVERHEAD = 200
+FULL_CELLS = 10
+
+
+class KernelTrouble(Exception):
+    """A probe could not be answered; `kind` is timeout, dead, garbled, submission or replays."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class _Ended(Exception):
+    """The kernel does not answer any more, after what `trouble` says."""
+
+    def __init__(self, trouble: KernelTrouble) -> None:
+        super().__init__(str(trouble))
+        self.trouble = trouble
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a submission may use: seconds, bytes, and how often it may end its kernel."""
+
+    cell: int = 60
+    probe: int = 20
+    submission: int = 300
+    output: int = 2**20
+    replays: int = 3
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How student kernels start.
+
+    Attributes:
+        folder: the submission's folder; a sandboxed kernel works on copies of its files.
+        seed: of the kernel's random state; not a secret.
+        course_data: the folder of the data that notebooks read.
+        sandbox: what the kernel may use of the machine; None for an ordinary kernel, which can do
+            whatever the grader's user can.
+    """
+
+    folder: Path
+    seed: int
+    course_data: Path
+    sandbox: SandboxLimits | None
+
+
+class _OneSpec(KernelSpecManager):
+    """Answers every kernel name with the student kernel: what a notebook asks for is no matter."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return KernelSpec(
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            display_name="student kernel without a sandbox",
+            language="python",
+        )
+
+
+class StudentKernel(NotebookClient):
+    """Runs one submission's cells and probes in a student kernel.
+
+    Args:
+        nb: the sanitised notebook; cells get their outputs in place.
+        launch: how to start a kernel, again after one has died.
+        limits: what the submission may use.
+    """
+
+    def __init__(
+        self, nb: NotebookNode, launch: Launch, limits: Limits, log: logging.Logger
+    ) -> None:
+        super().__init__(nb, log=log)
+        self.launch = launch
+        self.limits = limits
+        self.notes: list[str] = []
+        self._deadline = time.monotonic() + limits.submission
+        self._ran: list[int] = []
+        self._begun: dict[int, float] = {}
+        self._endings = 0
+        self._fatal_probes: dict[tuple[int, CodeType], tuple[str, str]] = {}
+        self._sizes: dict[int, int] = {}
+        self._shown = 0
+        self._heard_all = False
+        self._updates: dict[str, int] = {}
+        self._sockets: tempfile.TemporaryDirectory[str] | None = None
+        self.allow_errors = True
+        self.interrupt_on_timeout = True
+        self.shutdown_kernel = "immediate"
+        self.store_widget_state = False
+        self.record_timing = False
+        self.iopub_timeout = 3
+        self.timeout_func = self._cell_timeout
+        self.error_on_timeout = {"ename": "TimeLimit", "evalue": "", "traceback": []}
+        self.on_cell_executed = self._note_timeout
+
+    # -------------------------------------------------------------------------------- life cycle
+
+    def start(self) -> None:
+        """Start a kernel and seed its random state."""
+        if self.launch.sandbox is not None:
+            self.km = SandboxKernelManager()
+            self.start_new_kernel(
+                cwd=str(self.launch.folder),
+                seed=self.launch.seed,
+                course_data=self.launch.course_data,
+                limits=self.launch.sandbox,
+                prepare_next=True,
+            )
+        else:
+            self._sockets = tempfile.TemporaryDirectory(prefix="autograder-")
+            self.km = AsyncKernelManager(kernel_spec_manager=_OneSpec(), transport="ipc")
+            self.km.connection_file = str(Path(self._sockets.name) / "kernel.json")
+            self.km.ip = str(Path(self._sockets.name) / "s")
+            own = {
+                "COURSE_DATA": str(self.launch.course_data),
+                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+                "OMP_NUM_THREADS": "1",
+                "PYTHONHASHSEED": "0",
+                "TORCH_COMPILE_DISABLE": "1",
+            }
+            self.start_new_kernel(cwd=str(self.launch.folder), env={**os.environ, **own})
+        self.start_new_kernel_client()
+        if self.launch.sandbox is None:
+            seed = (
+                "import random, numpy, torch\n"
+                f"random.seed({self.launch.seed}); numpy.random.seed({self.launch.seed % 2**32})\n"
+                f"torch.manual_seed({self.launch.seed}); del random, numpy, torch\n{_STAY}"
+            )
+            self._ask(seed, None, 60)
+
+    async def async_start_new_kernel_client(self) -> Any:
+        """Connect to the kernel, by bounded channels and no more of them than are read."""
+        assert self.km is not None
+        client: Any = self.km.client()
+        self.kc = client
+        channel.bound(client)
+        try:
+            client.start_channels(stdin=False, control=False, hb=False)
+            await client.wait_for_ready(timeout=self.startup_timeout)
+        except Exception:
+            await self._async_cleanup_kernel()
+            raise
+        return client
+
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
+
+    def close(self) -> None:
+        """End the kernel and all that belongs to it."""
+        try:
+            if self.km is not None:
+                self._cleanup_kernel()
+        finally:
+            self.km = self.kc = None
+            if self._sockets is not None:
+                self._sockets.cleanup()
+                self._sockets = None
+
+    def _replace(self, skip: int | None = None) -> None:
+        """Start afresh and replay the cells that ran, without cell `skip`, outputs left alone.
+
+        Nobody runs in a kernel that an earlier cell is about to end: the replay finds such a cell,
+        tells it, and leaves it out.
+        """
+        now = time.monotonic()
+        # Where a cell is known to have ended it, all others have been waited for already.
+        ages = {} if skip is not None else {i: now - begun for i, begun in self._begun.items()}
+        failures = 0
+        while True:
+            self.close()
+            if skip in self._ran:
+                self._ran.remove(skip)
+            if max(self._endings, failures) > self.limits.replays or self._left() <= 0:
+                return
+            try:
+                self.start()
+                skip = self._replay(ages)
+            except Exception as error:
+                self.log.warning("Replaying the submission failed: %r", error)
+                failures += 1
+                skip = None
+                continue
+            if skip is None:
+                return
+            self._give_error(self.nb.cells[skip], "KernelDied", _LATER)
+            self._endings += 1
+
+    def _replay(self, ages: dict[int, float]) -> int | None:
+        """Run the cells that ran once more, up to one that ends the kernel; return that one.
+
+        A cell may end it by something that it has left running (a timer, a thread, a process),
+        in the midst of another. So where something is left running, the kernel waits as long as it
+        took until the last one died: `ages` has the seconds from each cell's start to that.
+        """
+        self._begun.clear()
+        running = self._running()
+        for index in list(self._ran):
+            original = self.nb.cells[index]
+            self._begun[index] = time.monotonic()
+            try:
+                self.execute_cell(deepcopy(original), index)
+                before, running = running, self._running()
+                if index in ages and not running <= before:
+                    wait = self._begun[index] + ages[index] + SLOWER - time.monotonic()
+                    self._wait(min(wait, self.limits.probe, self._left()))
+            except DeadKernelError:
+                return index
+            finally:
+                self.nb.cells[index] = original
+        return None
+
+    def _running(self) -> set[str]:
+        """What runs in the kernel beside its cells, by names of no meaning.
+
+        It is asked with a cell: what was to happen at the next one has happened then.
+
+        Raises:
+            DeadKernelError: the kernel is gone.
+        """
+        try:
+            names = self._ask("pass", _RUNNING, self.limits.probe, silent=False)
+        except DeadKernelError:
+            raise
+        except Exception:  # it does not say
+            names = None
+        return set((names or str(time.monotonic())).split("/"))
+
+    async def _async_wait(self, seconds: float) -> None:
+        """Wait, or raise `DeadKernelError` when the kernel dies meanwhile."""
+        until = time.monotonic() + seconds
+        await self._async_check_alive()
+        while time.monotonic() < until:
+            await asyncio.sleep(0.02)
+            await self._async_check_alive()
+
+    _wait = run_sync(_async_wait)
+
+    @property
+    def _alive(self) -> bool:
+        return self.kc is not None
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    # ------------------------------------------------------------------------------------- cells
+
+    def run_cell(self, index: int) -> None:
+        """Run one code cell; whatever happens, it ends with outputs and no exception."""
+        cell = self.nb.cells[index]
+        if cell.cell_type != "code" or not cell.source.strip():
+            return
+        if not self._alive or self._left() <= 0:
+            cell.outputs = []
+            self._give_error(cell, "NotRun", self._why_not())
+            return
+        why = self._attempt(index)
+        if why is not None and self._endings < self.limits.replays:
+            self._replace()  # perhaps another cell had ended the kernel: then this one may run now
+            why = self._attempt(index) if self._alive else why
+        if why is not None:
+            self._fatal(index, *why)
+        self._trim(index)
+
+    def _attempt(self, index: int) -> tuple[str, str] | None:
+        """Run a code cell; return name and words of an error where the kernel died in it."""
+        cell = self.nb.cells[index]
+        cell.outputs = []
+        self._sizes.pop(index, None)
+        self._timed_out = self._heard_all = False
+        self._begun[index] = time.monotonic()
+        try:
+            self.execute_cell(cell, index)
+        except DeadKernelError:
+            return "KernelDied", self._why_dead()
+        except Exception as error:
+            self.log.warning("The student kernel sent what could not be read: %r", error)
+            self._fatal(index, "KernelGarbled", _GARBLED)
+        else:
+            self._ran.append(index)
+            if self._timed_out:
+                self._after_timeout(index)
+            elif not self._heard_all:
+                self._say(index, _TOO_FAST)
+        return None
+
+    async def _async_poll_kernel_alive(self) -> None:
+        """Like nbclient's, which looks once a second."""
+        while True:
+            await asyncio.sleep(0.1)
+            try:
+                await self._async_check_alive()
+            except DeadKernelError:
+                assert self.task_poll_for_reply is not None
+                self.task_poll_for_reply.cancel()
+                return
+
+    def _after_timeout(self, index: int) -> None:
+        cell = self.nb.cells[index]
+        cell.outputs = [out for out in cell.outputs if out.output_type != "error"]
+        whole = self._left() <= 0
+        seconds = self.limits.submission if whole else self.limits.cell
+        what = "The submission" if whole else "This cell"
+        message = (
+            f"{what} ran longer than its time limit of {seconds} s and was stopped. Is there a loop"
+            " that never ends, or far too many iterations?"
+        )
+        self._give_error(cell, "TimeLimit", message)
+        if not whole and not self._responds():
+            self.log.warning("The student kernel ignored an interrupt; replacing it")
+            self._endings += 1
+            self._replace(skip=index)
+
+    def _fatal(self, index: int, name: str, message: str) -> None:
+        self._give_error(self.nb.cells[index], name, message)
+        self._endings += 1
+        self._replace(skip=index)
+
+    def _why_dead(self) -> str:
+        provisioner = self.km.provisioner if self.km is not None else None
+        if getattr(provisioner, "exit_reason", None) == "memory":
+            assert self.launch.sandbox is not None
+            limit = self.launch.sandbox.memory_bytes / 2**30
+            return f"The kernel was ended: your code used more than its {limit:g} GiB of memory."
+        return "The kernel died: your code ended the Python process, or crashed it."
+
+    def _why_not(self) -> str:
+        if self._left() <= 0:
+            return f"Not run: the submission used up its time limit of {self.limits.submission} s."
+        return f"Not run: the kernel had died {self.limits.replays + 1} times before this cell."
+
+    def _give_error(self, cell: NotebookNode, name: str, message: str) -> None:
+        note = f"{name}: {message}"
+        if note not in self.notes:
+            self.notes.append(note)
+        cell.outputs.append(new_output("error", ename=name, evalue=message, traceback=[note]))
+
+    def _cell_timeout(self, cell: NotebookNode) -> int:
+        return max(1, int(min(self.limits.cell, self._left())))
+
+    def _note_timeout(self, **kwargs: Any) -> None:
+        reply = kwargs["execute_reply"]
+        self._timed_out = "header" not in reply and reply["content"]["ename"] == "TimeLimit"
+
+    # ------------------------------------------------------------------------------------ output
+
+    def process_message(
+        self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
+    ) -> NotebookNode | None:
+        """Take a message for what it is where it has the form; all others are nobody's.
+
+        Widgets are among the others: nothing here shows them.
+        """
+        kind, content = msg["msg_type"], msg["content"]
+        if not _is_count(content.get("execution_count", 0)):
+            del content["execution_count"]
+        if kind == "status" and content.get("execution_state") == "idle":
+            self._heard_all = True
+            raise CellExecutionComplete
+        if not _is_output(kind, content):
+            return None
+        if kind == "update_display_data" and not self._may_update(content):
+            return None
+        # An update of what has been cut or cleared since; what nbformat knows to be no output.
+        with suppress(IndexError, ValidationError):
+            return super().process_message(msg, cell, cell_index)
+        return None
+
+    def _may_update(self, content: dict[str, Any]) -> bool:
+        """Whether there is room for what a display is to show now, beside what the others do."""
+        name = (content.get("transient") or {}).get("display_id", "")
+        others = sum(self._updates.values()) - self._updates.get(name, 0)
+        size = OVERHEAD + len(json.dumps(content))
+        if others + size > FULL_CELLS * self.limits.output:
+            return False
+        self._updates[name] = size
+        return True
+
+    def output(
+        self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
+    ) -> NotebookNode | None:
+        """Keep an output message unless the cell has already said enough."""
+        if self.clear_before_next_output:
+            self.clear_before_next_output = False
+            self.clear_display_id_mapping(cell_index)
+            self._sizes[cell_index] = 0
+            outs[:] = []
+        spent = self._sizes.get(cell_index, 0)
+        if spent > self._room:
+            return None
+        content = msg["content"]
+        if msg["msg_type"] == "stream":
+            last = outs[-1] if outs else None
+            more = last and last.output_type == "stream" and last.name == content["name"]
+            self._sizes[cell_index] = spent + len(content["text"]) + (0 if more else OVERHEAD)
+            content["text"] = content["text"][: self._room - spent + 1]
+            if more:
+                outs[-1].text += content["text"]
+                return None
+        else:
+            self._sizes[cell_index] = spent + OVERHEAD + len(json.dumps(content))
+            if self._sizes[cell_index] > self._room:
+                return None
+        return super().output(outs, msg, display_id, cell_index)
+
+    @property
+    def _room(self) -> int:
+        """What the cell that is running may show."""
+        return max(0, min(self.limits.output, FULL_CELLS * self.limits.output - self._shown))
+
+    def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
+        """Clear the outputs of a cell, and what they count."""
+        if not msg["content"].get("wait"):
+            self._sizes[cell_index] = 0
+        super().clear_output(outs, msg, cell_index)
+
+    def _trim(self, index: int) -> None:
+        """Say where output was cut; the limit is no error."""
+        size, room = self._sizes.pop(index, 0), self._room
+        if size > room:
+            self._say(index, f"Output beyond {room // 2**10} KiB was cut here.")
+        self._shown += min(size, room)
+
+    def _say(self, index: int, note: str) -> None:
+        text = f"\n[{note}]\n"
+        self.nb.cells[index].outputs.append(new_output("stream", name="stdout", text=text))
+
+    # ------------------------------------------------------------------------------------ probes
+
+    def probe(self, code: CodeType, inputs: bytes, watch: bool) -> str:
+        """Run a probe in the kernel and return the packed outcome, as text not yet checked.
+
+        Args:
+            code: defines `probe`.
+            inputs: its packed arguments.
+            watch: whether the ways into autograd are watched meanwhile.
+
+        Raises:
+            KernelTrouble: the kernel died, hung, answered nonsense, or may not run any more.
+        """
+        place = max(self._begun, default=0), code
+        if place in self._fatal_probes:
+            raise KernelTrouble(*self._fatal_probes[place])
+        whole = marshal.dumps((_AGENT, code, inputs, watch))
+        expression = _PROBE.format(b2a_base64(whole, newline=False).decode())
+        try:
+            try:
+                return self._answer(expression)
+            except DeadKernelError:
+                if self._endings >= self.limits.replays:
+                    raise
+            self._replace()  # perhaps a cell had ended the kernel: then the probe may run now
+            return self._answer(expression)
+        except DeadKernelError:
+            trouble = KernelTrouble("dead", self._why_dead())
+        except _Ended as ended:
+            trouble = ended.trouble
+        self._fatal_probes[place] = trouble.kind, str(trouble)
+        self._endings += 1
+        self._replace()
+        raise trouble
+
+    def _answer(self, expression: str) -> str:
+        """The answer to a probe.
+
+        Raises:
+            KernelTrouble: there is none.
+            DeadKernelError: the kernel is gone.
+            _Ended: it does not answer any more.
+        """
+        if not self._alive or self._left() <= 0:
+            raise KernelTrouble("replays" if self._left() > 0 else "submission", self._why_not())
+        seconds = max(1.0, min(self.limits.probe, self._left()))
+        try:
+            answer = self._ask("", expression, seconds)
+        except DeadKernelError:
+            raise
+        except Empty:
+            self._interrupt()
+            kind, says = "timeout", f"Your code was stopped after {seconds:.0f} s in this check."
+        except Exception as error:
+            self.log.warning("A probe's answer could not be read: %r", error)
+            kind, says = "garbled", _UNREADABLE
+        else:
+            if answer is None:
+                raise KernelTrouble("garbled", _UNREADABLE)
+            return answer
+        trouble = KernelTrouble(kind, says)
+        raise trouble if self._responds() else _Ended(trouble) from None
+
+    async def _async_ask(
+        self, code: str, expression: str | None, seconds: float, silent: bool = True
+    ) -> str | None:
+        """Execute `code` and return the text that `expression` has then.
+
+        Raises:
+            Empty: no answer within `seconds`.
+            DeadKernelError: the kernel is gone.
+        """
+        assert self.kc is not None
+        wanted = {"answer": expression} if expression else {}
+        message = self.kc.execute(code, silent=silent, store_history=False, user_expressions=wanted)
+        deadline = time.monotonic() + seconds
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Empty
+            try:
+                reply = await ensure_async(self.kc.shell_channel.get_msg(timeout=min(left, 0.1)))
+            except Empty:
+                await self._async_check_alive()
+                continue
+            if reply["parent_header"].get("msg_id") == message:
+                break
+        if not wanted:
+            return None
+        text = reply["content"]["user_expressions"]["answer"]["data"]["text/plain"]
+        match = re.fullmatch(r"'([A-Za-z0-9+/=]*)'", text)
+        return match[1] if match else None
+
+    _ask = run_sync(_async_ask)
+
+    def _interrupt(self) -> None:
+        assert self.km is not None
+        run_sync(self.km.interrupt_kernel)()  # type: ignore[arg-type]
+
+    def _responds(self, seconds: float = 5) -> bool:
+        """Whether the kernel answers a request within `seconds`."""
+        try:
+            self._ask("", None, seconds)
+        except Exception:
+            return False
+        return True
+
+
+def _is_count(value: Any) -> bool:
+    """Whether a value can be the number of a cell's execution."""
+    return type(value) is int and 0 <= value < 10**6
+
+
+def _is_output(kind: str, content: dict[str, Any]) -> bool:
+    """Whether a message is one that puts something into a cell, in the form that it must have."""
+    transient = content.get("transient") or {}
+    if not isinstance(transient, dict) or not isinstance(transient.get("display_id", ""), str):
+        return False
+    match kind, content:
+        case "stream", {"name": "stdout" | "stderr", "text": str()}:
+            return True
+        case "error", {"ename": str(), "evalue": str(), "traceback": list(lines)}:
+            return all(isinstance(line, str) for line in lines)
+        case "display_data" | "execute_result" | "update_display_data", {
+            "data": dict(),
+            "metadata": dict(),
+        }:
+            return kind != "execute_result" or "execution_count" in content
+        case "execute_input" | "clear_output", _:
+            return True
+    return False
+
+
+_UNREADABLE = "Your code's answer could not be read."
+_TOO_FAST = "Some output came too fast, or too much of it at once, and is not shown."
+_LATER = (
+    "The kernel died some time after this cell, by something that the cell had left running: a"
+    " timer, a thread or a process. It was graded without this cell."
+)
+_GARBLED = "The kernel sent messages in this cell that no kernel sends, and was replaced."
