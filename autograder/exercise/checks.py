@@ -8,7 +8,6 @@ failure names the one that matches, or none.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,18 +15,12 @@ import torch
 from torch import Tensor
 
 from autograder.kernel.values import Unknown
+from autograder.language import Text
 
 #: The unit round-off of float32 (Higham, Accuracy and Stability of Numerical Algorithms, 2.1).
 UNIT = 2.0**-24
 
-
-class Failure(AssertionError):
-    """A check that the student's work does not pass; its text is what the student reads."""
-
-    def __init__(self, message: str, misconception: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.misconception = misconception
+WRONG_VALUES = "{name} has the right form, but not the right values."
 
 
 @dataclass(frozen=True)
@@ -37,7 +30,8 @@ class Misconception:
     Attributes:
         name: short, stable, kebab-case; recorded with the grade.
         says: one or two sentences for the student: what the number is like, which idea is
-            missing, where to look. Never the solution.
+            missing, where to look. Never the solution. A template of :class:`Text`, where it
+            needs values.
         idle: that nothing was done: zeros, or what was there before. Other mistakes may come to
             the same on some inputs; there it is this one that is named.
     """
@@ -47,17 +41,47 @@ class Misconception:
     idle: bool = False
 
 
-def fail(message: str, because: Misconception | None = None) -> NoReturn:
-    """Fail the check; with `because`, the report says the misconception instead of `message`."""
-    if because is not None:
-        raise Failure(because.says, because.name)
-    raise Failure(message)
+class Failure(AssertionError):
+    """A check that the student's work does not pass.
+
+    Attributes:
+        message: what the student reads.
+        misconception: the name of the known mistake that explains it.
+    """
+
+    def __init__(self, message: str | Text, misconception: str | None = None) -> None:
+        super().__init__(message)
+        self.message = Text(message)
+        self.misconception = misconception
 
 
-def expect(condition: bool, message: str, because: Misconception | None = None) -> None:
-    """Fail with `message` unless `condition` holds."""
+def fail(
+    what: str | Text | Misconception, /, because: Misconception | None = None, **values: Any
+) -> NoReturn:
+    """Fail the check with a sentence, or with the mistake that explains it.
+
+    Args:
+        what: a mistake, or the template of the sentence that says what is wrong.
+        because: the mistake, where one is known: then the student reads of that instead.
+        values: what the template is told with.
+    """
+    known = because or (what if isinstance(what, Misconception) else None)
+    if known is not None:
+        raise Failure(Text(known.says, **values), known.name)
+    assert not isinstance(what, Misconception)
+    raise Failure(Text(what, **values))
+
+
+def expect(
+    condition: bool,
+    what: str | Text | Misconception,
+    /,
+    because: Misconception | None = None,
+    **values: Any,
+) -> None:
+    """Fail as :func:`fail` does unless `condition` holds."""
     if not condition:
-        fail(message, because)
+        fail(what, because, **values)
 
 
 def roundoff(terms: int, steps: int = 1) -> float:
@@ -73,7 +97,7 @@ def roundoff(terms: int, steps: int = 1) -> float:
 
 
 def tensor(
-    value: Any, name: str, shape: tuple[int, ...], dtype: torch.dtype | None = None
+    value: Any, name: str | Text, shape: tuple[int, ...], dtype: torch.dtype | None = None
 ) -> Tensor:
     """Take `value` for a finite tensor of `shape`, and `dtype` where one is asked for.
 
@@ -81,51 +105,77 @@ def tensor(
         Failure: it is something else; the message says what came and what was expected.
     """
     if not isinstance(value, Tensor):
-        fail(f"{name} should be a tensor of shape {shape}; yours is {kind(value)}.")
+        fail(
+            "{name} should be a tensor of shape {shape}; yours is {got}.",
+            shape=tuple(shape),
+            got=kind(value),
+            name=Text(name),
+        )
     if tuple(value.shape) != tuple(shape):
-        fail(f"{name} should have shape {tuple(shape)}; yours has shape {tuple(value.shape)}.")
+        fail(
+            "{name} should have shape {shape}; yours has shape {got}.",
+            shape=tuple(shape),
+            got=tuple(value.shape),
+            name=Text(name),
+        )
     if dtype is not None and value.dtype != dtype:
-        fail(f"{name} should be of type {_name(dtype)}; yours is {_name(value.dtype)}.")
+        wanted, got = (str(each).removeprefix("torch.") for each in (dtype, value.dtype))
+        fail(
+            "{name} should be of type {wanted}; yours is {got}.",
+            wanted=wanted,
+            got=got,
+            name=Text(name),
+        )
     if value.dtype.is_floating_point and not bool(torch.isfinite(value).all()):
-        fail(f"{name} should be finite; yours holds NaN or infinity.")
+        fail("{name} should be finite; yours holds NaN or infinity.", name=Text(name))
     return value
 
 
-def number(value: Any, name: str) -> float:
+def number(value: Any, name: str | Text) -> float:
     """Take `value` for one finite number: a Python or NumPy number or a one-element tensor."""
     if isinstance(value, Tensor | np.ndarray) and math.prod(value.shape) == 1:
         value = value.reshape(()).item()
     if isinstance(value, bool) or not isinstance(value, int | float):
-        fail(f"{name} should be one number; yours is {kind(value)}.")
+        fail("{name} should be one number; yours is {got}.", got=kind(value), name=Text(name))
     if not math.isfinite(value):
-        fail(f"{name} should be finite; yours is {value}.")
+        fail("{name} should be finite; yours is {got}.", got=value, name=Text(name))
     return float(value)
 
 
-def numbers(value: Any, name: str, length: int) -> Tensor:
+def numbers(value: Any, name: str | Text, length: int) -> Tensor:
     """Take `value` for a list of `length` finite Python floats, as a float64 tensor `(length,)`."""
     if not isinstance(value, list):
-        fail(f"{name} should be a list of numbers; yours is {kind(value)}.")
+        fail("{name} should be a list of numbers; yours is {got}.", got=kind(value), name=name)
     if len(value) != length:
-        fail(f"{name} should have {length} entries; yours has {len(value)}.")
+        fail(
+            "{name} should have {length} entries; yours has {got}.",
+            length=length,
+            got=len(value),
+            name=name,
+        )
     for item in value:
         if not isinstance(item, float | int) or isinstance(item, bool):
-            fail(f"{name} should hold Python floats; yours holds {kind(item)}.")
-        number(item, f"each entry of {name}")
+            fail(
+                "{name} should hold Python floats; yours holds {got}.",
+                got=kind(item),
+                name=name,
+            )
+        number(item, Text("each entry of {name}", name=name))
     return torch.tensor(value, dtype=torch.float64)
 
 
-def kind(value: Any) -> str:
+def kind(value: Any) -> Text:
     """Say in words what sort of thing `value` is, without its contents."""
     if value is None:
-        return "None (is a `return` missing?)"
+        return Text("None (is a `return` missing?)")
     if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
+        return Text("a tensor of shape {shape}", shape=tuple(value.shape))
+    if isinstance(value, np.ndarray) and value.shape:
+        return Text("a NumPy array of shape {shape}", shape=value.shape)
     if isinstance(value, np.ndarray):
-        return f"a NumPy array of shape {value.shape}" if value.shape else "a NumPy number"
-    if isinstance(value, Unknown):
-        return f"of type `{value.type}`"
-    return f"of type `{type(value).__name__}`"
+        return Text("a NumPy number")
+    name = value.type if isinstance(value, Unknown) else type(value).__name__
+    return Text("of type `{name}`", name=name)
 
 
 def is_close(got: Any, wanted: Any, relative: float, scale: float | None = None) -> bool:
@@ -140,10 +190,10 @@ def is_close(got: Any, wanted: Any, relative: float, scale: float | None = None)
 def close(
     got: Any,
     wanted: Any,
-    name: str,
+    name: str | Text,
     relative: float,
     among: Iterable[tuple[Misconception, Any]] = (),
-    message: str | None = None,
+    message: str | Text | None = None,
     scale: float | None = None,
 ) -> None:
     """Fail unless `got` agrees with `wanted`; name the one misconception that explains it.
@@ -155,46 +205,81 @@ def close(
         among: pairs of a misconception and what it would give on the same input (of any shape).
         scale: the size of the summed terms; the largest entry of `wanted` where it is None.
     """
-    if is_close(got, wanted, relative, scale):
-        return
-    fail(
-        message or f"{name} has the right form, but not the right values.",
-        because=diagnose(got, wanted, relative, among, scale),
-    )
+    compared = Compared(got, wanted, list(among), relative, scale)
+    if not compared.right:
+        fail(message or Text(WRONG_VALUES, name=Text(name)), diagnose(compared))
 
 
-def diagnose(
-    got: Any,
-    wanted: Any,
-    relative: float,
-    among: Iterable[tuple[Misconception, Any]],
-    scale: float | None = None,
-) -> Misconception | None:
-    """The one misconception whose value `got` agrees with; None where none or several do.
+@dataclass(frozen=True)
+class Compared:
+    """A value of the student's beside what is right, and what known mistakes give.
+
+    Attributes:
+        got: the student's value.
+        wanted: what is right, float64.
+        among: pairs of a mistake and what it would give on the same input (of any shape).
+        relative: the tolerance, from :func:`roundoff`, relative to `scale`.
+        scale: the size of the summed terms; the largest entry of `wanted` where it is None.
+    """
+
+    got: Any
+    wanted: Any
+    among: list[tuple[Misconception, Any]]
+    relative: float
+    scale: float | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether the student's value is right."""
+        return is_close(self.got, self.wanted, self.relative, self.scale)
+
+    def agrees(self, value: Any) -> bool:
+        """Whether the student's value is `value`."""
+        # A mistake may give larger numbers than what is right, with larger round-off.
+        return _agree(self.got, value, self.relative, self.scale)
+
+    def shows(self, value: Any) -> bool:
+        """Whether `value` is clearly another one than what is right."""
+        return not is_close(value, self.wanted, 10 * self.relative, self.scale)
+
+    def near(self, one: Any, other: Any) -> bool:
+        """Whether two values could be taken for one another."""
+        return _agree(one, other, 10 * self.relative, self.scale)
+
+
+def diagnose(*compared: Compared) -> Misconception | None:
+    """The one misconception that explains the student's values on all inputs; None where none does.
 
     A misconception explains nothing on inputs where it gives what is right, what doing nothing
     gives (zeros, or the value of one that is `idle`), or what another one gives, too.
     """
-    near = partial(_agree, relative=10 * relative, scale=scale)
-    found = [
+    wrong = [each for each in compared if not each.right]
+    names = [{mistake.name for mistake, value in it.among if it.agrees(value)} for it in compared]
+    matches = [
         (mistake, value)
-        for mistake, value in among
-        if not is_close(value, wanted, 10 * relative, scale)
+        for mistake, value in wrong[0].among
+        if all(mistake.name in each for each in names)
+        and wrong[0].agrees(value)
+        and wrong[0].shows(value)
     ]
-    # A mistake may give larger numbers than what is right, with larger round-off.
-    matches = [pair for pair in found if _agree(got, pair[1], relative, scale)]
     for mistake, _ in matches:
         if mistake.idle:
             return mistake
-    if not matches or near(got, torch.zeros_like(torch.as_tensor(got, dtype=torch.float64))):
+    zeros = torch.zeros_like(torch.as_tensor(wrong[0].got, dtype=torch.float64))
+    if not matches or wrong[0].near(wrong[0].got, zeros):
         return None
-    alike = {mistake.name for mistake, value in found if near(matches[0][1], value)}
+    loosely = [
+        {it.name for it, value in each.among if each.near(each.got, value)} for each in compared
+    ]
+    alike = {
+        mistake.name
+        for mistake, value in wrong[0].among
+        if wrong[0].shows(value) and wrong[0].near(matches[0][1], value)
+        # What looks alike on one input may not on another.
+        if all(mistake.name in each for each in loosely)
+    }
     return matches[0][0] if alike == {matches[0][0].name} else None
 
 
 def _agree(got: Any, value: Any, relative: float, scale: float | None) -> bool:
     return is_close(got, value, relative, scale) or is_close(got, value, relative)
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from nbformat import NotebookNode
 
+from autograder.language import Text
 from autograder.submission.recognise import bound_names, grade_id
 from autograder.text import printable
 
@@ -23,7 +24,7 @@ _MERGE = re.compile(r"^(<{7}|>{7})( .*)?$", re.M)
 _IMPORTED = re.compile(r"^(?:from[ ]+[\w.]+[ ]+)?import[ ]+(.+)", re.M)
 
 
-def why_missing(name: str, cells: Sequence[NotebookNode]) -> str:
+def why_missing(name: str, cells: Sequence[NotebookNode]) -> Text:
     """Why nothing that ran defines `name`: half a sentence, empty where no cell was to define it.
 
     Args:
@@ -34,39 +35,50 @@ def why_missing(name: str, cells: Sequence[NotebookNode]) -> str:
     makers = [code[place] for place in _makers(tuple(cell.source for cell in code)).get(name, ())]
     for cell in (*task, *makers):
         if how := _how_it_ended(cell):
-            return f"{_called(cell)} {how}"
+            return Text(how, cell=_called(cell))
     if makers:
-        return f"{_called(makers[0])} did not get that far, or the name was deleted later"
+        return Text(
+            "{cell} did not get that far, or the name was deleted later", cell=_called(makers[0])
+        )
     if not task:
-        return ""
+        return Text("")
+    called = _called(task[0])
     if not re.sub(r"#.*", "", task[0].source).strip():
-        return f"{_called(task[0])} is empty"
+        return Text("{cell} is empty", cell=called)
     others = [each for each in _defined(task[0].source[:_READ]) if len(each) < 80]
     near = difflib.get_close_matches(name[:80], others[:100], 1)
-    return f"{_called(task[0])} defines " + (f"`{near[0]}` instead" if near else "no such name")
+    if not near:
+        return Text("{cell} defines no such name", cell=called)
+    return Text("{cell} defines `{other}` instead", cell=called, other=near[0])
 
 
-def _how_it_ended(cell: NotebookNode) -> str:
-    """What ended a cell before its end, as a predicate; empty where nothing is known to have."""
+def _how_it_ended(cell: NotebookNode) -> Text:
+    """What ended the `{cell}` before its end; empty where nothing is known to have."""
     errors = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
     if not errors:
-        return ""
+        return Text("")
     kind, says = (_one_line(errors[-1][key]) for key in ("ename", "evalue"))
     if kind == "NotImplementedError" and _STUB.search(cell.source):
-        return "is still to do"
+        return Text("{cell} is still to do")
     if kind in ("SyntaxError", "IndentationError") and (mark := _MERGE.search(cell.source)):
         line = cell.source.count("\n", 0, mark.start()) + 1
-        return f"holds a merge conflict (line {line} begins with `{mark[1]}`): keep one version"
-    verb = "was ended by" if kind in _STOPPED else "raised"
+        return Text(
+            "{cell} holds a merge conflict (line {line} begins with `{mark}`): keep one version",
+            line=line,
+            mark=mark[1],
+        )
     says = re.sub(r" \((?:\S+\.py|<[^>]*>), line (\d+)\)$", r", line \1", says)
-    return f"{verb} {kind}: {says}" if says else f"{verb} {kind}"
+    error = f"{kind}: {says}" if says else kind
+    stopped = kind in _STOPPED
+    template = "{cell} was ended by {error}" if stopped else "{cell} raised {error}"
+    return Text(template, error=error)
 
 
-def _called(cell: NotebookNode) -> str:
+def _called(cell: NotebookNode) -> Text:
     if name := grade_id(cell):
-        return f"the cell `{name}`"
+        return Text("the cell `{name}`", name=name)
     lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
-    return f"your cell that begins `{lines[0][:60]}`"
+    return Text("your cell that begins `{line}`", line=lines[0][:60])
 
 
 @lru_cache(maxsize=1)  # a submission is asked about once for each check that fails

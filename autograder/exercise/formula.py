@@ -1,56 +1,245 @@
-"""Formulas of suites: what is right, what known mistakes give, and inputs that tell them apart.
+"""Formulas of suites: what is right, what each known mistake gives, what the student then reads.
 
-A formula is a suite, or a class in one, that has four functions by these names:
+    standardize = Formula(
+        "`forward(x)`",
+        draw=draw_features,
+        reference=lambda x, mean, std: (x - mean) / std,
+        terms=2,
+        size=lambda x, mean, std: (x.abs() + mean.abs()) / std,
+    )
+    standardize.mistake("std-ignored", lambda x, mean: x - mean).says(
+        "You subtract the mean, but do not divide by `std`."
+    )
 
-    draw(rng, **case)      inputs by name: what the probe is given, float32
-    reference(**inputs)    what is right
-    mistakes(**inputs)     pairs of a misconception and what it gives
-    compare(got, **inputs) passes, or fails with a name: what the suite's test calls
+    def test_forward(student, rng):
+        inputs = standardize.draw(rng)
+        standardize.check(student.run(probes.forward, **inputs), **inputs)
 
-`reference` and `mistakes` compute in the type of their inputs: the suite gives them float64, the
-tests float32, as a student's code would. Two more are optional: `CASES`, the arguments of `draw`
-that the suite uses, and `unnamed(**inputs)`, wrong values that must fail without a name.
-`tests/test_robust_verdicts.py` finds every formula by itself and tries it on many draws.
+A function of a formula takes, by name, what it needs of the inputs. What a suite compares is
+computed in float64; `tests/test_robust_verdicts.py` finds every formula by itself, and tries each
+of its mistakes on many draws.
 """
 
-import importlib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import GeneratorType
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from autograder.exercise.checks import Misconception
-from autograder.grading.session import SUITES
+from autograder.exercise import checks
+from autograder.exercise.checks import Compared, Failure, Misconception
+from autograder.language import Text
 
 Inputs = dict[str, Any]
 Among = list[tuple[Misconception, Any]]
 
-_PARTS = ("draw", "reference", "mistakes", "compare")
-
-
-def found(assignment: str) -> Iterator[tuple[str, Any]]:
-    """The formulas of an assignment: `<module>` or `<module>.<class>`, and the thing itself."""
-    for path in sorted((SUITES / assignment).glob("*.py")):
-        suffix = "" if path.stem == "__init__" else f".{path.stem}"
-        module = importlib.import_module(f"autograder.suites.{assignment}{suffix}")
-        classes = [
-            each
-            for _, each in inspect.getmembers(module, inspect.isclass)
-            if each.__module__ == module.__name__
-        ]
-        for thing in (module, *classes):
-            if all(callable(getattr(thing, part, None)) for part in _PARTS):
-                yield ".".join([path.stem, *([thing.__name__] if thing in classes else [])]), thing
-
-
-def in_double(inputs: Inputs) -> Inputs:
-    """The inputs with every floating tensor, also inside lists and dicts, in float64."""
-    return {name: _double(value) for name, value in inputs.items()}
-
-
-#: So many draws are made for one on which no mistake gives zeros.
+#: So many draws are made for one on which no mistake gives zeros, which look like nothing done.
 NOT_ZERO = 20
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A misconception, and what it gives.
+
+    Attributes:
+        known: its name and its sentence.
+        ways: what it gives, each in the place of the right value. A generator gives several.
+        shape_only: whether the shape of its value alone tells it.
+    """
+
+    known: Misconception
+    ways: tuple[Callable[..., Any], ...]
+    shape_only: bool = False
+
+
+class Formula:
+    """Something that has one right value on given inputs, and known wrong ones.
+
+    Args:
+        name: of what is computed, as the student reads it.
+        draw: `draw(rng, **case)` makes inputs by name, float32: what a probe is given.
+        reference: what is right, of inputs by name.
+        also: more values by name, worked out from the inputs, that functions here may ask for.
+        terms: how many terms a sum has at most, see :func:`checks.roundoff`; of inputs by name, if
+            they say.
+        steps: how many such sums follow one another.
+        size: the size of the summed terms: a tensor whose largest entry counts. Without it, the
+            largest entry of what is right.
+        dtype: the type that the student's tensor must have, if it matters.
+        take: takes the student's value for one of the right form, `take(value, name, right)`; a
+            finite tensor of the right shape, where it is None.
+        message: the sentence of a wrong value that no mistake explains.
+        margin: how far apart right and wrong values must be on drawn inputs, relative to the
+            largest number in what is right; far more than the tolerance.
+        cases: arguments of `draw` that the suite uses.
+        unnamed: wrong values that must fail without a name.
+    """
+
+    def __init__(
+        self,
+        name: str | Text,
+        *,
+        draw: Callable[..., Inputs],
+        reference: Callable[..., Any],
+        also: Callable[..., Mapping[str, Any]] | None = None,
+        terms: int | Callable[..., int] = 1,
+        steps: int | Callable[..., int] = 1,
+        size: Callable[..., Any] | None = None,
+        dtype: torch.dtype | None = None,
+        take: Callable[[Any, str | Text, Any], Any] | None = None,
+        message: str | Text | None = None,
+        margin: float = 1e-3,
+        cases: Sequence[Mapping[str, Any]] = ({},),
+        unnamed: Callable[..., Iterator[Any]] | None = None,
+    ) -> None:
+        self.name = name
+        self.cases = cases
+        self.mistakes: list[Mistake] = []
+        self._unsaid: set[str] = set()
+        self._draw, self._reference, self._also = draw, reference, also
+        self._terms, self._steps, self._size = terms, steps, size
+        self._dtype, self._take = dtype, take
+        self._message, self._margin, self._unnamed = message, margin, unnamed
+
+    def mistake(
+        self, name: str, *ways: Callable[..., Any], idle: bool = False, shape_only: bool = False
+    ) -> "_Unsaid":
+        """Add what a known mistake gives, in one way or several; `.says(...)` is its sentence.
+
+        A way is a function of inputs by name; one that is a generator gives several values, or
+        none where the mistake cannot be made on the inputs.
+
+        Args:
+            name: of the misconception.
+            idle: see :class:`Misconception`.
+            shape_only: whether the shape of what it gives is enough to tell it by.
+        """
+        self._unsaid.add(name)
+        return _Unsaid(self, name, ways, idle, shape_only)
+
+    def add(
+        self, known: Misconception, *ways: Callable[..., Any], shape_only: bool = False
+    ) -> Misconception:
+        """Add what a mistake gives that is known elsewhere, too."""
+        self._unsaid.discard(known.name)
+        self.mistakes.append(Mistake(known, ways, shape_only))
+        return known
+
+    # -------------------------------------------------------------------------------- what it gives
+
+    def draw(self, rng: torch.Generator, **case: Any) -> Inputs:
+        """Draw inputs until each mistake shows: no lucky input hides one, or looks like another."""
+        for attempt in range(1000):
+            inputs = self._draw(rng, **case)
+            exact = in_double(inputs)
+            wanted = _flat(self.right(**exact))
+            values = [("", wanted)]
+            values += [(known.name, _flat(value)) for known, value in self.wrong(**exact)]
+            numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
+            distance = self._margin * (float(wanted.abs().max()) if numbers else 1.0)
+            if attempt < NOT_ZERO and numbers:
+                # Some mistakes give zeros on all inputs: then be it so.
+                values.append(("zeros", torch.zeros_like(wanted)))
+            if told_apart(values, distance):
+                return inputs
+        raise RuntimeError(f"no inputs of {self._draw.__qualname__} tell every mistake apart")
+
+    def right(self, **inputs: Any) -> Any:
+        """What is right, in the type of the inputs."""
+        return _of(self._reference, self._whole(inputs))
+
+    def wrong(self, **inputs: Any) -> Among:
+        """What each mistake gives, in the type of the inputs."""
+        whole = self._whole(inputs)
+        return [
+            (mistake.known, value)
+            for mistake in self.mistakes
+            if not mistake.shape_only
+            for way in mistake.ways
+            for value in _values(way, whole)
+        ]
+
+    def misshapen(self, **inputs: Any) -> Among:
+        """What each mistake gives that is told by its shape."""
+        whole = self._whole(inputs)
+        return [
+            (mistake.known, value)
+            for mistake in self.mistakes
+            if mistake.shape_only
+            for way in mistake.ways
+            for value in _values(way, whole)
+        ]
+
+    def unnamed(self, **inputs: Any) -> list[Any]:
+        """Wrong values that are no known mistake's."""
+        return _values(self._unnamed, self._whole(inputs)) if self._unnamed else []
+
+    def _whole(self, inputs: Inputs) -> Inputs:
+        assert not self._unsaid, f"mistakes without a sentence: {self._unsaid}"
+        return {**inputs, **_of(self._also, inputs)} if self._also else inputs
+
+    # ------------------------------------------------------------------------------- how it is used
+
+    def check(self, got: Any, **inputs: Any) -> None:
+        """Fail unless `got` is right on `inputs`; name the one mistake that explains it.
+
+        Raises:
+            Failure: it is not of the right form, or not right.
+        """
+        self.check_all([(got, inputs)])
+
+    def check_all(self, answers: Sequence[tuple[Any, Inputs]]) -> None:
+        """The same for answers to several inputs: a mistake is named if it explains all of them.
+
+        Raises:
+            Failure: one is not of the right form, or not right.
+        """
+        compared = [self.compared(got, **inputs) for got, inputs in answers]
+        if all(each.right for each in compared):
+            return
+        message = self._message or checks.WRONG_VALUES
+        checks.fail(message, checks.diagnose(*compared), name=Text(self.name))
+
+    def compared(self, got: Any, **inputs: Any) -> Compared:
+        """The value `got` beside what is right and what is known to be wrong.
+
+        Raises:
+            Failure: it is not of the right form.
+        """
+        exact = in_double(inputs)
+        whole = self._whole(exact)
+        wanted, among = self.right(**exact), self.wrong(**exact)
+        terms, steps = (
+            _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
+        )
+        scale = self._size and float(torch.as_tensor(_of(self._size, whole)).max())
+        relative = checks.roundoff(terms, steps)
+        try:
+            got = self._taken(got, wanted)
+        except Failure:
+            self._name_by_form(got, Compared(got, wanted, among, relative, scale), exact)
+            raise
+        return Compared(got, wanted, among, relative, scale)
+
+    def _taken(self, got: Any, wanted: Any) -> Any:
+        if self._take is not None:
+            return self._take(got, self.name, wanted)
+        return checks.tensor(got, self.name, tuple(wanted.shape), self._dtype)
+
+    def _name_by_form(self, got: Any, compared: Compared, exact: Inputs) -> None:
+        """Fail with the mistake that explains a value of another form, if there is one."""
+        if not isinstance(got, Tensor):
+            return
+        for known, value in compared.among:
+            if got.shape == value.shape != compared.wanted.shape and compared.agrees(value):
+                checks.fail(known)
+        for known, value in self.misshapen(**exact):
+            if got.shape == value.shape:
+                checks.fail(known)
 
 
 def drawn(
@@ -59,15 +248,6 @@ def drawn(
     mistakes: Callable[..., Among],
     margin: float = 1e-3,
 ) -> Inputs:
-    """Draw inputs until each mistake shows: no lucky input hides one, or looks like another.
-
-    Args:
-        make: draws inputs.
-        reference: what is right on them.
-        mistakes: what each misconception gives on them.
-        margin: how far apart any two of these must be, relative to the largest number in what is
-            right; far more than the tolerance of the comparison.
-    """
     for attempt in range(1000):
         inputs = make()
         exact = in_double(inputs)
@@ -77,11 +257,26 @@ def drawn(
         numbers = isinstance(wanted, torch.Tensor) and wanted.numel() > 0
         distance = margin * float(wanted.abs().max()) if numbers else margin
         if attempt < NOT_ZERO and numbers:
-            # What gives zeros looks like nothing done. Some mistakes always do: then be it so.
             values.append(("zeros", torch.zeros_like(wanted)))
         if told_apart(values, distance):
             return inputs
-    raise RuntimeError(f"no inputs of {make.__qualname__} tell every mistake apart")
+    raise RuntimeError
+
+
+@dataclass(frozen=True)
+class _Unsaid:
+    """A mistake that lacks its sentence."""
+
+    formula: Formula
+    name: str
+    ways: tuple[Callable[..., Any], ...]
+    idle: bool
+    shape_only: bool
+
+    def says(self, sentence: str) -> Misconception:
+        """Give it the one or two sentences that the student reads."""
+        known = Misconception(self.name, sentence, self.idle)
+        return self.formula.add(known, *self.ways, shape_only=self.shape_only)
 
 
 def told_apart(values: Sequence[tuple[Any, Any]], distance: float) -> bool:
@@ -98,8 +293,29 @@ def told_apart(values: Sequence[tuple[Any, Any]], distance: float) -> bool:
     )
 
 
+def in_double(inputs: Inputs) -> Inputs:
+    """The inputs with every floating tensor, also inside lists and dicts, in float64."""
+    return {name: _double(value) for name, value in inputs.items()}
+
+
+def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:
+    value = _of(way, inputs)
+    return list(value) if isinstance(value, GeneratorType) else [value]
+
+
+def _of(function: Callable[..., Any], inputs: Inputs) -> Any:
+    """A function of those inputs that it takes."""
+    return function(**{name: inputs[name] for name in _names(function)})
+
+
+@cache
+def _names(function: Callable[..., Any]) -> tuple[str, ...]:
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(each.name for each in parameters if each.default is each.empty)
+
+
 def _double(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, Tensor):
         return value.double() if value.is_floating_point() else value
     if isinstance(value, list | tuple):
         return [_double(item) for item in value]
@@ -112,7 +328,7 @@ def _flat(value: Any) -> Any:
     """A tensor of the numbers in `value`; `value` itself where it is no numbers."""
     if isinstance(value, dict):
         value = list(value.values())
-    if isinstance(value, list | tuple) and any(isinstance(item, torch.Tensor) for item in value):
+    if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
         value = torch.cat([torch.as_tensor(item).double().flatten() for item in value])
     try:
         return torch.as_tensor(value, dtype=torch.float64)
@@ -121,7 +337,7 @@ def _flat(value: Any) -> Any:
 
 
 def _apart(one: Any, other: Any, distance: float) -> bool:
-    if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
+    if not isinstance(one, Tensor) or not isinstance(other, Tensor):
         return bool(one != other)
     if one.shape != other.shape:
         return True

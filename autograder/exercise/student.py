@@ -16,6 +16,7 @@ from autograder.exercise.checks import Failure
 from autograder.exercise.ended import why_missing
 from autograder.kernel.student_kernel import KernelTrouble, StudentKernel
 from autograder.kernel.values import BadValue, Outcome, Trouble, pack_inputs, unpack_outcome
+from autograder.language import Text
 
 Probe = Callable[..., Any]
 
@@ -31,7 +32,7 @@ class StudentError(Failure):
     """
 
     def __init__(
-        self, kind: str, message: str, type: str = "", text: str = "", line: str = ""
+        self, kind: str, message: str | Text, type: str = "", text: str = "", line: str = ""
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -58,11 +59,11 @@ class Watched:
 class Student:
     """Runs probes against one submission.
 
-    A probe is a function named `probe` (or `probe_...`) of a suite: its source travels to the
-    student kernel, so it uses nothing but its arguments, `torch`, `nn`, `np` and what it imports.
-    Its first argument has the notebook's names as attributes; the others are tensors, arrays,
-    numbers, texts, lists or dicts of those, and so is what it returns. Tensors come back detached,
-    on the CPU, NumPy arrays as arrays; anything else as :class:`autograder.kernel.values.Unknown`.
+    A probe is a function of a file `probes.py`: that whole module travels to the student kernel, so
+    it imports nothing of the project. Its first argument has the notebook's names as attributes;
+    the others are tensors, arrays, numbers, texts, lists or dicts of those, and so is what it
+    returns. Tensors come back detached, on the CPU, NumPy arrays as arrays; anything else as
+    :class:`autograder.kernel.values.Unknown`.
 
     Attributes:
         answers: how often a suite was given something of the student's so far: before that,
@@ -111,7 +112,7 @@ class Student:
             raise StudentError(trouble.kind, str(trouble)) from None
         except BadValue as error:
             raise StudentError(
-                "garbled", f"What your code returned is no value: {error}."
+                "garbled", Text("What your code returned is no value: {why}.", why=str(error))
             ) from None
         finally:
             self.answers += 1
@@ -132,8 +133,12 @@ class Student:
 
 @cache
 def compiled(probe: Probe) -> CodeType:
-    """The source of a probe alone, compiled: a definition of the name `probe`."""
-    return compile_probe(textwrap.dedent(inspect.getsource(probe)))
+    """The module of a probe, compiled without its docstrings: it defines the name `probe`."""
+    module = inspect.getmodule(probe)
+    if module is None or module.__name__.rpartition(".")[2] != "probes":
+        return compile_probe(textwrap.dedent(inspect.getsource(probe)))
+    source = f"{inspect.getsource(module)}\nprobe = {probe.__name__}\n"
+    return compile(source, "<probe>", "exec", optimize=2)
 
 
 def compile_probe(source: str) -> CodeType:
@@ -152,30 +157,41 @@ def unbound_in(code: CodeType, trouble: Trouble) -> str:
     return name if name in own or name in unknown_names(code, PROBE_NAMES) else ""
 
 
-def in_words(trouble: Trouble, cells: Sequence[NotebookNode]) -> str:
+def in_words(trouble: Trouble, cells: Sequence[NotebookNode]) -> Text:
     """Say what an exception of the student's code was, without the numbers it may quote."""
+    message = trouble.message
     if trouble.kind == "missing":
-        why = why_missing(trouble.message, cells)
-        return f"`{trouble.message}` is not defined{': ' + why if why else ' in your notebook'}."
+        why = why_missing(message, cells)
+        if not why:
+            return Text("`{name}` is not defined in your notebook.", name=message)
+        return Text("`{name}` is not defined: {why}.", name=message, why=why)
     if trouble.kind == "todo":
-        known = re.fullmatch(r"\w+(\.\w+)*", trouble.message)
-        return f"`{trouble.message}` is still to do." if known else "This task is still to do."
+        if re.fullmatch(r"\w+(\.\w+)*", message):
+            return Text("`{name}` is still to do.", name=message)
+        return Text("This task is still to do.")
     if trouble.kind == "timeout":
-        return "Your code was interrupted: it ran too long in this check."
-    where = f" in your line `{trouble.line}`" if trouble.line else ""
+        return Text("Your code was interrupted: it ran too long in this check.")
     if trouble.type == "NotImplementedError":
-        found = re.match(r'Module \[(\w+)\] is missing the required "forward"', trouble.message)
+        found = re.match(r'Module \[(\w+)\] is missing the required "forward"', message)
         if found:
-            return (
-                f"PyTorch found no `forward` in your class `{found[1]}`: is the name misspelt, or"
-                " the method indented into another one?"
+            return Text(
+                "PyTorch found no `forward` in your class `{name}`: is the name misspelt, or the"
+                " method indented into another one?",
+                name=found[1],
             )
         if trouble.line.startswith("raise NotImplementedError"):
-            return f"Your code comes to the line `{trouble.line}`: is that line left over?"
+            return Text(
+                "Your code comes to the line `{line}`: is that line left over?", line=trouble.line
+            )
     # A message may quote hidden inputs: shapes (small integers) help, other numbers do not.
-    message = re.sub(r"-?\d*\.\d+(e[-+]?\d+)?|\d{5,}", "…", trouble.message)
-    message = " ".join(message.split())[:200] or "no message"
-    if trouble.type == "NameError" and (name := re.match(r"name '(\w+)'", trouble.message)):
+    said: str | Text = re.sub(r"-?\d*\.\d+(e[-+]?\d+)?|\d{5,}", "…", message)
+    said = " ".join(str(said).split())[:200] or Text("no message")
+    if trouble.type == "NameError" and (name := re.match(r"name '(\w+)'", message)):
         why = why_missing(name[1], cells)
-        message += f": {why}" if why else ""
-    return f"Your code raised `{trouble.type}`{where}: {message}"
+        said = Text("{said}: {why}", said=said, why=why) if why else said
+    told = {"type": trouble.type, "said": said}
+    if not trouble.line:
+        return Text("Your code raised `{type}`: {said}", **told)
+    return Text(
+        "Your code raised `{type}` in your line `{line}`: {said}", line=trouble.line, **told
+    )

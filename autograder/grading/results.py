@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder.language import Text
+
 
 @dataclass(frozen=True)
 class TestResult:
@@ -18,7 +20,7 @@ class TestResult:
     points: int
     earned: int
     title: str
-    message: str = ""
+    message: Text = field(default_factory=lambda: Text(""))
     misconception: str | None = None
     example: str = ""
 
@@ -54,12 +56,15 @@ class CellResult:
         return sum(test.earned for test in self.tests)
 
     @property
-    def messages(self) -> list[str]:
+    def messages(self) -> list[Text]:
         """What the lost points were lost for, each reason once."""
         if self.ungraded:
             return [
-                f"This task could not be graded: {self.ungraded}. It cost you nothing: a"
-                " person will look at it."
+                Text(
+                    "This task could not be graded: {why}. It cost you nothing: a person will look"
+                    " at it.",
+                    why=self.ungraded,
+                )
             ]
         lost = [test.message for test in self.tests if test.earned < test.points]
         return list(dict.fromkeys(lost))

@@ -7,9 +7,11 @@ cell left it.
 
 import hashlib
 import hmac
+import inspect
 import logging
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ from autograder.exercise.checks import Failure
 from autograder.exercise.student import Student, SuiteBroken
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.suite_check import problems_of_module, problems_of_test
+from autograder.language import Text
 
 SUITES = Path(__file__).parents[1] / "suites"
 
@@ -228,20 +231,24 @@ class _Session:
     def _check(self, item: pytest.Function) -> Check:
         where = f"{item.path.stem}::{item.originalname}"
         points = item.get_closest_marker("points")
-        example = item.get_closest_marker("example")
-        title = (item.function.__doc__ or "").strip()
+        marked = item.get_closest_marker("example")
+        title, _, example = inspect.cleandoc(item.function.__doc__ or "").partition("\n\n")
+        example = textwrap.dedent(example).strip() or (marked.args[0].strip() if marked else "")
         worth = points.args[0] if points and points.args else None
         if type(worth) is not int or worth <= 0:
             self.problems.append(f"{where} needs @pytest.mark.points(n), n a whole number above 0")
         if not title:
             self.problems.append(f"{where} needs a docstring: the line that the student reads")
-        if not example or not example.args:
-            self.problems.append(f"{where} needs @pytest.mark.example(code), to be run at home")
+        if not example:
+            self.problems.append(
+                f"{where} needs an example in its docstring, indented below the title: code to be"
+                " run at home, and what it prints after #>"
+            )
         return Check(
             id=item.originalname or item.name,
             points=worth if type(worth) is int else 0,
             title=" ".join(title.split()),
-            example=example.args[0].strip() if example and example.args else "",
+            example=example,
         )
 
     def suites(self) -> dict[str, Suite]:
@@ -302,7 +309,7 @@ class _Session:
             self.broken.setdefault(key[0], why)
             self.log.error("Suite %s: %s\n%s", key[0], why, said)
         elif isinstance(error, AssertionError) and str(error):
-            self.failures.setdefault(key, Failure(str(error)))
+            self.failures.setdefault(key, Failure(Text("{said}", said=str(error))))
         else:
             self.log.error("%s could not cope with what was returned: %s", item.nodeid, said)
             self.failures.setdefault(key, Failure(_NO_SENSE))
@@ -343,7 +350,7 @@ class _Session:
             points=check.points,
             earned=check.points if key in self.passed and failure is None else 0,
             title=check.title,
-            message=failure.message if failure else "",
+            message=failure.message if failure else Text(""),
             misconception=failure.misconception if failure else None,
             example=check.example,
         )

@@ -40,7 +40,7 @@ class WriteResults(NbGraderPreprocessor):
         nb.metadata["autograder"] = {
             "notes": notes,
             "lost": [
-                {"task": result.task, "points": test.points, "reason": test.message}
+                {"task": result.task, "points": test.points, "reason": str(test.message)}
                 for result in results.values()
                 for test in result.tests
                 if test.earned < test.points and not result.ungraded

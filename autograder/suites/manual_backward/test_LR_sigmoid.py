@@ -118,7 +118,7 @@ def test_extreme(student):
     if checks.is_close(got, wanted, 1e-6, scale=1.0):
         return
     among = [(mistake, value.reshape(-1)) for mistake, value in mistakes(z)]
-    because = checks.diagnose(got, wanted, 1e-6, among, scale=1.0)
+    because = checks.diagnose(checks.Compared(got, wanted, among, 1e-6, 1.0))
     if because is None and checks.is_close(got, wanted, 0.1, scale=1.0):
         because = CUT_OFF
     fail("The answers for very large and very small z are not 1 and 0.", because)

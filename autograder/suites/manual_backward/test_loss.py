@@ -304,7 +304,7 @@ def swapped_told(student, given):
 def formula_mistake(usual, given):
     """The mistake that already shows in the loss of unsure answers."""
     right, among = results(*given)
-    return checks.diagnose(usual, right, NEAR, among)
+    return checks.diagnose(checks.Compared(usual, right, among, NEAR))
 
 
 def _single(value):

@@ -173,7 +173,7 @@ def mistake_of(got, wanted, picture):
         mistake.name: mistake
         for mistake, value in mistakes(picture)
         for scale in [max(1.0, float(value.abs().max()))]
-        if checks.diagnose(got, wanted, PIXEL, [(mistake, value)], scale)
+        if checks.diagnose(checks.Compared(got, wanted, [(mistake, value)], PIXEL, scale))
     }
     return next(iter(matches.values())) if len(matches) == 1 else None
 

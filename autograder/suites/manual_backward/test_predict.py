@@ -186,7 +186,7 @@ def test_tie(student, rng):
         fail("", because=TIE)
     fail(
         "The result fits neither ties of class 0 nor ties of class 1.",
-        because=checks.diagnose(got, -1.0, 1e-4, others, scale=100.0),
+        because=checks.diagnose(checks.Compared(got, -1.0, others, 1e-4, 100.0)),
     )
 
 

@@ -1,0 +1,63 @@
+"""What people read, as data: sentences that are rendered in one place, in the language asked for.
+
+A sentence is a template, in English, with the values that it is told with. The template is what a
+catalogue of translations (gettext) knows it by; the values are never looked up, unless they are
+sentences themselves.
+"""
+
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Finds the translation of a template, as `gettext.GNUTranslations.gettext` does.
+Translate = Callable[[str], str]
+
+
+@dataclass(frozen=True, init=False)
+class Text:
+    """A sentence for people, not yet in any language.
+
+    Attributes:
+        template: in English, in the syntax of `str.format`; braces that stand for themselves are
+            doubled only where there are values.
+        values: what stands in it by name: sentences, or what is the same in every language.
+    """
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __init__(self, template: "str | Text", /, **values: Any) -> None:
+        inner = template if isinstance(template, Text) else None
+        object.__setattr__(self, "template", inner.template if inner else template)
+        object.__setattr__(self, "values", {**inner.values, **values} if inner else values)
+
+    def __str__(self) -> str:
+        return render(self)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __bool__(self) -> bool:
+        return bool(self.template)
+
+
+def render(text: "str | Text", translate: Translate = str) -> str:
+    """Write a sentence out; a plain string is what it is."""
+    if isinstance(text, str):
+        return text
+    template = translate(text.template) if text.template else ""
+    if not text.values:
+        return template
+    return _Names().vformat(template, (), {k: _shown(v, translate) for k, v in text.values.items()})
+
+
+def _shown(value: Any, translate: Translate) -> Any:
+    return render(value, translate) if isinstance(value, Text) else value
+
+
+class _Names(string.Formatter):
+    """Takes values by name alone, and nothing out of them: a template may be a translator's."""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
+        return kwargs[field_name], field_name
