@@ -12,12 +12,7 @@ import contextlib
 import io
 import json
 import os
-import resource
-import select
-import signal
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -29,11 +24,12 @@ from autograder import ROOT
 from autograder.commands import audit
 from autograder.grading.session import collect
 from autograder.pipeline.restore import PICTURE
+from tests.confined import confined
 
 SAYS = "#>"
 
-# What a wrong solution may take: it may loop, or ask for all of the memory.
-CPU_SECONDS, SECONDS, BYTES = 20, 120, 4 * 2**30
+# What a wrong solution may take.
+CPU_SECONDS, SECONDS = 20, 120
 
 
 def parts(example: str) -> list[tuple[str, str]]:
@@ -103,46 +99,12 @@ def examples(assignment: str) -> dict[str, str]:
 
 def apart(nb: nbformat.NotebookNode, texts: list[str], trained: bool) -> list[str]:
     """What each example of `texts` shows in a notebook: in a process of its own, within limits."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reading)
-            answer = _confined(nb, texts, trained)
-            with os.fdopen(writing, "w") as pipe:
-                json.dump(answer, pipe)
-        finally:
-            os._exit(0)
-    os.close(writing)
-    received = b"".join(_until(reading, time.monotonic() + SECONDS))
-    os.close(reading)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return json.loads(received) if received else ["It came to no end."] * len(texts)
 
-
-def _confined(nb: nbformat.NotebookNode, texts: list[str], trained: bool) -> list[str]:
-    os.setsid()
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
-        os.dup2(nowhere, stream)
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
+    def shows() -> list[str]:
         names = names_of(nb, trained)
-        shows = [shown(text, names) for text in texts]
-        os.chdir("/")
-    return shows
+        return [shown(text, names) for text in texts]
 
-
-def _until(reading: int, deadline: float) -> Iterator[bytes]:
-    while select.select([reading], [], [], max(0, deadline - time.monotonic()))[0]:
-        data = os.read(reading, 2**20)
-        if not data:
-            return
-        yield data
+    return confined(shows, CPU_SECONDS, SECONDS) or ["It came to no end."] * len(texts)
 
 
 def tried(assignment: str) -> Iterator[dict[str, str]]:

@@ -1,51 +1,63 @@
-"""No lucky input, no flaky tolerance: the formulas of all suites on many draws of their inputs.
+"""No lucky input, no flaky tolerance: each misconception of all suites on many draws of the inputs.
 
-On every draw the right value, computed in float32 in several ways, passes the suite's comparison;
-the value of every known misconception fails it and is named rightly. A formula is found by its
-functions, `autograder.exercise.formula`; where a suite has none, its comparisons are listened to
-while it grades the solution. A new suite or a new misconception needs nothing here.
+On every draw of a formula's inputs the right value, computed in float32 in several ways, passes the
+suite's comparison; the value of every known mistake fails it and is named rightly. Every wrong
+solution of the corpora loses the same tests, with the same names, on inputs of any seed. A new one
+of any of these needs nothing here.
 
 The environment variable AUTOGRADER_DRAWS says how many draws to make of the formulas in all, each
-of other inputs; without it there are fewer, and always the same ones.
+of other inputs, and has each wrong solution graded 20 times; without it there are fewer, and always
+the same ones.
 """
 
-import contextlib
-import io
-import logging
+import ast
+import importlib
+import json
 import math
 import os
+import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import nbformat
 import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from autograder import ROOT
+from autograder.commands.audit import load
 from autograder.exercise import checks
-from autograder.exercise import formula as formulas
 from autograder.exercise.checks import Failure
-from autograder.exercise.formula import in_double
-from autograder.exercise.student import Student
-from autograder.grading import session as suite
+from autograder.exercise.formula import Formula, in_double
 from autograder.grading.session import SUITES
-from autograder.kernel import inside
 from autograder.suites.manual_backward import draw_state, test_LR_backward
 
 ASKED = os.environ.get("AUTOGRADER_DRAWS")
 DRAWS = int(ASKED or 600)
+TIMES = 20 if ASKED else 1  # how often each wrong solution is graded
+
+ASSIGNMENTS = sorted(path.parent.name for path in ROOT.glob("source/*/*.ipynb"))
+
+
+def formulas() -> Iterator[tuple[str, Formula]]:
+    """All formulas of all suites, by `<assignment>.<module>.<name>`."""
+    seen = set()
+    for assignment in ASSIGNMENTS:
+        for path in sorted((SUITES / assignment).glob("*.py")):
+            suffix = "" if path.stem == "__init__" else f".{path.stem}"
+            module = importlib.import_module(f"autograder.suites.{assignment}{suffix}")
+            for name, thing in vars(module).items():
+                if isinstance(thing, Formula) and id(thing) not in seen:
+                    seen.add(id(thing))
+                    yield f"{assignment}.{path.stem}.{name}", thing
+
 
 FORMULAS = [
-    pytest.param(f"{folder.name}.{name}", formula, case, id=f"{folder.name}.{name}-{place}")
-    for folder in sorted(SUITES.iterdir())
-    if folder.is_dir() and folder.name.isidentifier()
-    for name, formula in formulas.found(folder.name)
-    for place, case in enumerate(getattr(formula, "CASES", ({},)))
+    pytest.param(name, formula, case, id=f"{name}-{place}")
+    for name, formula in formulas()
+    for place, case in enumerate(formula.cases)
 ]
 SHARE = math.ceil(DRAWS / len(FORMULAS))
 
@@ -136,9 +148,10 @@ WAYS: dict[str, Callable[..., list[Any]]] = {
 
 @pytest.mark.parametrize(("name", "formula", "case"), FORMULAS)
 def test_right_values_pass_and_mistakes_are_named(
-    name: str, formula: Any, case: dict[str, Any]
+    name: str, formula: Formula, case: dict[str, Any]
 ) -> None:
     draws = 0
+    ways = WAYS.get(name.rpartition(".")[0])
 
     @settings(on_many_draws, max_examples=SHARE)
     @given(seed=seeds, double=st.booleans())
@@ -148,25 +161,26 @@ def test_right_values_pass_and_mistakes_are_named(
         inputs = formula.draw(generator(seed), **case)
         exact = in_double(inputs)
 
-        right = [formula.reference(**inputs), in_single(formula.reference(**exact))]
-        right += WAYS[name](**inputs) if name in WAYS else []
+        right = [formula.right(**inputs), in_single(formula.right(**exact))]
+        right += ways(**inputs) if ways else []
         for way, value in enumerate(right):
             assert verdict(formula, value, inputs) == "passes", f"way {way} of being right"
 
-        for mistake, value in formula.mistakes(**(exact if double else inputs)):
+        wrong = exact if double else inputs
+        for mistake, value in [*formula.wrong(**wrong), *formula.misshapen(**wrong)]:
             assert verdict(formula, in_single(value), inputs) == mistake.name
 
-        for value in formula.unnamed(**inputs) if hasattr(formula, "unnamed") else []:
+        for value in formula.unnamed(**inputs):
             assert verdict(formula, in_single(value), inputs) == "fails without a name"
 
     try_one()
     assert draws >= SHARE
 
 
-def verdict(formula: Any, value: Any, inputs: dict[str, Any]) -> str:
+def verdict(formula: Formula, value: Any, inputs: dict[str, Any]) -> str:
     """What the suite's comparison says of a value."""
     try:
-        formula.compare(value, **inputs)
+        formula.check(value, **inputs)
     except Failure as failure:
         return failure.misconception or "fails without a name"
     return "passes"
@@ -183,135 +197,44 @@ def in_single(value: Any) -> Any:
     return value
 
 
-# ------------------------------------------------- every comparison of every suite, listened to
+@pytest.fixture(scope="module")
+def strays() -> dict[str, list[str]]:
+    """What wrong solutions came to otherwise than the corpus says, by assignment."""
+
+    def run(assignment: str) -> list[str]:
+        command = [sys.executable, "-m", "tests.draws", assignment, str(TIMES)]
+        ran = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        lines = [json.loads(line) for line in ran.stdout.splitlines()]
+        assert len(lines) == sum(bool(entry.loses) for entry in load(assignment))
+        return [f"{each['entry']}: {stray}" for each in lines for stray in each["strays"]]
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(ASSIGNMENTS, pool.map(run, ASSIGNMENTS), strict=True))
 
 
-class SameProcess:
-    """Answers probes like a student kernel, in this process: for our own solutions alone."""
-
-    def __init__(self, names: dict[str, Any]) -> None:
-        self.names = names
-
-    def probe(self, source: str, blob: str, watch: bool) -> str:
-        return inside.run(self.names, source, blob, watch)
-
-
-class Listener:
-    """Stands for `checks.close`: tries every mistake that a suite could name, then compares.
-
-    Attributes:
-        heard: the grade cells whose tests have compared anything.
-        named: how often each mistake of each test was named, and how often it could have been.
-        wrong: the verdicts that no student should get.
-    """
-
-    def __init__(self) -> None:
-        self.close = checks.close
-        self.heard: set[str] = set()
-        self.named: Counter[tuple[str, str]] = Counter()
-        self.tried: Counter[tuple[str, str]] = Counter()
-        self.wrong: Counter[str] = Counter()
-
-    def __call__(
-        self,
-        got: Any,
-        wanted: Any,
-        name: str,
-        relative: float,
-        among: Any = (),
-        message: str | None = None,
-        scale: float | None = None,
-    ) -> None:
-        among = list(among)
-        where = self.caller()
-
-        def says(value: Any) -> str:
-            try:
-                value = torch.as_tensor(value, dtype=torch.float64).float()
-                self.close(value, wanted, name, relative, among, message, scale)
-            except Failure as failure:
-                return failure.misconception or ""
-            return "passes"
-
-        if says(wanted) != "passes":
-            self.wrong[f"{where}, {name}: what is right fails"] += 1
-        for mistake, value in among:
-            value = torch.as_tensor(value, dtype=torch.float64)
-            right = torch.as_tensor(wanted, dtype=torch.float64)
-            if value.shape == right.shape and torch.equal(value, right):
-                continue  # no mistake on this input, such as rounding of whole numbers
-            if not bool(torch.isfinite(value).all()):
-                continue  # a check of its own says that a value is not finite
-            verdict = says(value)
-            self.tried[where, mistake.name] += 1
-            self.named[where, mistake.name] += verdict == mistake.name
-            if verdict not in (mistake.name, ""):
-                self.wrong[f"{where}, {name}: {mistake.name} is taken for [{verdict}]"] += 1
-        self.close(got, wanted, name, relative, among, message, scale)
-
-    def caller(self) -> str:
-        frame = sys._getframe(2)
-        while not frame.f_code.co_name.startswith("test_"):
-            assert frame.f_back is not None
-            frame = frame.f_back
-        grade_id = Path(frame.f_code.co_filename).stem
-        self.heard.add(grade_id)
-        return f"{grade_id}.{frame.f_code.co_name}"
-
-
-def solved(assignment: str) -> tuple[dict[str, Any], list[str], tuple[str, ...]]:
-    """What the solution cells of an assignment define, its grade cells, and all of its code.
-
-    The cells that only show something are left out, and what cannot do without them.
-    """
-    path = ROOT / "source" / assignment / f"{assignment}.ipynb"
-    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-    about = [(cell, cell.metadata.get("nbgrader", {})) for cell in cells]
-    names: dict[str, Any] = {"__name__": "__main__"}
-    for cell, told in about:
-        if told and not told["grade"]:
-            with contextlib.suppress(Exception):
-                exec(compile(cell.source, "<solution>", "exec"), names)
-    return (
-        names,
-        [told["grade_id"] for _, told in about if told and told["grade"]],
-        tuple(cell.source for cell in cells),
-    )
-
-
-@pytest.mark.parametrize(
-    "assignment", sorted(path.parent.name for path in ROOT.glob("source/*/*.ipynb"))
-)
-def test_the_solution_passes_and_mistakes_are_named(
-    assignment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_wrong_solutions_lose_the_same_on_fresh_inputs(
+    assignment: str, strays: dict[str, list[str]]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COURSE_DATA", str(ROOT / "course_data"))
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    with contextlib.redirect_stdout(io.StringIO()):
-        names, order, code = solved(assignment)
-    student = Student(SameProcess(names), code)  # type: ignore[arg-type]
-    listener = Listener()
-    monkeypatch.setattr(checks, "close", listener)
+    assert not strays[assignment]
 
-    @settings(on_many_draws, max_examples=max(2, DRAWS // 500))
-    @given(seed=seeds)
-    def try_one(seed: int) -> None:
-        todo = [name for name in order if name in listener.heard] or order
-        log = logging.getLogger(__name__)
-        results = suite.run(assignment, todo, lambda grade_id: None, student, f"{seed:032x}", log)
-        for name in listener.heard:
-            for test in results[name].tests:
-                assert test.earned == test.points, f"{name}.{test.id}: {test.message}"
-        assert not listener.wrong
 
-    try_one()
-    rarely = {
-        where: f"{listener.named[where]} of {tried}"
-        for where, tried in listener.tried.items()
-        if tried >= 20 and listener.named[where] < 0.95 * tried
-    }
-    assert not rarely
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_every_misconception_is_tried(assignment: str) -> None:
+    """Each is a formula's, or a wrong solution of the corpus has it."""
+    known = set()
+    for path in (SUITES / assignment).glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant):
+                function = ast.unparse(call.func)
+                if function == "Misconception" or function.endswith(".mistake"):
+                    known.add(call.args[0].value)
+    tried = {name for entry in load(assignment) for name in entry.loses.values()}
+    for _, formula in formulas():
+        tried |= {mistake.known.name for mistake in formula.mistakes}
+    assert known
+    assert not known - tried
 
 
 # -------------------------------------------------------------------- the derivation of tolerances

@@ -1,0 +1,89 @@
+"""Runs the wrong solutions of the corpora on fresh inputs, again and again, without a kernel.
+
+    python -m tests.draws ASSIGNMENT [TIMES]
+
+Each wrong solution is graded TIMES times with the suites that it loses points in, each time with
+inputs of another seed. One line of JSON for each tells what it came to otherwise than the corpus
+says, and how often; an empty list where nothing did.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import torch
+
+from autograder import ROOT
+from autograder.commands.audit import Entry, build, load
+from autograder.exercise.student import Student
+from autograder.grading.session import run
+from autograder.kernel import inside
+from tests.confined import confined
+from tests.examples import names_of
+
+#: A probe that takes longer is interrupted, as it would be in the student kernel.
+PROBE_SECONDS = 20
+
+
+class SameProcess:
+    """Answers probes like a student kernel, in this process."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names = names
+
+    def probe(self, code: Any, inputs: bytes, watch: bool) -> str:
+        signal.setitimer(signal.ITIMER_REAL, PROBE_SECONDS)
+        try:
+            return inside.run(self.names, code, inputs, watch)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def strays(entry: Entry, times: int) -> list[str]:
+    """What a wrong solution comes to otherwise than it should, on inputs of so many seeds."""
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    nb = build(entry)
+    order = sorted({name.partition(".")[0] for name in entry.loses})
+    names = names_of(nb, trained="test_model" in order)
+    code = tuple(cell.source for cell in nb.cells if cell.cell_type == "code")
+    student = Student(SameProcess(names), code)  # type: ignore[arg-type]
+    log = logging.getLogger(__name__)
+    found: Counter[str] = Counter()
+    for turn in range(1 if order == ["test_model"] else times):
+        results = run(entry.assignment, order, lambda _: None, student, f"{turn:032x}", log)
+        for name, cell in results.items():
+            for test in cell.tests:
+                wanted = entry.loses.get(f"{name}.{test.id}")
+                came = test.misconception or "" if test.earned < test.points else None
+                if came != wanted:
+                    found[f"{name}.{test.id}: {_told(came)}, not {_told(wanted)}"] += 1
+    return [f"{count} of {times} times {what}" for what, count in found.items()]
+
+
+def _told(verdict: str | None) -> str:
+    return "passes" if verdict is None else f"[{verdict}]" if verdict else "fails without a name"
+
+
+def main() -> None:
+    assignment, times = sys.argv[1], int(sys.argv[2])
+    torch.set_num_threads(1)  # a forked process has no other threads
+    os.environ |= {"COURSE_DATA": str(ROOT / "course_data"), "MPLBACKEND": "agg"}
+    import matplotlib.pyplot
+    import torchvision  # noqa: F401  so that no process has to import it anew
+
+    matplotlib.pyplot.close()
+    logging.disable()
+    for entry in load(assignment):
+        if entry.loses:
+            came = confined(partial(strays, entry, times), 120 + 5 * times, 600)
+            ended = came if came is not None else ["It came to no end."]
+            print(json.dumps({"entry": entry.name, "strays": ended}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
