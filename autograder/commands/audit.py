@@ -77,7 +77,7 @@ def build(entry: Entry) -> nbformat.NotebookNode:
         CorpusError: it names a cell that is not there, or replaces what does not occur once.
     """
     path = ROOT / "source" / entry.assignment / f"{entry.assignment}.ipynb"
-    nb = nbformat.read(path, as_version=4)
+    nb: nbformat.NotebookNode = nbformat.read(path, as_version=4)
     cells = {
         cell.metadata.nbgrader.grade_id: cell for cell in nb.cells if "nbgrader" in cell.metadata
     }

@@ -103,17 +103,22 @@ def clean_output(output: Any) -> NotebookNode | None:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return new_output("stream", name=name, text=_overwritten(_text(output.get("text"))))
+        return _new("stream", name=name, text=_overwritten(_text(output.get("text"))))
     if kind == "error":
         lines = output.get("traceback")
-        return new_output(
+        return _new(
             "error",
             ename=_text(output.get("ename")),
             evalue=_text(output.get("evalue")),
             traceback=[_text(line) for line in lines] if isinstance(lines, list) else [],
         )
     data = _clean_data(output.get("data"))
-    return new_output("display_data", data=data) if data else None
+    return _new("display_data", data=data) if data else None
+
+
+def _new(kind: str, **content: Any) -> NotebookNode:
+    output: NotebookNode = new_output(kind, **content)
+    return output
 
 
 def _clean_data(data: Any) -> dict[str, str]:
@@ -348,4 +353,4 @@ class _TooLong(BaseException):
 
 
 def _note(text: str) -> NotebookNode:
-    return new_output("stream", name="stdout", text=f"[{text}]\n")
+    return _new("stream", name="stdout", text=f"[{text}]\n")

@@ -120,7 +120,8 @@ def plain(data: Any) -> NotebookNode:
     made = [_plain_cell(cell) for cell in cells]
     for place, cell in enumerate(made):
         cell["id"] = f"cell-{place}"
-    return new_notebook(cells=made)
+    notebook: NotebookNode = new_notebook(cells=made)
+    return notebook
 
 
 def new_cell(kind: str, source: str) -> NotebookNode:
