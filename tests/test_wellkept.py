@@ -1,12 +1,14 @@
-"""Packages whose private names are used have an upper bound; all errors have one root, and a page."""
+"""Packages whose private names are used have an upper bound; errors have one root, and a page."""
 
 import ast
+import builtins
 import importlib
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-from autograder import ROOT
+from autograder import ROOT, errors
 
 PACKAGE = ROOT / "autograder"
 FILES = {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
@@ -82,3 +84,47 @@ def test_whose_private_names_are_used_has_an_upper_bound() -> None:
     assert named <= set(used), "named in pyproject.toml, but used no more"
     for package, (names, versions) in bounds().items():
         assert not names or re.search(r"<|==", versions), f"{package} needs an upper bound"
+
+
+# ------------------------------------------------------------------------------------------- errors
+
+#: What runs in the student kernel imports nothing of the project, its root of errors neither.
+INSIDE = {"inside.py", "probes.py"}
+#: Defined within a probe, which travels to the kernel.
+IN_A_PROBE = {"Elsewhere"}
+
+
+def own_errors() -> dict[str, tuple[str, list[str]]]:
+    """The package's exception classes, each with its file and the names of its bases."""
+    classes = {
+        node.name: (str(path.relative_to(PACKAGE)), list(map(ast.unparse, node.bases)))
+        for path, tree in FILES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+
+    def is_error(name: str) -> bool:
+        known = getattr(builtins, name, None)
+        if isinstance(known, type):
+            return issubclass(known, BaseException)
+        return any(map(is_error, classes[name][1])) if name in classes else False
+
+    return {name: found for name, found in classes.items() if is_error(name)}
+
+
+def test_the_page_shows_every_error_below_what_it_is_derived_from() -> None:
+    page, _, told = (errors.__doc__ or "").partition("Raised by")
+    above: dict[int, str] = {}
+    shown = {}
+    for indent, name in re.findall(r"^( *)[*x+] (\w+)", page, re.MULTILINE):
+        above[len(indent)] = name
+        shown[name] = above.get(len(indent) - 2, "Exception")
+    found = own_errors()
+    assert len(found) > 20
+    for name, (file, bases) in found.items():
+        apart = bases == ["BaseException"] or Path(file).name in INSIDE
+        if apart:
+            assert f"{name} (`{file}`)" in told
+        elif name not in IN_A_PROBE:
+            assert shown.pop(name, "not on the page") in bases, f"{name} of {file}"
+    assert not shown, "on the page, but nowhere else"

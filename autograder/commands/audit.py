@@ -15,12 +15,13 @@ from nbformat.v4 import new_code_cell
 
 from autograder import ROOT
 from autograder.commands.workspace import Workspace
+from autograder.errors import AutograderError
 from autograder.grading.session import collect
 
 CORPUS = ROOT / "tests" / "corpus"
 
 
-class CorpusError(Exception):
+class CorpusError(AutograderError):
     """A corpus entry that cannot be built; the text says which and why."""
 
 

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autograder.errors import AutograderError
 from autograder.kernel.values import Unknown
 
 #: The unit round-off of float32 (Higham, Accuracy and Stability of Numerical Algorithms, 2.1).
 UNIT = 2.0**-24
 
 
-class Failure(AssertionError):
+class Failure(AutograderError, AssertionError):
     """A check that the student's work does not pass; its text is what the student reads."""
 
     def __init__(self, message: str, misconception: str | None = None) -> None:

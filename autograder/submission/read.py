@@ -9,6 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
+from autograder.errors import AutograderError
 from autograder.submission.encoding import UnknownEncoding, to_utf8
 from autograder.submission.lean import NotLean, lean
 
@@ -32,7 +33,7 @@ _PAGE = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.I)
 _PYTHON = re.compile(rb"^(?:import \w|from [\w.]+ import |def \w|class \w|# ?%%|#!)", re.M)
 
 
-class NotANotebook(Exception):
+class NotANotebook(AutograderError):
     """The submitted file is no notebook that can be graded; the text goes on after its name."""
 
 
