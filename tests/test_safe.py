@@ -144,15 +144,13 @@ MEGABYTE = 10**6
     ids=lambda html: html[:8],
 )
 def test_a_megabyte_is_cleaned_in_time(html: str) -> None:
-    clean_html(html)  # in three seconds of processor time, or not at all
+    clean_html(html)  # in two seconds of processor time, or not at all
 
 
 @pytest.mark.parametrize(
     "html",
     [
         "<div>" * (MEGABYTE // 5),
-        "<dl><dt>" * (MEGABYTE // 8),
-        "&" * MEGABYTE,
         "<p " + " ".join(f"a{n}" for n in range(MEGABYTE // 7)) + ">",
         # Each <p> opens all that was open anew.
         "<p>" + "".join(f"<b title={n}>" for n in range(600)) + "<p>x" * 600,
@@ -169,7 +167,7 @@ def test_time_that_is_spent_apart_counts() -> None:
     shown = new_output("display_data", {"text/html": "<div>" * 10**5})
     last = new_output("display_data", {"text/html": "<b>short</b>"})
     cell = new_code_cell("x", outputs=[shown, last])
-    made = clean(new_notebook(cells=[cell]), 2**20, 2**20, 2)
+    made = clean(new_notebook(cells=[cell]), 2**20, 2**20, 1)
     assert [output.text for output in made.cells[0].outputs] == [
         "[Some output took too long to be made safe, and is not shown.]\n"
     ] * 2

@@ -24,7 +24,8 @@ _ANCHOR = re.compile(r'<a class="anchor-link"[^<>]*>[^<]*</a>')
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 #: HTML up to this length is cleaned here: at worst it takes half a second.
 _SHORT = 2**14
-_SECONDS, _MEMORY_BYTES = 3, 2**29
+#: A megabyte of what somebody wrote takes less than half a second.
+_SECONDS, _MEMORY_BYTES = 2, 2**29
 #: A quotation mark becomes six characters; more than that is made of tags that are opened again
 #: and again, without end.
 _MAX_GROWTH = 6
