@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test lint release validate hostile audit draws bench browser
+.PHONY: help install demo test unit lint release validate hostile audit draws bench browser
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ test: install browser lint ## every test
 	$(BIN)/python -m pytest tests/test_hostile.py
 	$(BIN)/python -m autograder validate
 	$(BIN)/python -m autograder audit --share 12
+
+unit: install ## the tests that start no kernel and no nbgrader
+	$(BIN)/python -m pytest -n 2 -m "not kernel and not browser"
 
 lint: install
 	$(BIN)/ruff check .

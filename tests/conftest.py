@@ -12,6 +12,13 @@ from autograder.commands.workspace import Workspace
 Notebook = nbformat.NotebookNode
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks for a released course waits for nbgrader."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "parameters" in item.fixturenames:
+            item.add_marker("kernel")
+
+
 @pytest.fixture(scope="session")
 def parameters(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A course folder with `parameters` released and nothing handed in, for reading only."""

@@ -17,6 +17,8 @@ from autograder.commands.workspace import Workspace
 from autograder.text import escaped
 from tests.bad_input import CASES, Case
 
+pytestmark = pytest.mark.kernel
+
 LIMITS = ["--GradeNotebook.cell_seconds=4", "--GradeNotebook.probe_seconds=3"]
 
 

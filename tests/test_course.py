@@ -97,6 +97,7 @@ def test_unreleased_assignment(parameters: Workspace) -> None:
         check(parameters, "training_loop")
 
 
+@pytest.mark.kernel
 def test_the_whole_run_is_refused_before_anything_is_touched(
     tmp_path: Path, solution: Callable[[str], nbformat.NotebookNode]
 ) -> None:

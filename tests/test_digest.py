@@ -146,6 +146,7 @@ def by_metadata(nb: Notebook, folder: Path, answers: str) -> None:
 WAYS = (by_markdown, by_a_file, by_another_notebook, by_outputs, by_metadata)
 
 
+@pytest.mark.kernel
 def test_answers_to_printed_inputs_earn_nothing(
     tmp_path: Path, parameters: Workspace, solution: Callable[[str], Notebook]
 ) -> None:

@@ -15,6 +15,8 @@ import pytest
 from autograder import ROOT
 from tests.examples import SAYS, examples, parts
 
+pytestmark = pytest.mark.kernel
+
 ASSIGNMENTS = sorted(path.name for path in (ROOT / "source").iterdir() if path.is_dir())
 
 #: (entry, test): why a right solution cannot show what the example says.

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from autograder.commands.workspace import Workspace
 
+pytestmark = pytest.mark.kernel
+
 Notebook = nbformat.NotebookNode
 
 HOSTILE = """\

@@ -15,6 +15,8 @@ from nbformat.v4 import new_code_cell
 from autograder.commands.workspace import Workspace
 from autograder.grading.grader import NOT_DRAWN
 
+pytestmark = pytest.mark.kernel
+
 Notebook = nbformat.NotebookNode
 Solution = Callable[[str], Notebook]
 PICTURE = "picture_standardize"

@@ -33,6 +33,8 @@ from autograder import ROOT
 from autograder.commands.workspace import Workspace
 from tests.hostile import Entry, entries
 
+pytestmark = pytest.mark.kernel
+
 ENTRIES = list(entries())
 # The shortest limits that honest work keeps on a busy machine, and a small share of memory.
 LIMITS = [

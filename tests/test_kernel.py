@@ -19,6 +19,8 @@ from autograder.kernel.student_kernel import KernelTrouble, Launch, Limits, Stud
 from autograder.kernel.values import Outcome, pack_inputs, unpack_outcome
 from autograder.sandbox import SandboxLimits, close_templates
 
+pytestmark = pytest.mark.kernel
+
 
 class Notebook:
     """Cells that run one after the other, and probes between them."""

@@ -13,6 +13,8 @@ from autograder import ROOT
 from autograder.commands.workspace import Workspace
 from autograder.grading.session import collect
 
+pytestmark = pytest.mark.kernel
+
 POINTS = {
     "parameters": "MyLinear 30, parameter_names 10, count_parameters 10, Standardize 25, MLP 25",
     "training_loop": "to_tensor 10, train_full_batch 25, make_loader 15, train 25, evaluate 15,"

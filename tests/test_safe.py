@@ -1,11 +1,13 @@
 """What a submission shows is safe to open, and still shows what it should."""
 
 import base64
+from html.parser import HTMLParser
 
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
-from autograder.pipeline.safe import bare, clean, clean_html, clean_markdown, clean_output
+from autograder.pipeline.harmless import clean_html
+from autograder.pipeline.safe import bare, clean, clean_markdown, clean_output
 
 PNG = base64.b64encode(b"\x89PNG\r\n").decode()
 
@@ -41,6 +43,134 @@ def test_nothing_active_is_left(html: str, clean: object) -> None:
         assert word not in left.replace("&lt;", "").replace("<p>", "")
     for word in ("<form", "<input", "<meta", "<base", "<link", "style=", "class=", "id=", "src="):
         assert f"{word}" not in left
+
+
+class Seen(HTMLParser):
+    """What another parser than the cleaner's finds: the tags, the attributes and the text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+IMAGE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.mark.parametrize("size", [1, 2_000], ids=["here", "apart"])
+@pytest.mark.parametrize(
+    ("html", "tags", "text"),
+    [
+        # Elements in which HTML is read by other rules: tags that are text, texts that are code.
+        (f"<svg><style>{IMAGE}</style><title>a</title><text>b</text></svg>c", set(), "abc"),
+        (f"<svg></p><style><a id='</style>{IMAGE}'>a</svg>b", {"img", "p"}, "'>ab"),
+        (f"<svg><desc><b>a</b>{IMAGE}</desc><foreignObject>b</foreignObject></svg>", None, "ab"),
+        (f"<math><mtext><table><mglyph><style><!--</style>{IMAGE}--></table>a", None, "-->a"),
+        (
+            "<math><mi>x</mi><annotation-xml encoding='text/html'>y</annotation-xml></math>",
+            None,
+            "xy",
+        ),
+        (f"<noscript><p title='</noscript>{IMAGE}'>a</noscript>b", {"p"}, "ab"),
+        (f"<template><b>a</b>{IMAGE}</template>b", {"b", "img"}, "ab"),
+        (f"<iframe srcdoc='{IMAGE}'>a<b>b</b></iframe>c", {"b"}, "abc"),
+        (f"<textarea></textarea>{IMAGE}<textarea><b>a</b>", {"b", "img"}, "a"),
+        ("<title><b>a</b></title><xmp><i>b</i></xmp>", {"b", "i"}, "ab"),
+        ("<noembed><b>a</b></noembed><noframes>b</noframes>", {"b"}, "ab"),
+        ("<select><option>a<script>b</script></select>c", set(), "ac"),
+        ("<p>a<plaintext><b>b</b>", {"p", "b"}, "ab"),
+        ("<object data=x><embed src=y>a</object><video src=z>b</video>", set(), "ab"),
+        ("<html onload=x><head><title>a</title></head><body onload=y>b</body></html>", set(), "ab"),
+        ("<scr\0ipt>a</scr\0ipt><ſcript>b</ſcript><SCRIPT/x>c</SCRIPT >d", None, "a<ſcript>bd"),
+        # What is no tag.
+        ("a<!-- <b>x</b> -->b<!doctype html>c<?php x ?>d<![CDATA[e]]>f", set(), "abcdf"),
+        (f"<!-->{IMAGE}<!--a--!>b", {"img"}, "b"),
+        ("a < b &lt; c && d", set(), "a < b < c && d"),
+        ("&bogus; &#0; &#x110000; &#xD800; &amp;lt;script&amp;gt;", set(), None),
+        ("a <b then c", set(), "a <b then c"),
+        # Attributes.
+        ("<b/title=a/onclick=b>c</b>", {"b"}, "c"),
+        ("<a\nhref\n=\n'JavaScript:x'>a</a><a href='&#106;avascript:x'>b</a>", {"a"}, "ab"),
+        ("<a href='//example.org'>a</a><a href='/b'>b</a><a href='#c'>c</a>", {"a"}, "abc"),
+        ("<a href='https://example.org' href='javascript:x' target=y>a</a>", {"a"}, "a"),
+        ("<img src='data:image/png;base64,AAAA onerror=x' srcset=y alt='\"`>'>", {"img"}, ""),
+        ("<p style='color:red;background:url(x)' lang=a data-x=b>c</p>", {"p"}, "c"),
+        ("<table background=x><td colspan=2 rowspan='2 onload'>a</table>", None, "a"),
+    ],
+)
+def test_only_the_harmless_is_left_with_the_text(
+    html: str, tags: set[str] | None, text: str | None, size: int
+) -> None:
+    seen = Seen(clean_html(html + " " * 16 * size if size > 1 else html))
+    harmless = {"a", "b", "i", "img", "p", "table", "tbody", "td", "tr"}
+    assert seen.tags <= harmless
+    assert tags is None or seen.tags == tags
+    assert seen.attributes <= {"alt", "title", "colspan", "href"}
+    assert text is None or seen.text.rstrip() == text
+
+
+@pytest.mark.parametrize("html", ["<b title='&quot;&lt;'>a &amp;&lt; b</b>", "<p>a<li>b<table>c"])
+def test_what_is_clean_stays_as_it_is(html: str) -> None:
+    assert clean_html(clean_html(html)) == clean_html(html)
+
+
+MEGABYTE = 10**6
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<" * MEGABYTE,
+        "<p>a && b</p>" * (MEGABYTE // 13),
+        "&amp" * (MEGABYTE // 4),
+        "<!--" * (MEGABYTE // 4),
+        "<svg" * (MEGABYTE // 4),
+        "<b><i>" * (MEGABYTE // 6),
+        "<path d='M1 2'/>" * (MEGABYTE // 16),
+        "<a href='" * (MEGABYTE // 9),
+        "<script" * (MEGABYTE // 7),
+        "<table>" + "<tr><td>1</td><td>2</td></tr>" * (MEGABYTE // 29) + "</table>",
+    ],
+    ids=lambda html: html[:8],
+)
+def test_a_megabyte_is_cleaned_in_time(html: str) -> None:
+    clean_html(html)  # in two seconds of processor time, or not at all
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * (MEGABYTE // 5),
+        "<p " + " ".join(f"a{n}" for n in range(MEGABYTE // 7)) + ">",
+        # Each <p> opens all that was open anew.
+        "<p>" + "".join(f"<b title={n}>" for n in range(600)) + "<p>x" * 600,
+        "<p>" + "".join(f"<b title={n}>" for n in range(30_000)) + "<p>x" * 100_000,
+    ],
+    ids=lambda html: html[:8],
+)
+def test_what_takes_too_long_is_not_cleaned(html: str) -> None:
+    with pytest.raises(ValueError, match=r"too hard|without end"):
+        clean_html(html)
+
+
+def test_time_that_is_spent_apart_counts() -> None:
+    shown = new_output("display_data", {"text/html": "<div>" * 10**5})
+    last = new_output("display_data", {"text/html": "<b>short</b>"})
+    cell = new_code_cell("x", outputs=[shown, last])
+    made = clean(new_notebook(cells=[cell]), 2**20, 2**20, 1)
+    assert [output.text for output in made.cells[0].outputs] == [
+        "[Some output took too long to be made safe, and is not shown.]\n"
+    ] * 2
 
 
 def test_tables_and_images_stay() -> None:

@@ -365,6 +365,7 @@ def breaks():
 """
 
 
+@pytest.mark.kernel
 def test_a_run_with_a_suite_that_breaks_grades_the_rest_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, solution: Callable[[str], Any]
 ) -> None:

@@ -391,6 +391,7 @@ def reasons(course: Workspace, student: str) -> dict[str, str]:
     return {task: "\n".join(each) for task, each in found.items()}
 
 
+@pytest.mark.kernel
 def test_the_report_names_cells_lines_and_errors(course: Workspace) -> None:
     first, second = reasons(course, "errors"), reasons(course, "more")
     assert "PyTorch found no `forward` in your class `MyLinear`" in first["MyLinear"]

@@ -15,12 +15,13 @@ from nbformat.v4 import new_code_cell
 
 from autograder import ROOT
 from autograder.commands.workspace import Workspace
+from autograder.errors import AutograderError
 from autograder.grading.session import collect
 
 CORPUS = ROOT / "tests" / "corpus"
 
 
-class CorpusError(Exception):
+class CorpusError(AutograderError):
     """A corpus entry that cannot be built; the text says which and why."""
 
 
@@ -77,7 +78,7 @@ def build(entry: Entry) -> nbformat.NotebookNode:
         CorpusError: it names a cell that is not there, or replaces what does not occur once.
     """
     path = ROOT / "source" / entry.assignment / f"{entry.assignment}.ipynb"
-    nb = nbformat.read(path, as_version=4)
+    nb: nbformat.NotebookNode = nbformat.read(path, as_version=4)
     cells = {
         cell.metadata.nbgrader.grade_id: cell for cell in nb.cells if "nbgrader" in cell.metadata
     }

@@ -140,7 +140,8 @@ def _measure(assignment: str, part: list[Sample], students: int, folder: Path) -
 def _work(sample: Sample) -> nbformat.NotebookNode:
     if sample.untouched:
         released = Workspace(ROOT).notebook("release", sample.entry.assignment)
-        return nbformat.read(released, 4)
+        nb: nbformat.NotebookNode = nbformat.read(released, 4)
+        return nb
     return build(sample.entry)
 
 

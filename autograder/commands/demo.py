@@ -10,6 +10,7 @@ import nbformat
 from autograder import ROOT
 from autograder.commands.audit import Entry, build
 from autograder.commands.workspace import Workspace
+from autograder.errors import AutograderError
 
 SAMPLES = ROOT / "tests" / "samples.toml"
 
@@ -40,7 +41,7 @@ def samples() -> list[Sample]:
     return found
 
 
-class InUse(Exception):
+class InUse(AutograderError):
     """The course folder holds work of others than the sample students."""
 
 

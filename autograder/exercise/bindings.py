@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from autograder.errors import AutograderError
+
 #: How far other names are followed, and what reading may take: a cell, or all that a root reaches,
 #: so many steps and seconds, and everything together so many seconds.
 DEEP = 12
@@ -36,7 +38,7 @@ class Unread:
     """What a name stands for whose definition was too long or too deep to be read."""
 
 
-class Enough(Exception):
+class Enough(AutograderError):
     """Reading has taken more steps, or more time, than any honest notebook needs."""
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autograder.errors import AutograderError
 from autograder.kernel.values import Unknown
 from autograder.language import Text
 
@@ -41,7 +42,7 @@ class Misconception:
     idle: bool = False
 
 
-class Failure(AssertionError):
+class Failure(AutograderError, AssertionError):
     """A check that the student's work does not pass.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from nbformat import NotebookNode
 
+from autograder.errors import AutograderError
 from autograder.exercise.bytecode import PROBE_NAMES, codes_in, unknown_names
 from autograder.exercise.checks import Failure
 from autograder.exercise.ended import why_missing
@@ -41,7 +42,7 @@ class StudentError(Failure):
         self.line = line
 
 
-class SuiteBroken(Exception):
+class SuiteBroken(AutograderError):
     """A suite asked what cannot be asked: its own fault, whatever the student's code does."""
 
 

@@ -11,11 +11,13 @@ from tempfile import NamedTemporaryFile
 
 from nbgrader.api import Gradebook, MissingEntry
 
+from autograder.errors import AutograderError
+
 #: The folders below `course_data/` that an assignment's notebook reads.
 DATASETS = {"manual_backward": ("digits_3_vs_8",)}
 
 
-class CourseError(Exception):
+class CourseError(AutograderError):
     """The course is not fit to grade with; every line of the text says one thing to do."""
 
 

@@ -23,6 +23,7 @@ from typing import Any, Literal, cast
 import pytest
 import torch
 
+from autograder.errors import AutograderError
 from autograder.exercise.checks import Failure
 from autograder.exercise.student import Student, SuiteBroken
 from autograder.grading.results import CellResult, TestResult
@@ -51,7 +52,7 @@ _NEVER_THE_STUDENT = (
 _NO_SENSE = "This check could not make sense of what your code returned."
 
 
-class SuiteError(Exception):
+class SuiteError(AutograderError):
     """A suite is not as suites must be; the message says which and what to do."""
 
 

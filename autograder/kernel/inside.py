@@ -476,7 +476,7 @@ def answer(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) ->
     before = dict(names)
     states = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
     autograd = Autograd()
-    outcome: dict = {"error": None, "autograd": []}
+    outcome: dict[str, Any] = {"error": None, "autograd": []}
     found = Pieces()
     try:
         with autograd if watch else nullcontext():

@@ -31,6 +31,7 @@ from nbclient.util import ensure_async, run_sync
 from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import new_output
 
+from autograder.errors import AutograderError
 from autograder.kernel import channel
 from autograder.sandbox import SandboxKernelManager, SandboxLimits
 
@@ -66,7 +67,7 @@ OVERHEAD = 200
 FULL_CELLS = 10
 
 
-class KernelTrouble(Exception):
+class KernelTrouble(AutograderError):
     """A probe could not be answered; `kind` is timeout, dead, garbled, submission or replays."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -74,7 +75,7 @@ class KernelTrouble(Exception):
         self.kind = kind
 
 
-class _Ended(Exception):
+class _Ended(AutograderError):
     """The kernel does not answer any more, after what `trouble` says."""
 
     def __init__(self, trouble: KernelTrouble) -> None:

@@ -15,6 +15,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from autograder.errors import AutograderError
 from autograder.kernel import inside
 from autograder.kernel.modest import is_modest
 from autograder.text import printable
@@ -28,7 +29,7 @@ MAX_DEPTH = 12
 MAX_DIMENSIONS = 64
 
 
-class BadValue(Exception):
+class BadValue(AutograderError):
     """The student kernel sent something that is not a packed value."""
 
 

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty
 
+from autograder.errors import AutograderError
+
 #: What one message may hold; a connection by which more comes is cut.
 MAX_MESSAGE = 128 * 2**20
 MAX_PARTS = 64
@@ -30,7 +32,7 @@ _GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0"
 _READY = b"\x05READY"
 
 
-class _Cut(Exception):
+class _Cut(AutograderError):
     """What has come is no ZMTP, or too much."""
 
 

@@ -194,7 +194,7 @@ def _is_as_released(released: ReleasedCell, cell: NotebookNode) -> bool:
     if released.grade_id.startswith(PICTURE):
         return True  # whoever plays with a picture has changed nothing that counts
     same = cell.source.strip() == released.source.strip()
-    return same and cell.cell_type == released.cell_type
+    return same and bool(cell.cell_type == released.cell_type)
 
 
 def _beside(released: ReleasedCell, cell: NotebookNode) -> str:
@@ -261,7 +261,7 @@ def _restored(cell: ReleasedCell, source: str) -> NotebookNode:
 def only_draws(cell: NotebookNode) -> bool:
     """Whether a cell of a rebuilt notebook can be left out: it draws what the student has seen."""
     nbgrader = cell.metadata.get("nbgrader", {})
-    return nbgrader.get("locked", False) and nbgrader["grade_id"].startswith(PICTURE)
+    return bool(nbgrader.get("locked")) and nbgrader["grade_id"].startswith(PICTURE)
 
 
 def withdraw(gradebook: Gradebook, assignment: str, student: str) -> None:

@@ -26,6 +26,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
+from autograder.errors import AutograderError
 from autograder.sandbox.template import close_templates
 
 Answer = TypeVar("Answer")
@@ -40,7 +41,7 @@ MAX_ANSWER = 2**29
 _START_SECONDS = 300.0
 
 
-class BudgetSpent(Exception):
+class BudgetSpent(AutograderError):
     """A call needed more time or memory than it may, or its process died; the text says which."""
 
 

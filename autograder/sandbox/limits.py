@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from autograder.errors import AutograderError
+
 MIB = 2**20
 GIB = 2**30
 
 
-class SandboxError(RuntimeError):
+class SandboxError(AutograderError, RuntimeError):
     """A sandboxed kernel could not be started."""
 
 

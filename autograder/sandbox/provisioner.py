@@ -175,7 +175,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         if kwargs.get("prepare_next"):
             with contextlib.suppress(TemplateGone):
                 warm.spare = (terms, _Awaited.fork(warm, terms))
-        return connection
+        return self.connection_info
 
     def _awaited(self, warm: Template, terms: dict[str, Any]) -> _Awaited:
         """A kernel on these terms; after a restart at the same address as before."""
@@ -184,7 +184,8 @@ class SandboxProvisioner(KernelProvisionerBase):
         spare, warm.spare = warm.spare, None
         if spare is not None:
             if spare[0] == terms:
-                return spare[1]
+                kernel: _Awaited = spare[1]
+                return kernel
             spare[1].lifeline.close()
         return _Awaited.fork(warm, terms)
 

@@ -8,6 +8,8 @@ import codecs
 import re
 from itertools import islice
 
+from autograder.errors import AutograderError
+
 _MARKS = [  # UTF-32's begins like UTF-16's
     (codecs.BOM_UTF8, "utf-8", "UTF-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le", "UTF-32"),
@@ -38,7 +40,7 @@ _IN_WORDS = re.compile(
 )
 
 
-class UnknownEncoding(Exception):
+class UnknownEncoding(AutograderError):
     """The letters of a file can be read in more than one way, or in none."""
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from nbgrader.utils import parse_utc
 
+from autograder.errors import AutograderError
 from autograder.submission.digest import digest
 from autograder.text import escaped, is_plain
 
@@ -46,7 +47,7 @@ _PLAIN_PATH = re.compile(r"[\w/.,=@%~ -]+")
 _STAMP = re.compile(r"(?!.*(?:\.\.| /))[\w:.,+/ -]+", re.A)
 
 
-class Unfit(Exception):
+class Unfit(AutograderError):
     """What makes a file or folder unfit to be taken; the text goes on after "it is"."""
 
 

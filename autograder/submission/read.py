@@ -9,6 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
+from autograder.errors import AutograderError
 from autograder.submission.encoding import UnknownEncoding, to_utf8
 from autograder.submission.lean import NotLean, lean
 
@@ -32,7 +33,7 @@ _PAGE = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.I)
 _PYTHON = re.compile(rb"^(?:import \w|from [\w.]+ import |def \w|class \w|# ?%%|#!)", re.M)
 
 
-class NotANotebook(Exception):
+class NotANotebook(AutograderError):
     """The submitted file is no notebook that can be graded; the text goes on after its name."""
 
 
@@ -120,7 +121,8 @@ def plain(data: Any) -> NotebookNode:
     made = [_plain_cell(cell) for cell in cells]
     for place, cell in enumerate(made):
         cell["id"] = f"cell-{place}"
-    return new_notebook(cells=made)
+    notebook: NotebookNode = new_notebook(cells=made)
+    return notebook
 
 
 def new_cell(kind: str, source: str) -> NotebookNode:

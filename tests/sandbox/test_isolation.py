@@ -15,6 +15,8 @@ import pytest
 from autograder.sandbox import seccomp
 from tests.sandbox.helpers import FRESH, LIGHT, ROOT, Kernel
 
+pytestmark = pytest.mark.kernel
+
 CASES = tomllib.loads(Path(__file__).with_name("isolation.toml").read_text())["case"]
 
 PREPARE = '''

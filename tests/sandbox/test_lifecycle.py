@@ -28,6 +28,8 @@ from autograder.sandbox import (
 )
 from tests.sandbox.helpers import FRESH, LIGHT, ROOT, Kernel, as_nobody, template_processes
 
+pytestmark = pytest.mark.kernel
+
 Start = Callable[..., Kernel]
 
 

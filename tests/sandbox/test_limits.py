@@ -13,6 +13,8 @@ import pytest
 from autograder.sandbox import SandboxLimits
 from tests.sandbox.helpers import LIGHT, Kernel
 
+pytestmark = pytest.mark.kernel
+
 MIB = 2**20
 Start = Callable[..., Kernel]
 

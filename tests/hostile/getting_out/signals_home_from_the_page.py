@@ -22,6 +22,10 @@ for html in (
     f'<math><mtext></form><form><mglyph><style></math><img src onerror=fetch("{url}")>',
     f'<noscript><p title="</noscript><img src=x onerror=fetch(`{url}`)>">',
     f"<![CDATA[><img src={url} onerror=fetch('{url}')>]]>",
+    f'<textarea></textarea><img src="{url}"><title></title><xmp></xmp><plaintext><img src="{url}">',
+    f'<svg></p><style><a id="</style><img src={url} onerror=fetch(`{url}`)>"></svg>',
+    f'<template><img src="{url}"></template><select><option><img src="{url}"></select>',
+    f'{"<p>long</p>" * 2_000}<img src="{url}"><svg><style><img src={url} onerror=fetch(`{url}`)>',
     f'<a href="javascript:fetch(`{url}`)">x</a><a href="data:text/html,<script src={url}>">y</a>',
 ):
     display(HTML(html))

@@ -1,0 +1,50 @@
+"""Every error of this package, who raises it, and who can do something about it.
+
+* AutograderError
+  x CourseError                  the course is not fit to grade with; tells what to do, line by line
+  x SuiteError                   a suite is not as suites must be; found before anything is graded
+  x SuiteBroken                  a check asks what cannot be asked; found while it grades
+  x SandboxError                 a sandboxed kernel could not be started
+    + SandboxUnavailable         this machine has no usable sandbox; tells what to install or set
+    + TemplateGone               the process that kernels are forked from ended: a new one will do
+  x BudgetSpent                  a call of the worker's needed more time or memory than it may
+  x Failure                      a check that a student's work does not pass: what he reads
+    + StudentError               the student's code did not get as far as returning a value
+  x KernelTrouble                a probe was not answered: too late, dead, unreadable
+  x _Ended                       within the kernel's client: it will not answer any more
+  x BadValue                     what a kernel sent is no value
+  x NotANotebook                 the submitted file cannot be graded
+  x NotLean                      within its reading: no JSON of a notebook, or too many values
+  x UnknownEncoding              within its reading: letters in no encoding that can be told
+  x Unfit                        within the intake: a file or folder that is not taken
+  x Enough                       within the reading of code: more steps than honest work needs
+  x _Cut                         within the connection to a kernel: what came is no ZMTP
+  x InUse                        `demo`: the course folder holds work of others than the samples
+  x CorpusError                  `audit`: an entry of the corpus that cannot be built
+
+Raised by, and caught by:
+
+* The machine and the course: CourseError by `grading/course.py` and the exporter, SuiteError by
+  `grading/session.py`, SandboxUnavailable by `sandbox/`. Before the first submission they end the
+  run; the exporter logs them (`pipeline/exporter.py`).
+* The grader's own work on a submission: BudgetSpent by `pipeline/worker.py`, and whatever else goes
+  wrong. Each step of `pipeline/` catches them with `why_not`: that submission could not be graded,
+  no score is made up, and the others are.
+* A suite: SuiteBroken by `exercise/student.py`, noted by `grading/session.py`: the cell could not
+  be graded, whoever handed it in.
+* The student's work: Failure and StudentError by `exercise/`, noted by `grading/session.py` as the
+  result of a check; suites may catch a StudentError to say it better. KernelTrouble (by
+  `kernel/student_kernel.py`) and BadValue (by `kernel/values.py`) become one in
+  `exercise/student.py`.
+* The submitted files: NotANotebook by `submission/read.py`, told by the exporter; Unfit stays
+  within `submission/intake.py`, Enough within `exercise/`: each becomes a note.
+* Commands: InUse and CorpusError, by the command of that name.
+
+Two kinds are not derived from the root. What no `except Exception` on the way may catch is a
+BaseException: _TooLong (`pipeline/safe.py`). What is raised in a student kernel is of a file that
+imports nothing of the project: MissingName (`kernel/inside.py`). It never gets here as an object.
+"""
+
+
+class AutograderError(Exception):
+    """The root of all errors that this package raises itself."""
