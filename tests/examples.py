@@ -26,7 +26,7 @@ import nbformat
 import torch
 
 from autograder import ROOT
-from autograder.commands import audit
+from autograder.commands import corpora
 from autograder.grading.session import collect
 from autograder.pipeline.restore import PICTURE
 
@@ -148,9 +148,9 @@ def _until(reading: int, deadline: float) -> Iterator[bytes]:
 def tried(assignment: str) -> Iterator[dict[str, str]]:
     """Each example with each notebook: the entry, the test, what it says and what it shows."""
     texts = examples(assignment)
-    plain = audit.Entry(assignment, "solution", "")
-    for entry in (plain, *audit.load(assignment)):
-        nb = audit.build(entry)
+    plain = corpora.Entry(assignment, "solution", "")
+    for entry in (plain, *corpora.load(assignment)):
+        nb = corpora.build(entry)
         changed = tuple(
             f"test_{cell}" for cell in {*entry.cells, *(edit[0] for edit in entry.edits)}
         )

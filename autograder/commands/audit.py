@@ -1,47 +1,18 @@
 """Audits the suites: runs the corpora of correct and wrong solutions through the real grading path.
 
-A corpus is `tests/corpus/<assignment>.toml`: an entry says what replaces which solution cell, and
-which tests that loses, with which diagnosis.
+An entry of a corpus says which tests it loses, with which diagnosis (`commands/corpora.py`).
 """
 
-import tomllib
+import shutil
+import tempfile
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import nbformat
-from nbformat.v4 import new_code_cell
-
-from autograder import ROOT
+from autograder.commands.corpora import CORPUS, Entry, build, load
 from autograder.commands.workspace import Workspace
 from autograder.grading.session import collect
-
-CORPUS = ROOT / "tests" / "corpus"
-
-
-class CorpusError(Exception):
-    """A corpus entry that cannot be built; the text says which and why."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One solution of the corpus: a perfect one with something replaced.
-
-    Attributes:
-        cells: the new source of whole solution cells, by `grade_id`.
-        edits: (`grade_id`, old, new): substitutions in the solution notebook's own cells.
-        before: the student's own code cells, by the `grade_id` of the cell that they precede.
-        loses: the tests that it must lose, `<grade cell>.<test>`, each with its diagnosis.
-    """
-
-    assignment: str
-    name: str
-    why: str
-    cells: dict[str, str] = field(default_factory=dict)
-    edits: tuple[tuple[str, str, str], ...] = ()
-    before: dict[str, str] = field(default_factory=dict)
-    loses: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,45 +26,42 @@ class Finding:
     misnamed: int
 
 
-def load(assignment: str) -> list[Entry]:
-    """Read the corpus of `assignment`: the correct entries, then the wrong ones."""
-    data = tomllib.loads((CORPUS / f"{assignment}.toml").read_text(encoding="utf-8"))
-    return [_entry(assignment, raw) for kind in ("correct", "wrong") for raw in data.get(kind, [])]
+def main(arguments: Namespace) -> int:
+    """Audit what was asked for; 0 where every entry was judged as it should be."""
+    entries: list[Entry] = []
+    for assignment in arguments.assignments or sorted(p.stem for p in CORPUS.glob("*.toml")):
+        entries += load(assignment)[:: arguments.share]
+    if arguments.only:
+        entries = [entry for entry in entries if entry.name in arguments.only]
+    if arguments.kind:
+        entries = [entry for entry in entries if bool(entry.loses) == (arguments.kind == "wrong")]
+    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="audit-"))
+    try:
+        findings = run(entries, folder, arguments.jobs)
+    finally:
+        if not arguments.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    for finding in findings:
+        for problem in finding.problems:
+            print(f"{finding.entry.assignment}, {finding.entry.name}: {problem}")
+    right = [finding for finding in findings if not finding.entry.loses]
+    wrong = [finding for finding in findings if finding.entry.loses]
+    print(f"correct solutions given full marks: {_share(right)}")
+    print(f"wrong solutions given exactly the expected points and names: {_share(wrong)}")
+    print(
+        f"diagnoses of failed tests: {sum(f.named for f in findings)} right,"
+        f" {sum(f.unnamed for f in findings)} none, {sum(f.misnamed for f in findings)} wrong"
+    )
+    problems = any(finding.problems for finding in findings)
+    if arguments.share == 1 and not arguments.only and arguments.kind != "correct":
+        unfailed = untested(findings)
+        print(f"tests that no wrong solution fails: {', '.join(unfailed) or 'none'}")
+        problems = problems or bool(unfailed)
+    return 1 if problems else 0
 
 
-def _entry(assignment: str, raw: dict[str, Any]) -> Entry:
-    unknown = raw.keys() - {"name", "why", "cells", "edits", "before", "loses"}
-    if unknown:
-        raise CorpusError(f"{assignment}, {raw.get('name')}: unknown keys {sorted(unknown)}")
-    edits = tuple((edit["cell"], edit["old"], edit["new"]) for edit in raw.get("edits", ()))
-    fields = {key: raw[key] for key in ("cells", "before", "loses") if key in raw}
-    return Entry(assignment, raw["name"], raw["why"], edits=edits, **fields)
-
-
-def build(entry: Entry) -> nbformat.NotebookNode:
-    """The notebook that a student of this entry hands in.
-
-    Raises:
-        CorpusError: it names a cell that is not there, or replaces what does not occur once.
-    """
-    path = ROOT / "source" / entry.assignment / f"{entry.assignment}.ipynb"
-    nb = nbformat.read(path, as_version=4)
-    cells = {
-        cell.metadata.nbgrader.grade_id: cell for cell in nb.cells if "nbgrader" in cell.metadata
-    }
-    where = f"{entry.assignment}, {entry.name}"
-    for name in {*entry.cells, *entry.before, *(edit[0] for edit in entry.edits)}:
-        if name not in cells:
-            raise CorpusError(f"{where}: there is no cell '{name}'")
-    for name, source in entry.cells.items():
-        cells[name].source = source
-    for name, old, new in entry.edits:
-        if cells[name].source.count(old) != 1:
-            raise CorpusError(f"{where}: '{old}' does not occur once in cell '{name}'")
-        cells[name].source = cells[name].source.replace(old, new)
-    for name, source in entry.before.items():
-        nb.cells.insert(nb.cells.index(cells[name]), new_code_cell(source.strip()))
-    return nb
+def _share(findings: list[Finding]) -> str:
+    return f"{sum(not finding.problems for finding in findings)} of {len(findings)}"
 
 
 def run(entries: list[Entry], folder: Path, jobs: int = 2) -> list[Finding]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -24,8 +25,7 @@ from statistics import mean, median
 import nbformat
 
 from autograder import ROOT, sandbox
-from autograder.commands.audit import build
-from autograder.commands.demo import Sample, samples
+from autograder.commands.corpora import Sample, build, samples
 from autograder.commands.workspace import Workspace
 from autograder.kernel.student_kernel import Launch, Limits, StudentKernel
 from autograder.pipeline.restore import only_draws
@@ -102,8 +102,9 @@ class Timing:
     otter: float | None
 
 
-def run(students: int) -> int:
-    """Measure and print the table, with so many submissions of each assignment."""
+def main(arguments: Namespace) -> int:
+    """Measure and print the table."""
+    students: int = arguments.students
     todo = [sample for sample in samples() if sample.student not in _LEFT_OUT]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         timings = []
