@@ -28,7 +28,7 @@ import torch
 from autograder import ROOT
 from autograder.commands import corpora
 from autograder.grading.session import collect
-from autograder.pipeline.restore import PICTURE
+from autograder.submission.cells import PICTURE
 
 SAYS = "#>"
 

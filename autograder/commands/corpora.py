@@ -13,6 +13,7 @@ import nbformat
 from nbformat.v4 import new_code_cell
 
 from autograder import ROOT
+from autograder.submission.cells import places
 
 CORPUS = ROOT / "tests" / "corpus"
 SAMPLES = ROOT / "tests" / "samples.toml"
@@ -111,9 +112,7 @@ def build(entry: Entry) -> nbformat.NotebookNode:
     """
     path = ROOT / "source" / entry.assignment / f"{entry.assignment}.ipynb"
     nb = nbformat.read(path, as_version=4)
-    cells = {
-        cell.metadata.nbgrader.grade_id: cell for cell in nb.cells if "nbgrader" in cell.metadata
-    }
+    cells = {name: nb.cells[place] for name, place in places(nb).items()}
     where = f"{entry.assignment}, {entry.name}"
     for name in {*entry.cells, *entry.before, *(edit[0] for edit in entry.edits)}:
         if name not in cells:

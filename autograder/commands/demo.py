@@ -10,6 +10,7 @@ import nbformat
 from autograder import ROOT
 from autograder.commands.corpora import Sample, build, samples
 from autograder.commands.workspace import Workspace
+from autograder.grading import record
 
 
 class InUse(Exception):
@@ -91,12 +92,14 @@ def _table(course: Workspace, todo: list[Sample]) -> int:
 
 def _reasons(path: Path) -> list[str]:
     """What cost points in a graded notebook, and what was noted, one line each."""
-    told = nbformat.read(path, as_version=4).metadata["autograder"]
+    told = record.read(nbformat.read(path, as_version=4))
     lost: dict[str, list[tuple[str, int]]] = {}
-    for item in told["lost"]:
-        lost.setdefault(item["reason"], []).append((item["task"], item["points"]))
+    for cell in told.cells:
+        for test in cell.tests:
+            if test.earned < test.points and not cell.ungraded:
+                lost.setdefault(test.message, []).append((cell.task, test.points))
     lines = []
     for reason, items in lost.items():
         tasks = ", ".join(dict.fromkeys(task for task, _ in items))
         lines.append(f"{-sum(points for _, points in items):4d} {tasks}: {reason}")
-    return lines + [f"     note: {note}" for note in told["notes"]]
+    return lines + [f"     note: {note}" for note in told.notes]

@@ -15,13 +15,18 @@ import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 
 from autograder import ROOT
+from autograder.grading import record
+from autograder.submission.cells import grade_cells
 
 _NBGRADER = Path(sys.executable).with_name("nbgrader")
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder that is a course to nbgrader: this course's config and sources, its own grades."""
+    """A folder that is a course to nbgrader: this course's config and sources, its own grades.
+
+    Its secret is its own as well; the data is this course's, by a link.
+    """
 
     folder: Path
 
@@ -30,6 +35,8 @@ class Workspace:
         """Set up `folder` with the sources of `assignments`, and release them."""
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "nbgrader_config.py", folder)
+        if not (folder / "course_data").exists():
+            (folder / "course_data").symlink_to(ROOT / "course_data")
         workspace = cls(folder)
         for assignment in assignments:
             shutil.copytree(ROOT / "source" / assignment, folder / "source" / assignment)
@@ -90,8 +97,7 @@ class Workspace:
         """The public record of every test of a graded submission, by `<grade_id>.<test id>`."""
         found = {}
         nb = nbformat.read(self.notebook("autograded", assignment, student), as_version=4)
-        for cell in nb.cells:
-            for output in cell.get("outputs", ()):
-                for test in output.get("metadata", {}).get("autograder", {}).get("tests", ()):
-                    found[f"{cell.metadata.nbgrader.grade_id}.{test['id']}"] = dict(test)
+        for name, place in grade_cells(nb).items():
+            for test in (record.public_of(nb.cells[place]) or {}).get("tests", ()):
+                found[f"{name}.{test['id']}"] = dict(test)
         return found

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from autograder.exercise.checks import Misconception
-from autograder.grading.session import SUITES
+from autograder.suites import SUITES
 
 Inputs = dict[str, Any]
 Among = list[tuple[Misconception, Any]]

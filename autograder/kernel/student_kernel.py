@@ -16,7 +16,6 @@ import time
 from binascii import b2a_base64
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from queue import Empty
@@ -32,7 +31,9 @@ from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import new_output
 
 from autograder.kernel import channel
-from autograder.sandbox import SandboxKernelManager, SandboxLimits
+from autograder.kernel.protocol import KernelTrouble, Launch, Limits
+from autograder.sandbox import SandboxKernelManager
+from autograder.sandbox.folder import unpack
 
 _AGENT = compile(
     resources.files("autograder.kernel").joinpath("inside.py").read_bytes(), "<agent>", "exec"
@@ -66,49 +67,12 @@ OVERHEAD = 200
 FULL_CELLS = 10
 
 
-class KernelTrouble(Exception):
-    """A probe could not be answered; `kind` is timeout, dead, garbled, submission or replays."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
 class _Ended(Exception):
     """The kernel does not answer any more, after what `trouble` says."""
 
     def __init__(self, trouble: KernelTrouble) -> None:
         super().__init__(str(trouble))
         self.trouble = trouble
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a submission may use: seconds, bytes, and how often it may end its kernel."""
-
-    cell: int = 60
-    probe: int = 20
-    submission: int = 300
-    output: int = 2**20
-    replays: int = 3
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How student kernels start.
-
-    Attributes:
-        folder: the submission's folder; a sandboxed kernel works on copies of its files.
-        seed: of the kernel's random state; not a secret.
-        course_data: the folder of the data that notebooks read.
-        sandbox: what the kernel may use of the machine; None for an ordinary kernel, which can do
-            whatever the grader's user can.
-    """
-
-    folder: Path
-    seed: int
-    course_data: Path
-    sandbox: SandboxLimits | None
 
 
 class _OneSpec(KernelSpecManager):
@@ -138,7 +102,7 @@ class StudentKernel(NotebookClient):
         self.launch = launch
         self.limits = limits
         self.notes: list[str] = []
-        self._deadline = time.monotonic() + limits.submission
+        self._deadline = time.monotonic() + limits.submission_seconds
         self._ran: list[int] = []
         self._begun: dict[int, float] = {}
         self._endings = 0
@@ -147,7 +111,7 @@ class StudentKernel(NotebookClient):
         self._shown = 0
         self._heard_all = False
         self._updates: dict[str, int] = {}
-        self._sockets: tempfile.TemporaryDirectory[str] | None = None
+        self._own_folder: tempfile.TemporaryDirectory[str] | None = None
         self.allow_errors = True
         self.interrupt_on_timeout = True
         self.shutdown_kernel = "immediate"
@@ -165,25 +129,14 @@ class StudentKernel(NotebookClient):
         if self.launch.sandbox is not None:
             self.km = SandboxKernelManager()
             self.start_new_kernel(
-                cwd=str(self.launch.folder),
+                files=self.launch.files,
                 seed=self.launch.seed,
                 course_data=self.launch.course_data,
                 limits=self.launch.sandbox,
                 prepare_next=True,
             )
         else:
-            self._sockets = tempfile.TemporaryDirectory(prefix="autograder-")
-            self.km = AsyncKernelManager(kernel_spec_manager=_OneSpec(), transport="ipc")
-            self.km.connection_file = str(Path(self._sockets.name) / "kernel.json")
-            self.km.ip = str(Path(self._sockets.name) / "s")
-            own = {
-                "COURSE_DATA": str(self.launch.course_data),
-                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-                "OMP_NUM_THREADS": "1",
-                "PYTHONHASHSEED": "0",
-                "TORCH_COMPILE_DISABLE": "1",
-            }
-            self.start_new_kernel(cwd=str(self.launch.folder), env={**os.environ, **own})
+            self._start_unsandboxed()
         self.start_new_kernel_client()
         if self.launch.sandbox is None:
             seed = (
@@ -192,6 +145,25 @@ class StudentKernel(NotebookClient):
                 f"torch.manual_seed({self.launch.seed}); del random, numpy, torch\n{_STAY}"
             )
             self._ask(seed, None, 60)
+
+    def _start_unsandboxed(self) -> None:
+        self._own_folder = tempfile.TemporaryDirectory(prefix="autograder-")
+        own, work = Path(self._own_folder.name), Path(self._own_folder.name, "submission")
+        work.mkdir()
+        unpack(self.launch.files, work)
+        self.km = AsyncKernelManager(kernel_spec_manager=_OneSpec(), transport="ipc")
+        self.km.connection_file = str(own / "kernel.json")
+        self.km.ip = str(own / "s")
+        environment = {
+            **os.environ,
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONHASHSEED": "0",
+            "TORCH_COMPILE_DISABLE": "1",
+        }
+        if self.launch.course_data is not None:
+            environment["COURSE_DATA"] = str(self.launch.course_data)
+        self.start_new_kernel(cwd=str(work), env=environment)
 
     async def async_start_new_kernel_client(self) -> Any:
         """Connect to the kernel, by bounded channels and no more of them than are read."""
@@ -216,9 +188,9 @@ class StudentKernel(NotebookClient):
                 self._cleanup_kernel()
         finally:
             self.km = self.kc = None
-            if self._sockets is not None:
-                self._sockets.cleanup()
-                self._sockets = None
+            if self._own_folder is not None:
+                self._own_folder.cleanup()
+                self._own_folder = None
 
     def _replace(self, skip: int | None = None) -> None:
         """Start afresh and replay the cells that ran, without cell `skip`, outputs left alone.
@@ -266,7 +238,7 @@ class StudentKernel(NotebookClient):
                 before, running = running, self._running()
                 if index in ages and not running <= before:
                     wait = self._begun[index] + ages[index] + SLOWER - time.monotonic()
-                    self._wait(min(wait, self.limits.probe, self._left()))
+                    self._wait(min(wait, self.limits.probe_seconds, self._left()))
             except DeadKernelError:
                 return index
             finally:
@@ -282,7 +254,7 @@ class StudentKernel(NotebookClient):
             DeadKernelError: the kernel is gone.
         """
         try:
-            names = self._ask("pass", _RUNNING, self.limits.probe, silent=False)
+            names = self._ask("pass", _RUNNING, self.limits.probe_seconds, silent=False)
         except DeadKernelError:
             raise
         except Exception:  # it does not say
@@ -362,7 +334,7 @@ class StudentKernel(NotebookClient):
         cell = self.nb.cells[index]
         cell.outputs = [out for out in cell.outputs if out.output_type != "error"]
         whole = self._left() <= 0
-        seconds = self.limits.submission if whole else self.limits.cell
+        seconds = self.limits.submission_seconds if whole else self.limits.cell_seconds
         what = "The submission" if whole else "This cell"
         message = (
             f"{what} ran longer than its time limit of {seconds} s and was stopped. Is there a loop"
@@ -389,7 +361,8 @@ class StudentKernel(NotebookClient):
 
     def _why_not(self) -> str:
         if self._left() <= 0:
-            return f"Not run: the submission used up its time limit of {self.limits.submission} s."
+            seconds = self.limits.submission_seconds
+            return f"Not run: the submission used up its time limit of {seconds} s."
         return f"Not run: the kernel had died {self.limits.replays + 1} times before this cell."
 
     def _give_error(self, cell: NotebookNode, name: str, message: str) -> None:
@@ -399,7 +372,7 @@ class StudentKernel(NotebookClient):
         cell.outputs.append(new_output("error", ename=name, evalue=message, traceback=[note]))
 
     def _cell_timeout(self, cell: NotebookNode) -> int:
-        return max(1, int(min(self.limits.cell, self._left())))
+        return max(1, int(min(self.limits.cell_seconds, self._left())))
 
     def _note_timeout(self, **kwargs: Any) -> None:
         reply = kwargs["execute_reply"]
@@ -434,7 +407,7 @@ class StudentKernel(NotebookClient):
         name = (content.get("transient") or {}).get("display_id", "")
         others = sum(self._updates.values()) - self._updates.get(name, 0)
         size = OVERHEAD + len(json.dumps(content))
-        if others + size > FULL_CELLS * self.limits.output:
+        if others + size > FULL_CELLS * self.limits.output_bytes:
             return False
         self._updates[name] = size
         return True
@@ -469,7 +442,9 @@ class StudentKernel(NotebookClient):
     @property
     def _room(self) -> int:
         """What the cell that is running may show."""
-        return max(0, min(self.limits.output, FULL_CELLS * self.limits.output - self._shown))
+        return max(
+            0, min(self.limits.output_bytes, FULL_CELLS * self.limits.output_bytes - self._shown)
+        )
 
     def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
         """Clear the outputs of a cell, and what they count."""
@@ -533,7 +508,7 @@ class StudentKernel(NotebookClient):
         """
         if not self._alive or self._left() <= 0:
             raise KernelTrouble("replays" if self._left() > 0 else "submission", self._why_not())
-        seconds = max(1.0, min(self.limits.probe, self._left()))
+        seconds = max(1.0, min(self.limits.probe_seconds, self._left()))
         try:
             answer = self._ask("", expression, seconds)
         except DeadKernelError:

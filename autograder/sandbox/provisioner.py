@@ -27,7 +27,7 @@ from traitlets import DottedObjectName, Integer, Type, Unicode
 from traitlets import List as ListTrait
 
 from autograder.sandbox import seccomp
-from autograder.sandbox.folder import pack
+from autograder.sandbox.folder import pack, packed
 from autograder.sandbox.limits import SandboxError, SandboxLimits
 from autograder.sandbox.template import (
     MODULES,
@@ -71,6 +71,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     configuration; `start_kernel` takes these keyword arguments, which go before them:
 
     - `cwd`: a folder whose regular files the kernel gets copies of, in its working folder;
+    - `files`: the same as bytes, an archive that `autograder.sandbox.folder.archive` made;
     - `extra_env`: more environment variables (`env`, the caller's own, is never passed on);
     - `limits`: a `SandboxLimits`;
     - `course_data`: a folder to show read-only;
@@ -142,7 +143,10 @@ class SandboxProvisioner(KernelProvisionerBase):
             "open_files": limits.open_files,
         }
         seed = str(int(kwargs.get("seed", self.seed))).encode()
-        archive = await asyncio.to_thread(pack, Path(cwd) if cwd else None, limits.file_bytes)
+        if files := kwargs.get("files"):
+            archive = packed(files)
+        else:
+            archive = await asyncio.to_thread(pack, Path(cwd) if cwd else None, limits.file_bytes)
         try:
             for attempt in (1, 2):
                 warm = await asyncio.to_thread(ready_template, options)
