@@ -34,8 +34,8 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument(
         "--share", type=int, default=1, metavar="N", help="only every Nth entry of each corpus"
     )
-    command.add_argument("--jobs", type=int, default=2, help="course folders at a time")
-    command.add_argument("--keep", type=Path, help="keep the graded course folders here")
+    command.add_argument("--jobs", type=int, default=2, help="submissions at a time")
+    command.add_argument("--keep", type=Path, help="write the graded notebooks here")
 
     commands.add_parser("demo", help="grade the sample submissions and say why")
     commands.add_parser("release", help="make release/ anew from source/")

@@ -1,18 +1,25 @@
-"""Audits the suites: runs the corpora of correct and wrong solutions through the real grading path.
+"""Audits the suites: grades the corpora of correct and wrong solutions, in workers, as data.
 
-An entry of a corpus says which tests it loses, with which diagnosis (`commands/corpora.py`).
+An entry of a corpus says which tests it loses, with which diagnosis (`commands/corpora.py`). That
+plain nbgrader comes to the same is shown by `commands/validate.py`.
 """
 
-import shutil
+import logging
 import tempfile
 from argparse import Namespace
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
+
+from autograder import ROOT
 from autograder.commands.corpora import CORPUS, Entry, build, load
 from autograder.commands.workspace import Workspace
-from autograder.grading.session import collect
+from autograder.grading import report
+from autograder.grading.grader import Graded, Terms
+from autograder.grading.pool import Pool
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,7 @@ def main(arguments: Namespace) -> int:
         entries = [entry for entry in entries if entry.name in arguments.only]
     if arguments.kind:
         entries = [entry for entry in entries if bool(entry.loses) == (arguments.kind == "wrong")]
-    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="audit-"))
-    try:
-        findings = run(entries, folder, arguments.jobs)
-    finally:
-        if not arguments.keep:
-            shutil.rmtree(folder, ignore_errors=True)
+    findings = run(entries, arguments.jobs, arguments.keep)
     for finding in findings:
         for problem in finding.problems:
             print(f"{finding.entry.assignment}, {finding.entry.name}: {problem}")
@@ -64,51 +66,58 @@ def _share(findings: list[Finding]) -> str:
     return f"{sum(not finding.problems for finding in findings)} of {len(findings)}"
 
 
-def run(entries: list[Entry], folder: Path, jobs: int = 2) -> list[Finding]:
-    """Grade the entries with plain `nbgrader autograde`, `jobs` course folders at a time."""
-    parts = [entries[start::jobs] for start in range(jobs)]
-    with ThreadPoolExecutor(jobs) as pool:
-        work = [
-            pool.submit(_run_part, part, folder / str(place))
-            for place, part in enumerate(parts)
-            if part
-        ]
-        return [finding for each in work for finding in each.result()]
+def run(entries: list[Entry], jobs: int = 2, keep: Path | None = None) -> list[Finding]:
+    """Grade the entries.
 
-
-def _run_part(entries: list[Entry], folder: Path) -> list[Finding]:
+    Args:
+        entries: of any assignments.
+        jobs: how many at once.
+        keep: a folder that the graded notebooks are to be written to.
+    """
     assignments = sorted({entry.assignment for entry in entries})
-    workspace = Workspace.make(folder, assignments)
-    for entry in entries:
-        workspace.submit(entry.name, entry.assignment, build(entry))
-    logs = ""
-    for assignment in assignments:
-        logs += workspace.nbgrader("autograde", assignment, check=False).stderr
-    (folder / "log.txt").write_text(logs)
-    return [_judge(entry, workspace) for entry in entries]
+    with (
+        tempfile.TemporaryDirectory(prefix="audit-") as folder,
+        Pool(assignments, Terms(ROOT / "course_data"), jobs, _LOG) as pool,
+    ):
+        workspace = Workspace.make(Path(folder), assignments)
+        submissions = [
+            workspace.submission(entry.name, entry.assignment, build(entry)) for entry in entries
+        ]
+        findings = []
+        for entry, graded in zip(entries, pool.grade(submissions), strict=True):
+            findings.append(_judge(entry, graded))
+            if keep is not None:
+                _write(graded, keep / entry.assignment / f"{entry.name}.ipynb")
+        return findings
 
 
-def _judge(entry: Entry, workspace: Workspace) -> Finding:
-    try:
-        tests = workspace.tests(entry.assignment, entry.name)
-    except FileNotFoundError:
-        return Finding(entry, (f"was not graded (see {workspace.folder / 'log.txt'})",), 0, 0, 0)
+def _write(graded: Graded, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    report.write(graded.notebook, graded)
+    nbformat.write(graded.notebook, path)
+
+
+def _judge(entry: Entry, graded: Graded) -> Finding:
+    tests = {
+        f"{cell.grade_id}.{test.id}": test
+        for cell in graded.results.values()
+        for test in cell.tests
+    }
     problems = [f"{name} is no test" for name in entry.loses if name not in tests]
-    if workspace.score(entry.assignment, entry.name) is None:
-        problems.append(f"could not be graded (see {workspace.folder / 'log.txt'})")
+    problems += [cell.ungraded for cell in graded.results.values() if cell.ungraded]
     named = unnamed = misnamed = 0
     for name, test in tests.items():
-        lost, expected = test["earned"] < test["points"], entry.loses.get(name)
+        lost, expected = test.earned < test.points, entry.loses.get(name)
         if lost and expected is None:
-            problems.append(f"{name} should pass, but failed [{test['misconception'] or '-'}]")
+            problems.append(f"{name} should pass, but failed [{test.misconception or '-'}]")
         elif not lost and expected is not None:
             problems.append(f"{name} should fail, but passed")
-        elif lost and expected != (test["misconception"] or ""):
+        elif lost and expected != (test.misconception or ""):
             problems.append(
-                f"{name} should be named [{expected or '-'}], was [{test['misconception'] or '-'}]"
+                f"{name} should be named [{expected or '-'}], was [{test.misconception or '-'}]"
             )
-        if lost and test["misconception"]:
-            right = test["misconception"] == expected
+        if lost and test.misconception:
+            right = test.misconception == expected
             named, misnamed = named + right, misnamed + (not right)
         elif lost and expected:
             unnamed += 1
@@ -117,6 +126,8 @@ def _judge(entry: Entry, workspace: Workspace) -> Finding:
 
 def untested(findings: list[Finding]) -> list[str]:
     """The tests that no wrong entry fails: each needs one, or has no use."""
+    from autograder.grading.session import collect  # torch, which the workers have by then
+
     failed = {(each.entry.assignment, name) for each in findings for name in each.entry.loses}
     return [
         f"{assignment}, {suite.grade_id}.{check.id}"

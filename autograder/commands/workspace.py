@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 
 from autograder import ROOT
-from autograder.grading import record
+from autograder.grading import record, seeds
+from autograder.grading.grader import Submission
 from autograder.submission.cells import grade_cells
+from autograder.submission.rebuild import Release
 
 _NBGRADER = Path(sys.executable).with_name("nbgrader")
 
@@ -66,6 +68,23 @@ class Workspace:
         if step in ("source", "release"):
             return self.folder / step / assignment / name
         return self.folder / step / student / assignment / name
+
+    def released(self, assignment: str) -> Release:
+        """What was handed out of an assignment."""
+        return Release.of_notebook(nbformat.read(self.notebook("release", assignment), 4))
+
+    def submission(
+        self, student: str, assignment: str, notebook: nbformat.NotebookNode
+    ) -> Submission:
+        """What `student` would hand in, as data: for grading without any folder."""
+        made = Submission(
+            assignment=assignment,
+            notebook=nbformat.writes(notebook).encode(),
+            release=self.released(assignment),
+            seed="",
+        )
+        secret = seeds.secret(self.folder / "course_secret")
+        return replace(made, seed=seeds.seed(secret, assignment, student, made.digest))
 
     def submit(self, student: str, assignment: str, notebook: nbformat.NotebookNode | Path) -> Path:
         """Hand in a notebook for `student`; return the path where it lies now."""

@@ -27,7 +27,7 @@ from nbformat.v4 import new_output
 from autograder import sandbox
 from autograder.grading import dependence
 from autograder.grading.dependence import Dependence
-from autograder.grading.results import CellResult
+from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Phases, Spent
 from autograder.grading.worker import Worker
 from autograder.kernel.protocol import Kernel, Launch, Limits
@@ -126,6 +126,12 @@ class Graded:
     depends_on: Dependence | None = None
 
     @property
+    def tests(self) -> dict[str, TestResult]:
+        """The result of every test, by `<grade_id>.<test id>`."""
+        cells = self.results.values()
+        return {f"{cell.grade_id}.{test.id}": test for cell in cells for test in cell.tests}
+
+    @property
     def seconds(self) -> float:
         """How long it took in all."""
         return sum(each.seconds for each in self.spent.values())
@@ -150,14 +156,18 @@ def prepare(assignment: str, terms: Terms) -> dict[str, int]:
 
 
 def prepare_worker(
-    worker: Worker, assignment: str, terms: Terms, log: logging.Logger
-) -> dict[str, int]:
-    """Start a worker that submissions of an assignment are to be graded in; see `prepare`."""
+    worker: Worker, assignments: Sequence[str], terms: Terms, log: logging.Logger
+) -> dict[str, dict[str, int]]:
+    """Start a worker that submissions of some assignments are to be graded in; see `prepare`.
+
+    Returns:
+        The points of each suite, by assignment and grade cell.
+    """
     # The kernels' template imports what it needs beside the worker.
     early = [] if terms.sandbox is None else [(sandbox.warm_up, (terms.course_data,))]
-    *_, points = worker.prepare(*early, (prepare, (assignment, terms)), log=log)
-    suites: dict[str, int] = points
-    return suites
+    steps = [(prepare, (assignment, terms)) for assignment in assignments]
+    answers = worker.prepare(*early, *steps, log=log)
+    return dict(zip(assignments, answers[len(early) :], strict=True))
 
 
 def grade(submission: Submission, terms: Terms, make_kernel: MakeKernel = StudentKernel) -> Graded:

@@ -95,6 +95,11 @@ class Worker:
         self._data_bytes = 0
         self._owner = os.getpid()
 
+    def begin(self) -> None:
+        """Start the process, if it has not been."""
+        if not self._alive:
+            self._launch()
+
     def prepare(self, *steps: Step, log: logging.Logger) -> list[Any]:
         """Call what every worker has to begin with, now and after each new start.
 
@@ -111,8 +116,7 @@ class Worker:
             BudgetSpent: the process died of it.
         """
         self._start = steps
-        if not self._alive:
-            self._launch()
+        self.begin()
         answers = [self._ask(*step, _START_SECONDS, log) for step in steps]
         self._data_bytes = self._memory()
         return answers

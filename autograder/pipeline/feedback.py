@@ -15,8 +15,8 @@ from nbformat import NotebookNode
 from traitlets import Integer
 from traitlets.config import Config
 
+from autograder.grading.report import SUMMARY_ID
 from autograder.grading.worker import BudgetSpent, worker
-from autograder.pipeline.save import SUMMARY_ID
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import students
 

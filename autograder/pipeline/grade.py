@@ -102,7 +102,8 @@ class GradeNotebook(NbGraderPreprocessor):
             self.log.warning("%s", UNSAFE)
         worker.budget = Budget.of(gathered(self, Limits), gathered(self, GraderLimits))
         try:
-            return grader.prepare_worker(worker, assignment, self.terms(), self.log)
+            suites = grader.prepare_worker(worker, [assignment], self.terms(), self.log)
+            return suites[assignment]
         except SandboxUnavailable as error:
             raise SandboxUnavailable(
                 f"{error} To grade without a sandbox, at your own risk, set"

@@ -2,7 +2,6 @@
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader import utils
 from nbgrader.api import Comment, Grade
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -10,10 +9,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from autograder.grading import record, report
 from autograder.grading.grader import Graded
 from autograder.pipeline import gradebook
-from autograder.submission.cells import cell_of, marks
-
-#: The id of the cell that a graded notebook begins with.
-SUMMARY_ID = "autograder-summary"
+from autograder.submission.cells import marks
 
 
 class WriteResults(NbGraderPreprocessor):
@@ -22,28 +18,11 @@ class WriteResults(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        """Write the results that `GradeNotebook` kept, and above them what is to be known."""
+        """Write what `GradeNotebook` kept, and above it what else is to be known."""
         graded: Graded = resources.pop("autograder")
-        results = list(graded.results.values())
-        for result in results:
-            cell = cell_of(nb, result.grade_id)
-            cell.execution_count = None
-            cell.outputs = [
-                new_output(
-                    "execute_result",
-                    data={
-                        "text/plain": "not graded" if result.ungraded else str(result.earned),
-                        "text/html": report.cell(result),
-                    },
-                    metadata=record.public(result),
-                )
-            ]
-        record.write(nb, record.of(graded))
-        ungraded = [result.ungraded for result in results if result.ungraded]
+        report.write(nb, graded)
+        ungraded = [result.ungraded for result in graded.results.values() if result.ungraded]
         resources["nbgrader"]["ungraded"] = list(dict.fromkeys(ungraded))
-        head = new_markdown_cell(report.summary(results, graded.notes))
-        head["id"] = SUMMARY_ID
-        nb.cells.insert(0, head)
         return nb, resources
 
 

@@ -303,6 +303,10 @@ class SandboxKernelClient(AsyncKernelClient):
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel answers and its output arrives."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        # Output that is sent before the channel is joined is lost, and with it the end of the first
+        # request: on a busy machine a second, until the next one. The kernel says who has joined.
+        with contextlib.suppress(Empty):
+            await self.iopub_channel.get_msg(timeout=0.5)
         while True:
             request = self.kernel_info()
             # An answer to both: the reply, and on the output channel the end of its handling.
