@@ -5,7 +5,6 @@ it gets an error that says so, a fresh kernel replays the cells before it, and g
 """
 
 import asyncio
-import json
 import logging
 import marshal
 import os
@@ -31,6 +30,8 @@ from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import new_output
 
 from autograder.kernel import channel
+from autograder.kernel.history import History
+from autograder.kernel.output_budget import OutputBudget
 from autograder.kernel.protocol import KernelTrouble, Launch, Limits
 from autograder.sandbox import SandboxKernelManager
 from autograder.sandbox.folder import unpack
@@ -58,13 +59,6 @@ _RUNNING = """(lambda asyncio, os, signal: "/".join(
 # Without a sandbox; see inside.py, which has its like.
 _STAY = """get_ipython().ask_exit = lambda: print(
     "\\n[`exit()` ends the kernel; while grading it is left out.]")"""
-
-#: Seconds that what a cell has left running may take longer in a replay.
-SLOWER = 0.5
-
-#: What one output costs beside its text, and how many cells of a submission may show all they may.
-OVERHEAD = 200
-FULL_CELLS = 10
 
 
 class _Ended(Exception):
@@ -103,14 +97,10 @@ class StudentKernel(NotebookClient):
         self.limits = limits
         self.notes: list[str] = []
         self._deadline = time.monotonic() + limits.submission_seconds
-        self._ran: list[int] = []
-        self._begun: dict[int, float] = {}
-        self._endings = 0
+        self._history = History(limits.replays)
+        self._output = OutputBudget(limits.output_bytes)
         self._fatal_probes: dict[tuple[int, CodeType], tuple[str, str]] = {}
-        self._sizes: dict[int, int] = {}
-        self._shown = 0
-        self._heard_all = False
-        self._updates: dict[str, int] = {}
+        self._heard_all = self._timed_out = False
         self._own_folder: tempfile.TemporaryDirectory[str] | None = None
         self.allow_errors = True
         self.interrupt_on_timeout = True
@@ -198,28 +188,25 @@ class StudentKernel(NotebookClient):
         Nobody runs in a kernel that an earlier cell is about to end: the replay finds such a cell,
         tells it, and leaves it out.
         """
-        now = time.monotonic()
-        # Where a cell is known to have ended it, all others have been waited for already.
-        ages = {} if skip is not None else {i: now - begun for i, begun in self._begun.items()}
-        failures = 0
+        ages = self._history.ages(time.monotonic(), skip)
+        self._history.replace_begins()
         while True:
             self.close()
-            if skip in self._ran:
-                self._ran.remove(skip)
-            if max(self._endings, failures) > self.limits.replays or self._left() <= 0:
+            self._history.leave_out(skip)
+            if not self._history.may_go_on or self._left() <= 0:
                 return
             try:
                 self.start()
                 skip = self._replay(ages)
             except Exception as error:
                 self.log.warning("Replaying the submission failed: %r", error)
-                failures += 1
+                self._history.replay_failed()
                 skip = None
                 continue
             if skip is None:
                 return
             self._give_error(self.nb.cells[skip], "KernelDied", _LATER)
-            self._endings += 1
+            self._history.kernel_ended()
 
     def _replay(self, ages: dict[int, float]) -> int | None:
         """Run the cells that ran once more, up to one that ends the kernel; return that one.
@@ -228,16 +215,17 @@ class StudentKernel(NotebookClient):
         in the midst of another. So where something is left running, the kernel waits as long as it
         took until the last one died: `ages` has the seconds from each cell's start to that.
         """
-        self._begun.clear()
+        cells = self._history.replay_begins()
         running = self._running()
-        for index in list(self._ran):
+        for index in cells:
             original = self.nb.cells[index]
-            self._begun[index] = time.monotonic()
+            self._history.begins(index, time.monotonic())
             try:
                 self.execute_cell(deepcopy(original), index)
                 before, running = running, self._running()
-                if index in ages and not running <= before:
-                    wait = self._begun[index] + ages[index] + SLOWER - time.monotonic()
+                now = time.monotonic()
+                wait = self._history.wait_after(index, ages, now, running, before)
+                if wait is not None:
                     self._wait(min(wait, self.limits.probe_seconds, self._left()))
             except DeadKernelError:
                 return index
@@ -290,20 +278,21 @@ class StudentKernel(NotebookClient):
             self._give_error(cell, "NotRun", self._why_not())
             return
         why = self._attempt(index)
-        if why is not None and self._endings < self.limits.replays:
+        if why is not None and self._history.may_end_another:
             self._replace()  # perhaps another cell had ended the kernel: then this one may run now
             why = self._attempt(index) if self._alive else why
         if why is not None:
             self._fatal(index, *why)
-        self._trim(index)
+        if note := self._output.end(index):
+            self._say(index, note)
 
     def _attempt(self, index: int) -> tuple[str, str] | None:
         """Run a code cell; return name and words of an error where the kernel died in it."""
         cell = self.nb.cells[index]
         cell.outputs = []
-        self._sizes.pop(index, None)
+        self._output.begin(index)
         self._timed_out = self._heard_all = False
-        self._begun[index] = time.monotonic()
+        self._history.begins(index, time.monotonic())
         try:
             self.execute_cell(cell, index)
         except DeadKernelError:
@@ -312,7 +301,7 @@ class StudentKernel(NotebookClient):
             self.log.warning("The student kernel sent what could not be read: %r", error)
             self._fatal(index, "KernelGarbled", _GARBLED)
         else:
-            self._ran.append(index)
+            self._history.ended_well(index)
             if self._timed_out:
                 self._after_timeout(index)
             elif not self._heard_all:
@@ -343,12 +332,12 @@ class StudentKernel(NotebookClient):
         self._give_error(cell, "TimeLimit", message)
         if not whole and not self._responds():
             self.log.warning("The student kernel ignored an interrupt; replacing it")
-            self._endings += 1
+            self._history.kernel_ended()
             self._replace(skip=index)
 
     def _fatal(self, index: int, name: str, message: str) -> None:
         self._give_error(self.nb.cells[index], name, message)
-        self._endings += 1
+        self._history.kernel_ended()
         self._replace(skip=index)
 
     def _why_dead(self) -> str:
@@ -395,22 +384,12 @@ class StudentKernel(NotebookClient):
             raise CellExecutionComplete
         if not _is_output(kind, content):
             return None
-        if kind == "update_display_data" and not self._may_update(content):
+        if kind == "update_display_data" and not self._output.admits_update(content):
             return None
         # An update of what has been cut or cleared since; what nbformat knows to be no output.
         with suppress(IndexError, ValidationError):
             return super().process_message(msg, cell, cell_index)
         return None
-
-    def _may_update(self, content: dict[str, Any]) -> bool:
-        """Whether there is room for what a display is to show now, beside what the others do."""
-        name = (content.get("transient") or {}).get("display_id", "")
-        others = sum(self._updates.values()) - self._updates.get(name, 0)
-        size = OVERHEAD + len(json.dumps(content))
-        if others + size > FULL_CELLS * self.limits.output_bytes:
-            return False
-        self._updates[name] = size
-        return True
 
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
@@ -419,45 +398,28 @@ class StudentKernel(NotebookClient):
         if self.clear_before_next_output:
             self.clear_before_next_output = False
             self.clear_display_id_mapping(cell_index)
-            self._sizes[cell_index] = 0
+            self._output.clear(cell_index)
             outs[:] = []
-        spent = self._sizes.get(cell_index, 0)
-        if spent > self._room:
-            return None
-        content = msg["content"]
-        if msg["msg_type"] == "stream":
-            last = outs[-1] if outs else None
-            more = last and last.output_type == "stream" and last.name == content["name"]
-            self._sizes[cell_index] = spent + len(content["text"]) + (0 if more else OVERHEAD)
-            content["text"] = content["text"][: self._room - spent + 1]
-            if more:
-                outs[-1].text += content["text"]
-                return None
-        else:
-            self._sizes[cell_index] = spent + OVERHEAD + len(json.dumps(content))
-            if self._sizes[cell_index] > self._room:
-                return None
-        return super().output(outs, msg, display_id, cell_index)
-
-    @property
-    def _room(self) -> int:
-        """What the cell that is running may show."""
-        return max(
-            0, min(self.limits.output_bytes, FULL_CELLS * self.limits.output_bytes - self._shown)
+        kind, content = msg["msg_type"], msg["content"]
+        last = outs[-1] if outs else None
+        goes_on = (
+            kind == "stream"
+            and last is not None
+            and last.output_type == "stream"
+            and last.name == content["name"]
         )
+        if not self._output.admits(cell_index, kind, content, goes_on):
+            return None
+        if goes_on:
+            outs[-1].text += content["text"]
+            return None
+        return super().output(outs, msg, display_id, cell_index)
 
     def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
         """Clear the outputs of a cell, and what they count."""
         if not msg["content"].get("wait"):
-            self._sizes[cell_index] = 0
+            self._output.clear(cell_index)
         super().clear_output(outs, msg, cell_index)
-
-    def _trim(self, index: int) -> None:
-        """Say where output was cut; the limit is no error."""
-        size, room = self._sizes.pop(index, 0), self._room
-        if size > room:
-            self._say(index, f"Output beyond {room // 2**10} KiB was cut here.")
-        self._shown += min(size, room)
 
     def _say(self, index: int, note: str) -> None:
         text = f"\n[{note}]\n"
@@ -476,7 +438,7 @@ class StudentKernel(NotebookClient):
         Raises:
             KernelTrouble: the kernel died, hung, answered nonsense, or may not run any more.
         """
-        place = max(self._begun, default=0), code
+        place = self._history.last, code
         if place in self._fatal_probes:
             raise KernelTrouble(*self._fatal_probes[place])
         whole = marshal.dumps((_AGENT, code, inputs, watch))
@@ -485,7 +447,7 @@ class StudentKernel(NotebookClient):
             try:
                 return self._answer(expression)
             except DeadKernelError:
-                if self._endings >= self.limits.replays:
+                if not self._history.may_end_another:
                     raise
             self._replace()  # perhaps a cell had ended the kernel: then the probe may run now
             return self._answer(expression)
@@ -494,7 +456,7 @@ class StudentKernel(NotebookClient):
         except _Ended as ended:
             trouble = ended.trouble
         self._fatal_probes[place] = trouble.kind, str(trouble)
-        self._endings += 1
+        self._history.kernel_ended()
         self._replace()
         raise trouble
 
