@@ -19,13 +19,14 @@ from autograder.kernel.protocol import KernelTrouble, Launch, Limits
 from autograder.kernel.student_kernel import StudentKernel
 from autograder.kernel.values import Outcome, pack_inputs, unpack_outcome
 from autograder.sandbox import SandboxLimits, close_templates
+from autograder.sandbox.folder import archive
 
 
 class Notebook:
     """Cells that run one after the other, and probes between them."""
 
-    def __init__(self, limits: Limits, sandbox: bool) -> None:
-        launch = Launch(7, ROOT / "course_data", sandbox=SandboxLimits() if sandbox else None)
+    def __init__(self, limits: Limits, sandbox: bool, files: bytes) -> None:
+        launch = Launch(7, ROOT / "course_data", files, SandboxLimits() if sandbox else None)
         self.nb = new_notebook()
         self.kernel = StudentKernel(self.nb, launch, limits, logging.getLogger(__name__))
         self.kernel.start()
@@ -72,8 +73,8 @@ def start() -> Iterator[Start]:
     """Call it for a notebook, whose kernel is ended after the test."""
     started: list[Notebook] = []
 
-    def new(limits: Limits = QUICK, sandbox: bool = True) -> Notebook:
-        started.append(Notebook(limits, sandbox))
+    def new(limits: Limits = QUICK, sandbox: bool = True, files: bytes = b"") -> Notebook:
+        started.append(Notebook(limits, sandbox, files))
         return started[-1]
 
     yield new
@@ -445,12 +446,14 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("how", BESIDE)
-def test_files_beside(start: Start, tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "sandbox"), [*((how, True) for how in BESIDE), ("run notebook", False)]
+)
+def test_files_beside(start: Start, tmp_path: Path, how: str, sandbox: bool) -> None:
     helper = "def helped(x):\n    return x + 1\n"
     (tmp_path / "helper.py").write_text(helper)
     nbformat.write(new_notebook(cells=[new_code_cell(helper)]), tmp_path / "my other.ipynb")
-    notebook = start()
+    notebook = start(files=archive(tmp_path, 2**20), sandbox=sandbox)
     shows = notebook.run(BESIDE[how])
     if how == "written":
         shows = notebook.run("import new\nnew.helped(1)")
