@@ -54,5 +54,7 @@ c.GradeNotebook.replays = 3
 c.GradeNotebook.memory_bytes = 4 * 2**30  # above the warm kernel's own
 c.GradeNotebook.processes = 256  # and threads
 c.GradeNotebook.file_bytes = 100 * 2**20
+c.GradeNotebook.shared_memory_bytes = 256 * 2**20
+c.GradeNotebook.open_files = 1024
 c.GradeNotebook.grader_seconds = 60  # of the grader's own work on it
 c.GradeNotebook.grader_bytes = 2**30

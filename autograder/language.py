@@ -61,3 +61,28 @@ class _Names(string.Formatter):
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
         return kwargs[field_name], field_name
+
+
+def as_data(text: str | Text) -> Any:
+    """A sentence as JSON can hold it; see :func:`from_data`."""
+    if isinstance(text, str):
+        return text
+    plain = str | int | float | None
+    values = {
+        name: as_data(value)
+        if isinstance(value, Text)
+        else {"is": value if isinstance(value, plain) else str(value)}
+        for name, value in text.values.items()
+    }
+    return {"template": text.template, "values": values}
+
+
+def from_data(data: Any) -> str | Text:
+    """The sentence that :func:`as_data` was given."""
+    if isinstance(data, str):
+        return data
+    values = {
+        name: value["is"] if "is" in value else from_data(value)
+        for name, value in data["values"].items()
+    }
+    return Text(data["template"], **values)

@@ -21,9 +21,9 @@ import nbformat
 import torch
 
 from autograder import ROOT
-from autograder.commands import audit
+from autograder.commands import corpora
 from autograder.grading.session import collect
-from autograder.pipeline.restore import PICTURE
+from autograder.submission.cells import PICTURE
 from tests.confined import confined
 
 SAYS = "#>"
@@ -110,9 +110,9 @@ def apart(nb: nbformat.NotebookNode, texts: list[str], trained: bool) -> list[st
 def tried(assignment: str) -> Iterator[dict[str, str]]:
     """Each example with each notebook: the entry, the test, what it says and what it shows."""
     texts = examples(assignment)
-    plain = audit.Entry(assignment, "solution", "")
-    for entry in (plain, *audit.load(assignment)):
-        nb = audit.build(entry)
+    plain = corpora.Entry(assignment, "solution", "")
+    for entry in (plain, *corpora.load(assignment)):
+        nb = corpora.build(entry)
         changed = tuple(
             f"test_{cell}" for cell in {*entry.cells, *(edit[0] for edit in entry.edits)}
         )

@@ -8,10 +8,11 @@ import nbformat
 import pytest
 
 from autograder.commands.workspace import Workspace
-from autograder.grading import course
+from autograder.grading import course, seeds
 from autograder.grading import session as suite
 from autograder.grading.course import CourseError
 from autograder.grading.session import SuiteError
+from autograder.pipeline import gradebook
 
 GOOD = '''
 import pytest
@@ -45,9 +46,9 @@ def suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def check(workspace: Workspace, assignment: str = "parameters") -> dict[str, int]:
-    gradebook = f"sqlite:///{workspace.folder / 'gradebook.db'}"
+    url = f"sqlite:///{workspace.folder / 'gradebook.db'}"
     points = {name: one.points for name, one in suite.collect(assignment).items()}
-    course.check(assignment, gradebook, Path("/none"), points)
+    course.check(assignment, gradebook.released(url, assignment).points, points, (), Path("/none"))
     return points
 
 
@@ -103,7 +104,7 @@ def test_the_whole_run_is_refused_before_anything_is_touched(
 ) -> None:
     workspace = Workspace.make(tmp_path, ["manual_backward"])
     workspace.submit("ann", "manual_backward", solution("manual_backward"))
-    option = f"--SubmissionExporter.course_data={tmp_path / 'nowhere'}"
+    option = f"--GradeNotebook.course_data={tmp_path / 'nowhere'}"
     done = workspace.nbgrader("autograde", "manual_backward", option, check=False)
     assert done.returncode != 0
     assert "The data is missing" in done.stderr
@@ -113,18 +114,18 @@ def test_the_whole_run_is_refused_before_anything_is_touched(
 
 def test_the_secret_is_made_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "secret"
-    first = course.secret(path)
-    assert course.secret(path) == first
+    first = seeds.secret(path)
+    assert seeds.secret(path) == first
     assert len(first) == 64
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_seeds_differ_by_assignment_student_and_work() -> None:
-    seeds = {
-        course.seed(secret, assignment, student, digest)
+    made = {
+        seeds.seed(secret, assignment, student, digest)
         for secret in (b"a", b"b")
         for assignment in ("parameters", "train")
         for student in ("ann", "bea")
         for digest in ("0", "1", "2")
     }
-    assert len(seeds) == 24
+    assert len(made) == 24

@@ -15,9 +15,11 @@ import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder import ROOT
-from autograder.kernel.student_kernel import KernelTrouble, Launch, Limits, StudentKernel
+from autograder.kernel.protocol import KernelTrouble, Launch, Limits
+from autograder.kernel.student_kernel import StudentKernel
 from autograder.kernel.values import Outcome, pack_inputs, unpack_outcome
 from autograder.sandbox import SandboxLimits, close_templates
+from autograder.sandbox.folder import archive
 
 pytestmark = pytest.mark.kernel
 
@@ -25,8 +27,8 @@ pytestmark = pytest.mark.kernel
 class Notebook:
     """Cells that run one after the other, and probes between them."""
 
-    def __init__(self, folder: Path, limits: Limits, sandbox: bool) -> None:
-        launch = Launch(folder, 7, ROOT / "course_data", SandboxLimits() if sandbox else None)
+    def __init__(self, limits: Limits, sandbox: bool, files: bytes) -> None:
+        launch = Launch(7, ROOT / "course_data", files, SandboxLimits() if sandbox else None)
         self.nb = new_notebook()
         self.kernel = StudentKernel(self.nb, launch, limits, logging.getLogger(__name__))
         self.kernel.start()
@@ -65,16 +67,16 @@ class Notebook:
 
 
 Start = Callable[..., Notebook]
-QUICK = Limits(cell=20, probe=10)
+QUICK = Limits(cell_seconds=20, probe_seconds=10)
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start() -> Iterator[Start]:
     """Call it for a notebook, whose kernel is ended after the test."""
     started: list[Notebook] = []
 
-    def new(limits: Limits = QUICK, sandbox: bool = True) -> Notebook:
-        started.append(Notebook(tmp_path, limits, sandbox))
+    def new(limits: Limits = QUICK, sandbox: bool = True, files: bytes = b"") -> Notebook:
+        started.append(Notebook(limits, sandbox, files))
         return started[-1]
 
     yield new
@@ -217,11 +219,11 @@ AWAITED = {
 @pytest.mark.parametrize("what", AWAITED)
 def test_await_in_a_cell(start: Start, what: str) -> None:
     source, shows = AWAITED[what]
-    assert start(Limits(cell=5)).run(f"import asyncio\n{source}") == shows
+    assert start(Limits(cell_seconds=5)).run(f"import asyncio\n{source}") == shows
 
 
 def test_await_without_end(start: Start) -> None:
-    notebook = start(Limits(cell=1))
+    notebook = start(Limits(cell_seconds=1))
     assert "TimeLimit" in notebook.run("import asyncio\nx = 1\nawait asyncio.Event().wait()")
     assert notebook.run("x += 1; x") == "2"  # in the same kernel
 
@@ -396,14 +398,14 @@ COMPILED = {
 
 @pytest.mark.parametrize("how", COMPILED)
 def test_compilers(start: Start, how: str) -> None:
-    notebook = start(Limits(cell=60))
+    notebook = start(Limits(cell_seconds=60))
     quiet = "import warnings; warnings.simplefilter('ignore')"
     assert notebook.run(f"import torch\n{quiet}\n{COMPILED[how]}") == "tensor([2.])"
 
 
 @pytest.mark.parametrize("sandbox", [True, False], ids=["sandboxed", "plain"])
 def test_a_compiled_module_is_what_it_is_at_home(start: Start, sandbox: bool) -> None:
-    notebook = start(Limits(cell=60), sandbox)
+    notebook = start(Limits(cell_seconds=60), sandbox)
     notebook.run("import torch\nmodel = torch.compile(torch.nn.Linear(2, 1, bias=False))")
     assert notebook.run("list(model.state_dict())") == "['_orig_mod.weight']"
     assert notebook.value("notebook.model(torch.zeros(3, 2)).shape == (3, 1)")
@@ -446,12 +448,14 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("how", BESIDE)
-def test_files_beside(start: Start, tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "sandbox"), [*((how, True) for how in BESIDE), ("run notebook", False)]
+)
+def test_files_beside(start: Start, tmp_path: Path, how: str, sandbox: bool) -> None:
     helper = "def helped(x):\n    return x + 1\n"
     (tmp_path / "helper.py").write_text(helper)
     nbformat.write(new_notebook(cells=[new_code_cell(helper)]), tmp_path / "my other.ipynb")
-    notebook = start()
+    notebook = start(files=archive(tmp_path, 2**20), sandbox=sandbox)
     shows = notebook.run(BESIDE[how])
     if how == "written":
         shows = notebook.run("import new\nnew.helped(1)")

@@ -7,7 +7,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder.pipeline.restore import ReleasedCell, rebuild
+from autograder.submission.rebuild import ReleasedCell, rebuild
 
 STUB = "def {name}():\n    # YOUR CODE HERE\n    raise NotImplementedError()"
 

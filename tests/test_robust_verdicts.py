@@ -27,11 +27,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from autograder import ROOT
-from autograder.commands.audit import load
+from autograder.commands.corpora import load
 from autograder.exercise import checks
 from autograder.exercise.checks import Failure
 from autograder.exercise.formula import Formula, in_double
-from autograder.grading.session import SUITES
+from autograder.suites import SUITES
 from autograder.suites.manual_backward import draw_state, test_LR_backward
 
 ASKED = os.environ.get("AUTOGRADER_DRAWS")

@@ -282,7 +282,7 @@ def test_what_is_shown_without_a_look_is_text_alone() -> None:
         assert "[a]" not in cell.source
         assert "\n\n" not in cell.source
     assert "hours of work" not in str(made.cells[2].outputs)
-    assert made.metadata["autograder"] == {"notes": ["n"]}
+    assert "autograder" not in made.metadata
     assert "x" not in made.metadata
 
 

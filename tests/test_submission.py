@@ -3,7 +3,6 @@
 import contextlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +19,11 @@ MIXED = "größe_模型 = '😀'"
 
 
 @pytest.fixture
-def reading(tmp_path: Path) -> Callable[[bytes], tuple[list[str], list[str]]]:
+def reading() -> Callable[[bytes], tuple[list[str], list[str]]]:
     """Reads a file of these bytes: the sources of its cells, and the notes."""
 
     def read_bytes(data: bytes) -> tuple[list[str], list[str]]:
-        path = tmp_path / "a.ipynb"
-        path.write_bytes(data)
-        nb, notes = read(path)
+        nb, notes = read(data)
         return [cell.source for cell in nb.cells], notes
 
     return read_bytes
@@ -149,7 +146,7 @@ def test_what_is_no_notebook_is_named(
 
 
 def test_lone_surrogates_become_question_marks(
-    reading: Callable[[bytes], tuple[list[str], list[str]]], tmp_path: Path
+    reading: Callable[[bytes], tuple[list[str], list[str]]],
 ) -> None:
     cell = {
         "cell_type": "markdown",
@@ -157,9 +154,7 @@ def test_lone_surrogates_become_question_marks(
         "metadata": {"nbgrader": {"grade_id": "\udfff"}},
         "attachments": {"\ud800": {"image/png": "\udfff"}},
     }
-    path = tmp_path / "a.ipynb"
-    path.write_text(json.dumps({"nbformat": 4, "cells": [cell]}))
-    nb, _ = read(path)
+    nb, _ = read(json.dumps({"nbformat": 4, "cells": [cell]}).encode())
     assert json.dumps(nb.cells[0], ensure_ascii=False).encode()
     assert nb.cells[0].attachments == {"?": {"image/png": "?"}}
 

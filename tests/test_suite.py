@@ -19,7 +19,7 @@ from autograder.exercise.student import Student
 from autograder.grading import session as suite
 from autograder.grading.results import CellResult
 from autograder.grading.session import SuiteError
-from autograder.kernel import inside
+from autograder.kernel.same_process import SameProcess
 
 HEAD = """\
 import pytest
@@ -45,16 +45,6 @@ def probe(notebook, n=1):
 Write = Callable[..., Path]
 
 
-class SameProcess:
-    """Answers probes like a student kernel, in this process."""
-
-    def __init__(self, names: dict[str, Any]) -> None:
-        self.names = names
-
-    def probe(self, code: Any, inputs: bytes, watch: bool) -> str:
-        return inside.run(self.names, code, inputs, watch)
-
-
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Writes the suite `test_a` of an assignment `made_up`, in place of the real ones."""
@@ -78,7 +68,7 @@ def one_test(body: str, signature: str = "test_one(student)") -> str:
 
 
 def grade(answer: Callable[[int], Any], *names: str) -> dict[str, CellResult]:
-    student = Student(SameProcess({"answer": answer}), ("x = 1",))  # type: ignore[arg-type]
+    student = Student(SameProcess(names={"answer": answer}), ("x = 1",))
     order = list(names or ["test_a"])
     log = logging.getLogger(__name__)
     return suite.run("made_up", order, lambda name: None, student, "0" * 32, log)
@@ -347,7 +337,7 @@ def test_failures_keep_nothing_alive(write: Write) -> None:
         one_test("value = student.run(probe)\nstudent.note(value)\nfail('wrong')"),
         one_test("value = student.run(probe)\nstudent.note(value)\nvalue + 'x'", "test_2(student)"),
     )
-    student = Student(SameProcess({"answer": lambda n: torch.ones(3)}), ())  # type: ignore[arg-type]
+    student = Student(SameProcess(names={"answer": lambda n: torch.ones(3)}))
     student.note = lambda value: kept.append(weakref.ref(value))  # type: ignore[attr-defined]
     results = suite.run(
         "made_up", ["test_a"], lambda name: None, student, "0", logging.getLogger(__name__)
@@ -375,8 +365,7 @@ def test_a_run_with_a_suite_that_breaks_grades_the_rest_and_says_so(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     workspace = Workspace.make(tmp_path / "course", ["parameters"])
     workspace.submit("solved", "parameters", solution("parameters"))
-    data = f"--GradeNotebook.course_data={ROOT / 'course_data'}"
-    done = workspace.nbgrader("autograde", "parameters", data, check=False)
+    done = workspace.nbgrader("autograde", "parameters", check=False)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if "Could not be graded: " in line]
     assert re.search(

@@ -1,8 +1,6 @@
 """What goes wrong in a student's code is told by its name: which cell, line and error."""
 
-import linecache
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import Any
 
 import nbformat
@@ -16,7 +14,8 @@ from autograder.exercise.checks import Failure, Misconception
 from autograder.exercise.ended import why_missing
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
 from autograder.exercise.student import Student, StudentError
-from autograder.kernel import inside
+from autograder.grading import record
+from autograder.kernel.same_process import SameProcess
 from autograder.suites.training_loop.test_to_tensor import LAYOUT
 from autograder.suites.training_loop.test_to_tensor import PYTORCH_SAYS as READ
 
@@ -25,33 +24,20 @@ Notebook = nbformat.NotebookNode
 # ----------------------------------------------------------------- cells run in this process
 
 
-class Cells:
-    """Runs cells like IPython, in this process, and answers probes by what they defined."""
-
-    def __init__(self) -> None:
-        self.names: dict[str, Any] = {"__name__": "__main__"}
-        self.nb = nbformat.v4.new_notebook()
-        self.numbers = count()
+class Cells(SameProcess):
+    """A notebook in the making."""
 
     def run(self, source: str, grade_id: str = "", error: tuple[str, str] | None = None) -> None:
-        """Run a cell; where it raises, or `error` is given, its output says so."""
-        file = f"/tmp/ipykernel_1/{next(self.numbers)}.py"
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        """Run a new cell; where `error` is given, its output says that, and it does not run."""
         self.nb.cells.append(new_code_cell(source))
         if grade_id:
             self.nb.cells[-1].metadata["nbgrader"] = {"grade_id": grade_id}
-        try:
-            if error is None:
-                exec(compile(source, file, "exec"), self.names)
-        except Exception as raised:
-            error = (type(raised).__name__, str(raised))
-        if error is not None:
+        if error is None:
+            self.run_cell(len(self.nb.cells) - 1)
+        else:
             ename, evalue = error
             output = new_output("error", ename=ename, evalue=evalue, traceback=[])
             self.nb.cells[-1].outputs = [output]
-
-    def probe(self, code: Any, inputs: bytes, watch: bool) -> str:
-        return inside.run(self.names, code, inputs, watch)
 
 
 @pytest.fixture
@@ -59,8 +45,7 @@ def cells() -> Iterator[Cells]:
     made = Cells()
     made.run("import torch\nfrom torch import nn\nimport numpy as np")
     yield made
-    for file in [file for file in linecache.cache if file.startswith("/tmp/ipykernel_1/")]:
-        del linecache.cache[file]
+    made.close()
 
 
 def probe(notebook, x):
@@ -69,7 +54,7 @@ def probe(notebook, x):
 
 def told(cells: Cells) -> StudentError:
     with pytest.raises(StudentError) as error:
-        Student(cells, ()).run(probe, x=torch.ones(2, 3))  # type: ignore[arg-type]
+        Student(cells, ()).run(probe, x=torch.ones(2, 3))
     return error.value
 
 
@@ -291,7 +276,7 @@ def test_pytorch_s_words_are_looked_for_in_what_pytorch_said(
     cells: Cells, source: str, named: bool
 ) -> None:
     cells.run(f"def task(x):\n    {source}")
-    student = Student(cells, ())  # type: ignore[arg-type]
+    student = Student(cells, ())
     with pytest.raises(Failure) as error, named_by_pytorch(*READ):
         student.run(probe, x=torch.ones(2))
     assert error.value.misconception == (LAYOUT.name if named else None)
@@ -386,8 +371,10 @@ def reasons(course: Workspace, student: str) -> dict[str, str]:
     """What each task of a graded notebook lost points for, joined."""
     nb = nbformat.read(course.notebook("autograded", "parameters", student), 4)
     found: dict[str, list[str]] = {}
-    for item in nb.metadata["autograder"]["lost"]:
-        found.setdefault(item["task"], []).append(item["reason"])
+    for cell in record.read(nb).cells:
+        for test in cell.tests:
+            if test.earned < test.points:
+                found.setdefault(cell.task, []).append(test.message)
     return {task: "\n".join(each) for task, each in found.items()}
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from autograder import ROOT
-from autograder.pipeline.worker import Budget, BudgetSpent, Worker
+from autograder.grading.worker import Budget, BudgetSpent, Worker
 
 LOG = logging.getLogger("tests.worker")
 
@@ -139,7 +139,7 @@ def test_limits_are_the_calls_and_leave_the_hard_ones(worker: Worker) -> None:
 
 def test_nothing_is_left_where_nbgraders_process_is_killed(tmp_path: Path) -> None:
     code = (
-        "import logging, time; from autograder.pipeline.worker import Worker\n"
+        "import logging, time; from autograder.grading.worker import Worker\n"
         "from tests import test_worker\n"
         "made = Worker(); log = logging.getLogger()\n"
         "print(made.prepare((test_worker.pid, ()), log=log)[0], flush=True)\n"

@@ -1,48 +1,25 @@
-"""Audits the suites: runs the corpora of correct and wrong solutions through the real grading path.
+"""Audits the suites: grades the corpora of correct and wrong solutions, in workers, as data.
 
-A corpus is `tests/corpus/<assignment>.toml`: an entry says what replaces which solution cell, and
-which tests that loses, with which diagnosis.
+An entry of a corpus says which tests it loses, with which diagnosis (`commands/corpora.py`). That
+plain nbgrader comes to the same is shown by `commands/validate.py`.
 """
 
-import tomllib
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+import logging
+import tempfile
+from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nbformat
-from nbformat.v4 import new_code_cell
 
 from autograder import ROOT
+from autograder.commands.corpora import CORPUS, Entry, build, load
 from autograder.commands.workspace import Workspace
-from autograder.errors import AutograderError
-from autograder.grading.session import collect
+from autograder.grading import report
+from autograder.grading.grader import Graded, Terms
+from autograder.grading.pool import Pool
 
-CORPUS = ROOT / "tests" / "corpus"
-
-
-class CorpusError(AutograderError):
-    """A corpus entry that cannot be built; the text says which and why."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One solution of the corpus: a perfect one with something replaced.
-
-    Attributes:
-        cells: the new source of whole solution cells, by `grade_id`.
-        edits: (`grade_id`, old, new): substitutions in the solution notebook's own cells.
-        before: the student's own code cells, by the `grade_id` of the cell that they precede.
-        loses: the tests that it must lose, `<grade cell>.<test>`, each with its diagnosis.
-    """
-
-    assignment: str
-    name: str
-    why: str
-    cells: dict[str, str] = field(default_factory=dict)
-    edits: tuple[tuple[str, str, str], ...] = ()
-    before: dict[str, str] = field(default_factory=dict)
-    loses: dict[str, str] = field(default_factory=dict)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,92 +33,91 @@ class Finding:
     misnamed: int
 
 
-def load(assignment: str) -> list[Entry]:
-    """Read the corpus of `assignment`: the correct entries, then the wrong ones."""
-    data = tomllib.loads((CORPUS / f"{assignment}.toml").read_text(encoding="utf-8"))
-    return [_entry(assignment, raw) for kind in ("correct", "wrong") for raw in data.get(kind, [])]
+def main(arguments: Namespace) -> int:
+    """Audit what was asked for; 0 where every entry was judged as it should be."""
+    entries: list[Entry] = []
+    for assignment in arguments.assignments or sorted(p.stem for p in CORPUS.glob("*.toml")):
+        entries += load(assignment)[:: arguments.share]
+    if arguments.only:
+        entries = [entry for entry in entries if entry.name in arguments.only]
+    if arguments.kind:
+        entries = [entry for entry in entries if bool(entry.loses) == (arguments.kind == "wrong")]
+    findings = run(entries, arguments.jobs, arguments.keep)
+    for finding in findings:
+        for problem in finding.problems:
+            print(f"{finding.entry.assignment}, {finding.entry.name}: {problem}")
+    right = [finding for finding in findings if not finding.entry.loses]
+    wrong = [finding for finding in findings if finding.entry.loses]
+    print(f"correct solutions given full marks: {_share(right)}")
+    print(f"wrong solutions given exactly the expected points and names: {_share(wrong)}")
+    print(
+        f"diagnoses of failed tests: {sum(f.named for f in findings)} right,"
+        f" {sum(f.unnamed for f in findings)} none, {sum(f.misnamed for f in findings)} wrong"
+    )
+    problems = any(finding.problems for finding in findings)
+    if arguments.share == 1 and not arguments.only and arguments.kind != "correct":
+        unfailed = untested(findings)
+        print(f"tests that no wrong solution fails: {', '.join(unfailed) or 'none'}")
+        problems = problems or bool(unfailed)
+    return 1 if problems else 0
 
 
-def _entry(assignment: str, raw: dict[str, Any]) -> Entry:
-    unknown = raw.keys() - {"name", "why", "cells", "edits", "before", "loses"}
-    if unknown:
-        raise CorpusError(f"{assignment}, {raw.get('name')}: unknown keys {sorted(unknown)}")
-    edits = tuple((edit["cell"], edit["old"], edit["new"]) for edit in raw.get("edits", ()))
-    fields = {key: raw[key] for key in ("cells", "before", "loses") if key in raw}
-    return Entry(assignment, raw["name"], raw["why"], edits=edits, **fields)
+def _share(findings: list[Finding]) -> str:
+    return f"{sum(not finding.problems for finding in findings)} of {len(findings)}"
 
 
-def build(entry: Entry) -> nbformat.NotebookNode:
-    """The notebook that a student of this entry hands in.
+def run(entries: list[Entry], jobs: int = 2, keep: Path | None = None) -> list[Finding]:
+    """Grade the entries.
 
-    Raises:
-        CorpusError: it names a cell that is not there, or replaces what does not occur once.
+    Args:
+        entries: of any assignments.
+        jobs: how many at once.
+        keep: a folder that the graded notebooks are to be written to.
     """
-    path = ROOT / "source" / entry.assignment / f"{entry.assignment}.ipynb"
-    nb: nbformat.NotebookNode = nbformat.read(path, as_version=4)
-    cells = {
-        cell.metadata.nbgrader.grade_id: cell for cell in nb.cells if "nbgrader" in cell.metadata
-    }
-    where = f"{entry.assignment}, {entry.name}"
-    for name in {*entry.cells, *entry.before, *(edit[0] for edit in entry.edits)}:
-        if name not in cells:
-            raise CorpusError(f"{where}: there is no cell '{name}'")
-    for name, source in entry.cells.items():
-        cells[name].source = source
-    for name, old, new in entry.edits:
-        if cells[name].source.count(old) != 1:
-            raise CorpusError(f"{where}: '{old}' does not occur once in cell '{name}'")
-        cells[name].source = cells[name].source.replace(old, new)
-    for name, source in entry.before.items():
-        nb.cells.insert(nb.cells.index(cells[name]), new_code_cell(source.strip()))
-    return nb
-
-
-def run(entries: list[Entry], folder: Path, jobs: int = 2) -> list[Finding]:
-    """Grade the entries with plain `nbgrader autograde`, `jobs` course folders at a time."""
-    parts = [entries[start::jobs] for start in range(jobs)]
-    with ThreadPoolExecutor(jobs) as pool:
-        work = [
-            pool.submit(_run_part, part, folder / str(place))
-            for place, part in enumerate(parts)
-            if part
-        ]
-        return [finding for each in work for finding in each.result()]
-
-
-def _run_part(entries: list[Entry], folder: Path) -> list[Finding]:
     assignments = sorted({entry.assignment for entry in entries})
-    workspace = Workspace.make(folder, assignments)
-    for entry in entries:
-        workspace.submit(entry.name, entry.assignment, build(entry))
-    logs = ""
-    for assignment in assignments:
-        logs += workspace.nbgrader("autograde", assignment, check=False).stderr
-    (folder / "log.txt").write_text(logs)
-    return [_judge(entry, workspace) for entry in entries]
+    with (
+        tempfile.TemporaryDirectory(prefix="audit-") as folder,
+        Pool(assignments, Terms(ROOT / "course_data"), jobs, _LOG) as pool,
+    ):
+        workspace = Workspace.make(Path(folder), assignments)
+        submissions = [
+            workspace.submission(entry.name, entry.assignment, build(entry)) for entry in entries
+        ]
+        findings = []
+        for entry, graded in zip(entries, pool.grade(submissions), strict=True):
+            findings.append(_judge(entry, graded))
+            if keep is not None:
+                _write(graded, keep / entry.assignment / f"{entry.name}.ipynb")
+        return findings
 
 
-def _judge(entry: Entry, workspace: Workspace) -> Finding:
-    try:
-        tests = workspace.tests(entry.assignment, entry.name)
-    except FileNotFoundError:
-        return Finding(entry, (f"was not graded (see {workspace.folder / 'log.txt'})",), 0, 0, 0)
+def _write(graded: Graded, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    report.write(graded.notebook, graded)
+    nbformat.write(graded.notebook, path)
+
+
+def _judge(entry: Entry, graded: Graded) -> Finding:
+    tests = {
+        f"{cell.grade_id}.{test.id}": test
+        for cell in graded.results.values()
+        for test in cell.tests
+    }
     problems = [f"{name} is no test" for name in entry.loses if name not in tests]
-    if workspace.score(entry.assignment, entry.name) is None:
-        problems.append(f"could not be graded (see {workspace.folder / 'log.txt'})")
+    problems += [cell.ungraded for cell in graded.results.values() if cell.ungraded]
     named = unnamed = misnamed = 0
     for name, test in tests.items():
-        lost, expected = test["earned"] < test["points"], entry.loses.get(name)
+        lost, expected = test.earned < test.points, entry.loses.get(name)
         if lost and expected is None:
-            problems.append(f"{name} should pass, but failed [{test['misconception'] or '-'}]")
+            problems.append(f"{name} should pass, but failed [{test.misconception or '-'}]")
         elif not lost and expected is not None:
             problems.append(f"{name} should fail, but passed")
-        elif lost and expected != (test["misconception"] or ""):
+        elif lost and expected != (test.misconception or ""):
             problems.append(
-                f"{name} should be named [{expected or '-'}], was [{test['misconception'] or '-'}]"
+                f"{name} should be named [{expected or '-'}], was [{test.misconception or '-'}]"
             )
-        if lost and test["misconception"]:
-            right = test["misconception"] == expected
+        if lost and test.misconception:
+            right = test.misconception == expected
             named, misnamed = named + right, misnamed + (not right)
         elif lost and expected:
             unnamed += 1
@@ -150,6 +126,8 @@ def _judge(entry: Entry, workspace: Workspace) -> Finding:
 
 def untested(findings: list[Finding]) -> list[str]:
     """The tests that no wrong entry fails: each needs one, or has no use."""
+    from autograder.grading.session import collect  # torch, which the workers have by then
+
     failed = {(each.entry.assignment, name) for each in findings for name in each.entry.loses}
     return [
         f"{assignment}, {suite.grade_id}.{check.id}"

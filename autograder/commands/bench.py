@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -24,12 +25,11 @@ from statistics import mean, median
 import nbformat
 
 from autograder import ROOT, sandbox
-from autograder.commands.audit import build
-from autograder.commands.demo import Sample, samples
+from autograder.commands.corpora import Sample, build, samples
 from autograder.commands.workspace import Workspace
-from autograder.kernel.student_kernel import Launch, Limits, StudentKernel
-from autograder.pipeline.restore import only_draws
-from autograder.sandbox import SandboxLimits
+from autograder.kernel.protocol import Launch, Limits
+from autograder.kernel.student_kernel import StudentKernel
+from autograder.submission.cells import only_draws
 
 #: Samples that wait for a limit or die measure the limits, not the grading.
 _LEFT_OUT = {"goran", "hana"}
@@ -102,8 +102,9 @@ class Timing:
     otter: float | None
 
 
-def run(students: int) -> int:
-    """Measure and print the table, with so many submissions of each assignment."""
+def main(arguments: Namespace) -> int:
+    """Measure and print the table."""
+    students: int = arguments.students
     todo = [sample for sample in samples() if sample.student not in _LEFT_OUT]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         timings = []
@@ -125,7 +126,6 @@ def _measure(assignment: str, part: list[Sample], students: int, folder: Path) -
         this.submit(f"{place:03d}-{sample.student}", assignment, _work(sample))
     shutil.copytree(this.folder, stock.folder)
     (stock.folder / "nbgrader_config.py").unlink()
-    shutil.copytree(ROOT / "course_data", folder / "course_data")
     work = [part[place % len(part)] for place in range(students)]
     # Stock, the longest, in the middle: a machine that gets faster or slower meanwhile does so for
     # all alike.
@@ -217,7 +217,7 @@ def _runs(timings: list[Timing]) -> tuple[list[Run], list[Run]]:
 
 def _kernels(count: int = 5) -> str:
     """How fast student kernels are ready after the first, and what one more costs in memory."""
-    launch = Launch(Path(tempfile.mkdtemp()), 0, ROOT / "course_data", SandboxLimits())
+    launch = Launch(0, ROOT / "course_data")
     nb = nbformat.v4.new_notebook()
     running: list[StudentKernel] = []
     ready, memory = [], []
@@ -229,7 +229,6 @@ def _kernels(count: int = 5) -> str:
     for kernel in running:
         kernel.close()
     sandbox.close_templates()
-    launch.folder.rmdir()
     more = [(after - before) / 2**20 for before, after in pairwise(memory)]
     return (
         f"student kernel ready: first {ready[0]:.2f} s,"

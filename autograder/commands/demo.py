@@ -1,48 +1,30 @@
 """The demonstration: grades the sample submissions from scratch and says why points were lost."""
 
 import shutil
-import tomllib
-from dataclasses import dataclass
+import sys
+from argparse import Namespace
 from pathlib import Path
 
 import nbformat
 
 from autograder import ROOT
-from autograder.commands.audit import Entry, build
+from autograder.commands.corpora import Sample, build, samples
 from autograder.commands.workspace import Workspace
 from autograder.errors import AutograderError
-
-SAMPLES = ROOT / "tests" / "samples.toml"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A made-up student's submission, and the score that it deserves."""
-
-    student: str
-    entry: Entry
-    untouched: bool
-    score: int
-
-
-def samples() -> list[Sample]:
-    """The sample submissions."""
-    found = []
-    for raw in tomllib.loads(SAMPLES.read_text(encoding="utf-8"))["submission"]:
-        entry = Entry(
-            assignment=raw["assignment"],
-            name=raw["student"],
-            why=raw["why"],
-            cells=raw.get("cells", {}),
-            edits=tuple((edit["cell"], edit["old"], edit["new"]) for edit in raw.get("edits", ())),
-            before=raw.get("before", {}),
-        )
-        found.append(Sample(raw["student"], entry, raw.get("untouched", False), raw["score"]))
-    return found
+from autograder.grading import record
 
 
 class InUse(AutograderError):
     """The course folder holds work of others than the sample students."""
+
+
+def main(arguments: Namespace) -> int:
+    """Run the demonstration; 0 where every sample got the score that it deserves."""
+    try:
+        return 1 if run() else 0
+    except InUse as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
 def run() -> int:
@@ -111,12 +93,14 @@ def _table(course: Workspace, todo: list[Sample]) -> int:
 
 def _reasons(path: Path) -> list[str]:
     """What cost points in a graded notebook, and what was noted, one line each."""
-    told = nbformat.read(path, as_version=4).metadata["autograder"]
+    told = record.read(nbformat.read(path, as_version=4))
     lost: dict[str, list[tuple[str, int]]] = {}
-    for item in told["lost"]:
-        lost.setdefault(item["reason"], []).append((item["task"], item["points"]))
+    for cell in told.cells:
+        for test in cell.tests:
+            if test.earned < test.points and not cell.ungraded:
+                lost.setdefault(str(test.message), []).append((cell.task, test.points))
     lines = []
     for reason, items in lost.items():
         tasks = ", ".join(dict.fromkeys(task for task, _ in items))
         lines.append(f"{-sum(points for _, points in items):4d} {tasks}: {reason}")
-    return lines + [f"     note: {note}" for note in told["notes"]]
+    return lines + [f"     note: {note}" for note in told.notes]

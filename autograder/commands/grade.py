@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from nbgrader.coursedir import CourseDirectory
 from autograder.submission import intake
 
 NBGRADER = Path(sys.executable).with_name("nbgrader")
+
+
+def main(arguments: Namespace) -> int:
+    """Grade an assignment as the command line says."""
+    return run(arguments.assignment, arguments.workers, arguments.options)
 
 
 def run(assignment: str, workers: int, options: Sequence[str] = ()) -> int:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,20 @@ import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 
 from autograder import ROOT
+from autograder.grading import record, seeds
+from autograder.grading.grader import Submission
+from autograder.submission.cells import grade_cells
+from autograder.submission.rebuild import Release
 
 _NBGRADER = Path(sys.executable).with_name("nbgrader")
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder that is a course to nbgrader: this course's config and sources, its own grades."""
+    """A folder that is a course to nbgrader: this course's config and sources, its own grades.
+
+    Its secret is its own as well; the data is this course's, by a link.
+    """
 
     folder: Path
 
@@ -30,6 +37,8 @@ class Workspace:
         """Set up `folder` with the sources of `assignments`, and release them."""
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "nbgrader_config.py", folder)
+        if not (folder / "course_data").exists():
+            (folder / "course_data").symlink_to(ROOT / "course_data")
         workspace = cls(folder)
         for assignment in assignments:
             shutil.copytree(ROOT / "source" / assignment, folder / "source" / assignment)
@@ -59,6 +68,23 @@ class Workspace:
         if step in ("source", "release"):
             return self.folder / step / assignment / name
         return self.folder / step / student / assignment / name
+
+    def released(self, assignment: str) -> Release:
+        """What was handed out of an assignment."""
+        return Release.of_notebook(nbformat.read(self.notebook("release", assignment), 4))
+
+    def submission(
+        self, student: str, assignment: str, notebook: nbformat.NotebookNode
+    ) -> Submission:
+        """What `student` would hand in, as data: for grading without any folder."""
+        made = Submission(
+            assignment=assignment,
+            notebook=nbformat.writes(notebook).encode(),
+            release=self.released(assignment),
+            seed="",
+        )
+        secret = seeds.secret(self.folder / "course_secret")
+        return replace(made, seed=seeds.seed(secret, assignment, student, made.digest))
 
     def submit(self, student: str, assignment: str, notebook: nbformat.NotebookNode | Path) -> Path:
         """Hand in a notebook for `student`; return the path where it lies now."""
@@ -90,8 +116,7 @@ class Workspace:
         """The public record of every test of a graded submission, by `<grade_id>.<test id>`."""
         found = {}
         nb = nbformat.read(self.notebook("autograded", assignment, student), as_version=4)
-        for cell in nb.cells:
-            for output in cell.get("outputs", ()):
-                for test in output.get("metadata", {}).get("autograder", {}).get("tests", ()):
-                    found[f"{cell.metadata.nbgrader.grade_id}.{test['id']}"] = dict(test)
+        for name, place in grade_cells(nb).items():
+            for test in (record.public_of(nb.cells[place]) or {}).get("tests", ()):
+                found[f"{name}.{test['id']}"] = dict(test)
         return found

@@ -11,7 +11,8 @@ from functools import lru_cache
 from nbformat import NotebookNode
 
 from autograder.language import Text
-from autograder.submission.recognise import bound_names, grade_id
+from autograder.submission.cells import grade_id
+from autograder.submission.recognise import bound_names
 from autograder.text import printable
 
 #: Errors that the grader gives to a cell, which did not raise them itself.

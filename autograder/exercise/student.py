@@ -15,7 +15,7 @@ from autograder.errors import AutograderError
 from autograder.exercise.bytecode import PROBE_NAMES, codes_in, unknown_names
 from autograder.exercise.checks import Failure
 from autograder.exercise.ended import why_missing
-from autograder.kernel.student_kernel import KernelTrouble, StudentKernel
+from autograder.kernel.protocol import Kernel, KernelTrouble
 from autograder.kernel.values import BadValue, Outcome, Trouble, pack_inputs, unpack_outcome
 from autograder.language import Text
 
@@ -71,7 +71,7 @@ class Student:
             nothing that goes wrong in it can be the student's doing.
     """
 
-    def __init__(self, kernel: StudentKernel, code: tuple[str, ...] = ()) -> None:
+    def __init__(self, kernel: Kernel, code: tuple[str, ...] = ()) -> None:
         self._kernel = kernel
         self._code = code
         self.answers = 0
@@ -127,8 +127,7 @@ class Student:
             if name := unbound_in(code, trouble):
                 raise SuiteBroken(f"`{probe.__name__}` uses `{name}`, which it does not define")
             kind = "error"
-        cells = getattr(getattr(self._kernel, "nb", None), "cells", ())
-        message = in_words(trouble, cells)
+        message = in_words(trouble, self._kernel.nb.cells)
         raise StudentError(kind, message, trouble.type, trouble.message, trouble.line)
 
 

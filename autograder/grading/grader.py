@@ -1,15 +1,23 @@
-"""Grades one submission: runs its cells in a student kernel, and the hidden suites here.
+"""Grades one submission: reads what was handed in, makes it whole, runs its cells and the suites.
 
-Knows neither nbgrader nor the gradebook. It runs in the worker (`autograder.pipeline.worker`),
-and what needs torch is imported late, since nbgrader's process refers to these functions, too.
+What comes in and what goes out are data: no folder layout, no gradebook, nothing of nbgrader's. So
+a submission can be graded in any process, and on any machine that has the package and the course's
+data. Whoever calls `grade` does so within bounds of time and memory that are kept from outside, in
+a worker (`autograder.grading.worker`): a submission may be made to wear its reader down.
+
+`grade` is made of three parts: `read`, `restored` and `run`. nbgrader's steps call these, each
+within bounds of its own, rather than `grade`: between them nbgrader writes the notebook that was
+made whole to `autograded/`, puts the instructor's files over the student's, and reads both again.
+
+What needs torch is imported late, since nbgrader's process refers to these functions, too.
 """
 
 import gc
 import hashlib
 import logging
 import sys
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -17,13 +25,24 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from autograder import sandbox
-from autograder.grading.results import CellResult
-from autograder.kernel.student_kernel import Launch, Limits, StudentKernel
-from autograder.pipeline.restore import only_draws
+from autograder.grading import dependence
+from autograder.grading.dependence import Dependence
+from autograder.grading.results import CellResult, TestResult
+from autograder.grading.spent import Phases, Spent
+from autograder.grading.worker import Worker
+from autograder.kernel.protocol import Kernel, Launch, Limits
+from autograder.kernel.student_kernel import StudentKernel
+from autograder.language import Text
 from autograder.sandbox import SandboxLimits
-from autograder.submission.recognise import grade_cells
+from autograder.submission.cells import grade_cells, is_locked, marks, only_draws
+from autograder.submission.read import NotANotebook, read
+from autograder.submission.rebuild import Release, restored
 
 NOT_DRAWN = "[This picture is not drawn while grading.]\n"
+UNSAFE = "This submission ran without a sandbox: `run_without_sandbox` is set."
+
+#: Makes the kernel of a notebook.
+MakeKernel = Callable[[NotebookNode, Launch, Limits, logging.Logger], Kernel]
 
 _LOG = logging.getLogger("autograder.grading.grader")
 
@@ -33,31 +52,59 @@ class Terms:
     """On what terms submissions are graded.
 
     Attributes:
+        course_data: the folder of the data that notebooks read, if there is any.
         limits: what a submission may use of time and output.
-        course_data: the folder of the data that notebooks read.
         sandbox: what a kernel may use of the machine; None for one without a sandbox.
     """
 
-    limits: Limits
-    course_data: Path
+    course_data: Path | None = None
+    limits: Limits = field(default_factory=Limits)
     sandbox: SandboxLimits | None = field(default_factory=SandboxLimits)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is graded.
+    """What was handed in. It tells nothing of who did: the seed follows from that.
 
     Attributes:
         assignment: its name.
-        notebook: made whole from the release (see `autograder.pipeline.restore`).
-        folder: where the notebook's other files are; a kernel gets copies of them.
-        seed: what the suites' inputs are drawn from.
+        notebook: the file of the notebook, as it was handed in: it may be anything.
+        release: what was handed out.
+        seed: what the suites' inputs are drawn from (`autograder.grading.seeds`).
+        files: what the kernel finds in its working folder, a tar archive that
+            `autograder.sandbox.folder.archive` made of clean copies; empty for nothing.
+        notes: what the student is to know of how it was taken in.
+    """
+
+    assignment: str
+    notebook: bytes
+    release: Release
+    seed: str
+    files: bytes = b""
+    notes: tuple[str | Text, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Of all that was handed in, as hexadecimal digits."""
+        parts = (hashlib.sha256(part).digest() for part in (self.notebook, self.files))
+        return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A submission that has been read and made whole: what is run.
+
+    Attributes:
+        notebook: every cell of the release is in it, as it must be.
+        digest: of all that was handed in.
+        assignment, seed, files: as of a `Submission`.
     """
 
     assignment: str
     notebook: NotebookNode
-    folder: Path
     seed: str
+    digest: str
+    files: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -65,16 +112,30 @@ class Graded:
     """What came of it.
 
     Attributes:
-        notebook: the submission's, with the outputs that its cells had; none of the results.
-        results: of each grade cell, by `grade_id`.
-        notes: what else the student should know.
-        seconds: how long it took.
+        notebook: made whole, with the outputs that its cells had; nothing of the results is in it,
+            and nothing of it is safe to open yet.
+        results: of each grade cell, by `grade_id`, in the notebook's order.
+        notes: what the student is to know beside the results.
+        spent: what it took, by phase: read, restore, start, cells, suites, end.
+        depends_on: what the results follow from; None where there are none.
     """
 
     notebook: NotebookNode
     results: dict[str, CellResult]
-    notes: tuple[str, ...]
-    seconds: float
+    notes: tuple[str | Text, ...] = ()
+    spent: dict[str, Spent] = field(default_factory=dict)
+    depends_on: Dependence | None = None
+
+    @property
+    def tests(self) -> dict[str, TestResult]:
+        """The result of every test, by `<grade_id>.<test id>`."""
+        cells = self.results.values()
+        return {f"{cell.grade_id}.{test.id}": test for cell in cells for test in cell.tests}
+
+    @property
+    def seconds(self) -> float:
+        """How long it took in all."""
+        return sum(each.seconds for each in self.spent.values())
 
 
 def prepare(assignment: str, terms: Terms) -> dict[str, int]:
@@ -95,16 +156,76 @@ def prepare(assignment: str, terms: Terms) -> dict[str, int]:
     return {name: each.points for name, each in suite.collect(assignment).items()}
 
 
-def grade(submission: Submission, terms: Terms) -> Graded:
-    """Run a submission's cells in a student kernel, and the suites here, each at its grade cell."""
+def prepare_worker(
+    worker: Worker, assignments: Sequence[str], terms: Terms, log: logging.Logger
+) -> dict[str, dict[str, int]]:
+    """Start a worker that submissions of some assignments are to be graded in; see `prepare`.
+
+    Returns:
+        The points of each suite, by assignment and grade cell.
+    """
+    # The kernels' template imports what it needs beside the worker.
+    early = [] if terms.sandbox is None else [(sandbox.warm_up, (terms.course_data,))]
+    steps = [(prepare, (assignment, terms)) for assignment in assignments]
+    answers = worker.prepare(*early, *steps, log=log)
+    return dict(zip(assignments, answers[len(early) :], strict=True))
+
+
+def grade(submission: Submission, terms: Terms, make_kernel: MakeKernel = StudentKernel) -> Graded:
+    """Grade what was handed in, whatever it is.
+
+    What cannot be read has a verdict for each grade cell, too: it could not be graded.
+
+    Raises:
+        whatever goes wrong in the grader itself; that is no submission's fault, and no verdict.
+    """
+    phases = Phases()
+    notes: list[str | Text] = list(submission.notes)
+    cells, why = [], ""
+    with phases("read"):
+        try:
+            nb, more = read(submission.notebook)
+            cells, notes = nb.cells, [*notes, *more]
+        except NotANotebook as error:
+            why = f"the file `{submission.assignment}.ipynb` {error}"
+    with phases("restore"):
+        nb, mended = restored(cells, submission.release)
+    if why:
+        return replace(ungraded(nb, why, notes), spent=phases.spent)
+    notes += mended
+    whole = Whole(
+        assignment=submission.assignment,
+        notebook=nb,
+        seed=submission.seed,
+        digest=submission.digest,
+        files=submission.files,
+    )
+    graded = run(whole, terms, make_kernel, phases)
+    return replace(graded, notes=(*notes, *graded.notes))
+
+
+def run(
+    whole: Whole,
+    terms: Terms,
+    make_kernel: MakeKernel = StudentKernel,
+    phases: Phases | None = None,
+) -> Graded:
+    """Run a submission's cells in a kernel, and the suites here, each at its grade cell.
+
+    Args:
+        whole: its notebook gets the cells' outputs in place.
+        terms: for all submissions alike.
+        make_kernel: makes the kernel; none but a sandboxed one is for work that nobody has read.
+        phases: what has been measured of it before.
+    """
     from autograder.exercise.student import Student
     from autograder.grading import session as suite
 
-    started = time.monotonic()
-    nb = submission.notebook
+    phases = phases or Phases()
+    nb = whole.notebook
     places = grade_cells(nb)
-    kernel = StudentKernel(nb, _launch(submission, terms), terms.limits, _LOG)
-    cells = _Cells(nb, kernel)
+    kernel = make_kernel(nb, _launch(whole, terms), terms.limits, _LOG)
+    cells = _Cells(nb, kernel, phases)
     student = Student(kernel)
 
     def reach(grade_id: str) -> None:
@@ -113,45 +234,74 @@ def grade(submission: Submission, terms: Terms) -> Graded:
         student.has_run(cell.source for cell in reached if cell.cell_type == "code")
 
     try:
-        kernel.start()
-        results = suite.run(
-            submission.assignment,
-            list(places),
-            reach,
-            student,
-            submission.seed,
-            _LOG,
-        )
+        with phases("start"):
+            kernel.start()
+        with phases("suites"):
+            results = suite.run(whole.assignment, list(places), reach, student, whole.seed, _LOG)
         cells.run_until(len(nb.cells))
     finally:
-        kernel.close()
-    return Graded(nb, results, tuple(kernel.notes), time.monotonic() - started)
+        with phases("end"):
+            kernel.close()
+    unsafe = [UNSAFE] * (terms.sandbox is None)
+    return Graded(
+        notebook=nb,
+        results=results,
+        notes=(*unsafe, *kernel.notes),
+        spent=phases.spent,
+        depends_on=_dependence(whole, terms),
+    )
+
+
+def ungraded(nb: NotebookNode, why: str, notes: Sequence[str | Text] = ()) -> Graded:
+    """The third verdict, on every grade cell of a notebook: it could not be graded.
+
+    Args:
+        nb: made whole from the release.
+        why: in one line.
+        notes: what the student is to know beside that.
+    """
+    results = {name: CellResult(name, "", (), why) for name in grade_cells(nb)}
+    return Graded(nb, results, tuple(notes))
 
 
 class _Cells:
     """The cells of a notebook on their way through the kernel, in order."""
 
-    def __init__(self, nb: NotebookNode, kernel: StudentKernel) -> None:
-        self._nb, self._kernel, self._next = nb, kernel, 0
+    def __init__(self, nb: NotebookNode, kernel: Kernel, phases: Phases) -> None:
+        self._nb, self._kernel, self._phases = nb, kernel, phases
+        self._next = 0
 
     def run_until(self, end: int) -> None:
         """Run the cells before place `end` that have not run yet."""
-        for index in range(self._next, end):
-            if only_draws(self._nb.cells[index]):
-                self._nb.cells[index].outputs = [new_output("stream", text=NOT_DRAWN)]
-            else:
-                self._kernel.run_cell(index)
+        with self._phases("cells"):
+            for index in range(self._next, end):
+                if only_draws(self._nb.cells[index]):
+                    self._nb.cells[index].outputs = [new_output("stream", text=NOT_DRAWN)]
+                else:
+                    self._kernel.run_cell(index)
         self._next = max(self._next, end)
 
 
-def _launch(submission: Submission, terms: Terms) -> Launch:
+def _launch(whole: Whole, terms: Terms) -> Launch:
     # Student code can find out its kernel's seed, which must tell nothing of the suites' one.
-    digest = hashlib.sha256(f"kernel {submission.seed}".encode()).hexdigest()
+    digest = hashlib.sha256(f"kernel {whole.seed}".encode()).hexdigest()
     return Launch(
-        folder=submission.folder,
         seed=int(digest[:8], 16),
         course_data=terms.course_data,
+        files=whole.files,
         sandbox=terms.sandbox,
+    )
+
+
+def _dependence(whole: Whole, terms: Terms) -> Dependence:
+    released = [f"{marks(c)}{c.source}" for c in whole.notebook.cells if is_locked(c)]
+    return Dependence(
+        submission=whole.digest,
+        release=dependence.of_text(*released),
+        suites=dependence.of_suites(whole.assignment),
+        data=dependence.of_data(whole.assignment, terms.course_data),
+        limits=dependence.of_text(repr((terms.limits, terms.sandbox))),
+        package=dependence.of_package(),
     )
 
 

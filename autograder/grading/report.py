@@ -1,12 +1,20 @@
-"""Turns results into the HTML that a student reads in the feedback."""
+"""Turns results into what a student reads: the HTML of the feedback, in a notebook."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_output
 
+from autograder.grading import record
+from autograder.grading.grader import Graded
 from autograder.grading.results import CellResult
 from autograder.language import Text, Translate, render
+from autograder.submission.cells import cell_of
+
+#: The id of the cell that a graded notebook begins with.
+SUMMARY_ID = "autograder-summary"
 
 _TEMPLATES = Environment(
     loader=PackageLoader("autograder.grading", ""),
@@ -40,3 +48,28 @@ def _page(name: str, translate: Translate, **values: Any) -> str:
         return render(Text(text), translate)
 
     return _TEMPLATES.get_template(name).render(**values, _=written)
+
+
+def write(nb: NotebookNode, graded: Graded) -> None:
+    """Write what grading came to into a notebook.
+
+    Each grade cell shows its result and nothing else: score, report and public record. Above them
+    all stands a summary, and in the metadata the record.
+    """
+    for result in graded.results.values():
+        shown = cell_of(nb, result.grade_id)
+        shown.execution_count = None
+        shown.outputs = [
+            new_output(
+                "execute_result",
+                data={
+                    "text/plain": "not graded" if result.ungraded else str(result.earned),
+                    "text/html": cell(result),
+                },
+                metadata=record.public(result),
+            )
+        ]
+    record.write(nb, record.of(graded))
+    head = new_markdown_cell(summary(list(graded.results.values()), graded.notes))
+    head["id"] = SUMMARY_ID
+    nb.cells.insert(0, head)

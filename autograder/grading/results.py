@@ -1,7 +1,6 @@
 """What grading comes to: kept in the grader, from a test's outcome to a grade cell's score."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from autograder.language import Text
 
@@ -68,12 +67,3 @@ class CellResult:
             ]
         lost = [test.message for test in self.tests if test.earned < test.points]
         return list(dict.fromkeys(lost))
-
-    def as_metadata(self) -> dict[str, Any]:
-        """The public record, written as `metadata.autograder` of the grade cell's output."""
-        keys = ("id", "points", "earned", "misconception")
-        record: dict[str, Any] = {
-            "seed": self.seed,
-            "tests": [{key: getattr(test, key) for key in keys} for test in self.tests],
-        }
-        return {**record, "ungraded": self.ungraded} if self.ungraded else record

@@ -29,8 +29,7 @@ from autograder.exercise.student import Student, SuiteBroken
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.suite_check import problems_of_module, problems_of_test
 from autograder.language import Text
-
-SUITES = Path(__file__).parents[1] / "suites"
+from autograder.suites import SUITES
 
 # Everything of pytest that a suite in a grader has no use for: it costs time, or writes files.
 _UNUSED = (

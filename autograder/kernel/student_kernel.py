@@ -5,7 +5,6 @@ it gets an error that says so, a fresh kernel replays the cells before it, and g
 """
 
 import asyncio
-import json
 import logging
 import marshal
 import os
@@ -16,7 +15,6 @@ import time
 from binascii import b2a_base64
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from queue import Empty
@@ -33,7 +31,11 @@ from nbformat.v4 import new_output
 
 from autograder.errors import AutograderError
 from autograder.kernel import channel
-from autograder.sandbox import SandboxKernelManager, SandboxLimits
+from autograder.kernel.history import History
+from autograder.kernel.output_budget import OutputBudget
+from autograder.kernel.protocol import KernelTrouble, Launch, Limits
+from autograder.sandbox import SandboxKernelManager
+from autograder.sandbox.folder import unpack
 
 _AGENT = compile(
     resources.files("autograder.kernel").joinpath("inside.py").read_bytes(), "<agent>", "exec"
@@ -59,21 +61,6 @@ _RUNNING = """(lambda asyncio, os, signal: "/".join(
 _STAY = """get_ipython().ask_exit = lambda: print(
     "\\n[`exit()` ends the kernel; while grading it is left out.]")"""
 
-#: Seconds that what a cell has left running may take longer in a replay.
-SLOWER = 0.5
-
-#: What one output costs beside its text, and how many cells of a submission may show all they may.
-OVERHEAD = 200
-FULL_CELLS = 10
-
-
-class KernelTrouble(AutograderError):
-    """A probe could not be answered; `kind` is timeout, dead, garbled, submission or replays."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
 
 class _Ended(AutograderError):
     """The kernel does not answer any more, after what `trouble` says."""
@@ -81,35 +68,6 @@ class _Ended(AutograderError):
     def __init__(self, trouble: KernelTrouble) -> None:
         super().__init__(str(trouble))
         self.trouble = trouble
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a submission may use: seconds, bytes, and how often it may end its kernel."""
-
-    cell: int = 60
-    probe: int = 20
-    submission: int = 300
-    output: int = 2**20
-    replays: int = 3
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How student kernels start.
-
-    Attributes:
-        folder: the submission's folder; a sandboxed kernel works on copies of its files.
-        seed: of the kernel's random state; not a secret.
-        course_data: the folder of the data that notebooks read.
-        sandbox: what the kernel may use of the machine; None for an ordinary kernel, which can do
-            whatever the grader's user can.
-    """
-
-    folder: Path
-    seed: int
-    course_data: Path
-    sandbox: SandboxLimits | None
 
 
 class _OneSpec(KernelSpecManager):
@@ -139,16 +97,12 @@ class StudentKernel(NotebookClient):
         self.launch = launch
         self.limits = limits
         self.notes: list[str] = []
-        self._deadline = time.monotonic() + limits.submission
-        self._ran: list[int] = []
-        self._begun: dict[int, float] = {}
-        self._endings = 0
+        self._deadline = time.monotonic() + limits.submission_seconds
+        self._history = History(limits.replays)
+        self._output = OutputBudget(limits.output_bytes)
         self._fatal_probes: dict[tuple[int, CodeType], tuple[str, str]] = {}
-        self._sizes: dict[int, int] = {}
-        self._shown = 0
-        self._heard_all = False
-        self._updates: dict[str, int] = {}
-        self._sockets: tempfile.TemporaryDirectory[str] | None = None
+        self._heard_all = self._timed_out = False
+        self._own_folder: tempfile.TemporaryDirectory[str] | None = None
         self.allow_errors = True
         self.interrupt_on_timeout = True
         self.shutdown_kernel = "immediate"
@@ -166,25 +120,14 @@ class StudentKernel(NotebookClient):
         if self.launch.sandbox is not None:
             self.km = SandboxKernelManager()
             self.start_new_kernel(
-                cwd=str(self.launch.folder),
+                files=self.launch.files,
                 seed=self.launch.seed,
                 course_data=self.launch.course_data,
                 limits=self.launch.sandbox,
                 prepare_next=True,
             )
         else:
-            self._sockets = tempfile.TemporaryDirectory(prefix="autograder-")
-            self.km = AsyncKernelManager(kernel_spec_manager=_OneSpec(), transport="ipc")
-            self.km.connection_file = str(Path(self._sockets.name) / "kernel.json")
-            self.km.ip = str(Path(self._sockets.name) / "s")
-            own = {
-                "COURSE_DATA": str(self.launch.course_data),
-                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-                "OMP_NUM_THREADS": "1",
-                "PYTHONHASHSEED": "0",
-                "TORCH_COMPILE_DISABLE": "1",
-            }
-            self.start_new_kernel(cwd=str(self.launch.folder), env={**os.environ, **own})
+            self._start_unsandboxed()
         self.start_new_kernel_client()
         if self.launch.sandbox is None:
             seed = (
@@ -193,6 +136,25 @@ class StudentKernel(NotebookClient):
                 f"torch.manual_seed({self.launch.seed}); del random, numpy, torch\n{_STAY}"
             )
             self._ask(seed, None, 60)
+
+    def _start_unsandboxed(self) -> None:
+        self._own_folder = tempfile.TemporaryDirectory(prefix="autograder-")
+        own, work = Path(self._own_folder.name), Path(self._own_folder.name, "submission")
+        work.mkdir()
+        unpack(self.launch.files, work)
+        self.km = AsyncKernelManager(kernel_spec_manager=_OneSpec(), transport="ipc")
+        self.km.connection_file = str(own / "kernel.json")
+        self.km.ip = str(own / "s")
+        environment = {
+            **os.environ,
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONHASHSEED": "0",
+            "TORCH_COMPILE_DISABLE": "1",
+        }
+        if self.launch.course_data is not None:
+            environment["COURSE_DATA"] = str(self.launch.course_data)
+        self.start_new_kernel(cwd=str(work), env=environment)
 
     async def async_start_new_kernel_client(self) -> Any:
         """Connect to the kernel, by bounded channels and no more of them than are read."""
@@ -217,9 +179,9 @@ class StudentKernel(NotebookClient):
                 self._cleanup_kernel()
         finally:
             self.km = self.kc = None
-            if self._sockets is not None:
-                self._sockets.cleanup()
-                self._sockets = None
+            if self._own_folder is not None:
+                self._own_folder.cleanup()
+                self._own_folder = None
 
     def _replace(self, skip: int | None = None) -> None:
         """Start afresh and replay the cells that ran, without cell `skip`, outputs left alone.
@@ -227,28 +189,25 @@ class StudentKernel(NotebookClient):
         Nobody runs in a kernel that an earlier cell is about to end: the replay finds such a cell,
         tells it, and leaves it out.
         """
-        now = time.monotonic()
-        # Where a cell is known to have ended it, all others have been waited for already.
-        ages = {} if skip is not None else {i: now - begun for i, begun in self._begun.items()}
-        failures = 0
+        ages = self._history.ages(time.monotonic(), skip)
+        self._history.replace_begins()
         while True:
             self.close()
-            if skip in self._ran:
-                self._ran.remove(skip)
-            if max(self._endings, failures) > self.limits.replays or self._left() <= 0:
+            self._history.leave_out(skip)
+            if not self._history.may_go_on or self._left() <= 0:
                 return
             try:
                 self.start()
                 skip = self._replay(ages)
             except Exception as error:
                 self.log.warning("Replaying the submission failed: %r", error)
-                failures += 1
+                self._history.replay_failed()
                 skip = None
                 continue
             if skip is None:
                 return
             self._give_error(self.nb.cells[skip], "KernelDied", _LATER)
-            self._endings += 1
+            self._history.kernel_ended()
 
     def _replay(self, ages: dict[int, float]) -> int | None:
         """Run the cells that ran once more, up to one that ends the kernel; return that one.
@@ -257,17 +216,18 @@ class StudentKernel(NotebookClient):
         in the midst of another. So where something is left running, the kernel waits as long as it
         took until the last one died: `ages` has the seconds from each cell's start to that.
         """
-        self._begun.clear()
+        cells = self._history.replay_begins()
         running = self._running()
-        for index in list(self._ran):
+        for index in cells:
             original = self.nb.cells[index]
-            self._begun[index] = time.monotonic()
+            self._history.begins(index, time.monotonic())
             try:
                 self.execute_cell(deepcopy(original), index)
                 before, running = running, self._running()
-                if index in ages and not running <= before:
-                    wait = self._begun[index] + ages[index] + SLOWER - time.monotonic()
-                    self._wait(min(wait, self.limits.probe, self._left()))
+                now = time.monotonic()
+                wait = self._history.wait_after(index, ages, now, running, before)
+                if wait is not None:
+                    self._wait(min(wait, self.limits.probe_seconds, self._left()))
             except DeadKernelError:
                 return index
             finally:
@@ -283,7 +243,7 @@ class StudentKernel(NotebookClient):
             DeadKernelError: the kernel is gone.
         """
         try:
-            names = self._ask("pass", _RUNNING, self.limits.probe, silent=False)
+            names = self._ask("pass", _RUNNING, self.limits.probe_seconds, silent=False)
         except DeadKernelError:
             raise
         except Exception:  # it does not say
@@ -319,20 +279,21 @@ class StudentKernel(NotebookClient):
             self._give_error(cell, "NotRun", self._why_not())
             return
         why = self._attempt(index)
-        if why is not None and self._endings < self.limits.replays:
+        if why is not None and self._history.may_end_another:
             self._replace()  # perhaps another cell had ended the kernel: then this one may run now
             why = self._attempt(index) if self._alive else why
         if why is not None:
             self._fatal(index, *why)
-        self._trim(index)
+        if note := self._output.end(index):
+            self._say(index, note)
 
     def _attempt(self, index: int) -> tuple[str, str] | None:
         """Run a code cell; return name and words of an error where the kernel died in it."""
         cell = self.nb.cells[index]
         cell.outputs = []
-        self._sizes.pop(index, None)
+        self._output.begin(index)
         self._timed_out = self._heard_all = False
-        self._begun[index] = time.monotonic()
+        self._history.begins(index, time.monotonic())
         try:
             self.execute_cell(cell, index)
         except DeadKernelError:
@@ -341,7 +302,7 @@ class StudentKernel(NotebookClient):
             self.log.warning("The student kernel sent what could not be read: %r", error)
             self._fatal(index, "KernelGarbled", _GARBLED)
         else:
-            self._ran.append(index)
+            self._history.ended_well(index)
             if self._timed_out:
                 self._after_timeout(index)
             elif not self._heard_all:
@@ -363,7 +324,7 @@ class StudentKernel(NotebookClient):
         cell = self.nb.cells[index]
         cell.outputs = [out for out in cell.outputs if out.output_type != "error"]
         whole = self._left() <= 0
-        seconds = self.limits.submission if whole else self.limits.cell
+        seconds = self.limits.submission_seconds if whole else self.limits.cell_seconds
         what = "The submission" if whole else "This cell"
         message = (
             f"{what} ran longer than its time limit of {seconds} s and was stopped. Is there a loop"
@@ -372,12 +333,12 @@ class StudentKernel(NotebookClient):
         self._give_error(cell, "TimeLimit", message)
         if not whole and not self._responds():
             self.log.warning("The student kernel ignored an interrupt; replacing it")
-            self._endings += 1
+            self._history.kernel_ended()
             self._replace(skip=index)
 
     def _fatal(self, index: int, name: str, message: str) -> None:
         self._give_error(self.nb.cells[index], name, message)
-        self._endings += 1
+        self._history.kernel_ended()
         self._replace(skip=index)
 
     def _why_dead(self) -> str:
@@ -390,7 +351,8 @@ class StudentKernel(NotebookClient):
 
     def _why_not(self) -> str:
         if self._left() <= 0:
-            return f"Not run: the submission used up its time limit of {self.limits.submission} s."
+            seconds = self.limits.submission_seconds
+            return f"Not run: the submission used up its time limit of {seconds} s."
         return f"Not run: the kernel had died {self.limits.replays + 1} times before this cell."
 
     def _give_error(self, cell: NotebookNode, name: str, message: str) -> None:
@@ -400,7 +362,7 @@ class StudentKernel(NotebookClient):
         cell.outputs.append(new_output("error", ename=name, evalue=message, traceback=[note]))
 
     def _cell_timeout(self, cell: NotebookNode) -> int:
-        return max(1, int(min(self.limits.cell, self._left())))
+        return max(1, int(min(self.limits.cell_seconds, self._left())))
 
     def _note_timeout(self, **kwargs: Any) -> None:
         reply = kwargs["execute_reply"]
@@ -423,22 +385,12 @@ class StudentKernel(NotebookClient):
             raise CellExecutionComplete
         if not _is_output(kind, content):
             return None
-        if kind == "update_display_data" and not self._may_update(content):
+        if kind == "update_display_data" and not self._output.admits_update(content):
             return None
         # An update of what has been cut or cleared since; what nbformat knows to be no output.
         with suppress(IndexError, ValidationError):
             return super().process_message(msg, cell, cell_index)
         return None
-
-    def _may_update(self, content: dict[str, Any]) -> bool:
-        """Whether there is room for what a display is to show now, beside what the others do."""
-        name = (content.get("transient") or {}).get("display_id", "")
-        others = sum(self._updates.values()) - self._updates.get(name, 0)
-        size = OVERHEAD + len(json.dumps(content))
-        if others + size > FULL_CELLS * self.limits.output:
-            return False
-        self._updates[name] = size
-        return True
 
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
@@ -447,43 +399,28 @@ class StudentKernel(NotebookClient):
         if self.clear_before_next_output:
             self.clear_before_next_output = False
             self.clear_display_id_mapping(cell_index)
-            self._sizes[cell_index] = 0
+            self._output.clear(cell_index)
             outs[:] = []
-        spent = self._sizes.get(cell_index, 0)
-        if spent > self._room:
+        kind, content = msg["msg_type"], msg["content"]
+        last = outs[-1] if outs else None
+        goes_on = (
+            kind == "stream"
+            and last is not None
+            and last.output_type == "stream"
+            and last.name == content["name"]
+        )
+        if not self._output.admits(cell_index, kind, content, goes_on):
             return None
-        content = msg["content"]
-        if msg["msg_type"] == "stream":
-            last = outs[-1] if outs else None
-            more = last and last.output_type == "stream" and last.name == content["name"]
-            self._sizes[cell_index] = spent + len(content["text"]) + (0 if more else OVERHEAD)
-            content["text"] = content["text"][: self._room - spent + 1]
-            if more:
-                outs[-1].text += content["text"]
-                return None
-        else:
-            self._sizes[cell_index] = spent + OVERHEAD + len(json.dumps(content))
-            if self._sizes[cell_index] > self._room:
-                return None
+        if goes_on:
+            outs[-1].text += content["text"]
+            return None
         return super().output(outs, msg, display_id, cell_index)
-
-    @property
-    def _room(self) -> int:
-        """What the cell that is running may show."""
-        return max(0, min(self.limits.output, FULL_CELLS * self.limits.output - self._shown))
 
     def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
         """Clear the outputs of a cell, and what they count."""
         if not msg["content"].get("wait"):
-            self._sizes[cell_index] = 0
+            self._output.clear(cell_index)
         super().clear_output(outs, msg, cell_index)
-
-    def _trim(self, index: int) -> None:
-        """Say where output was cut; the limit is no error."""
-        size, room = self._sizes.pop(index, 0), self._room
-        if size > room:
-            self._say(index, f"Output beyond {room // 2**10} KiB was cut here.")
-        self._shown += min(size, room)
 
     def _say(self, index: int, note: str) -> None:
         text = f"\n[{note}]\n"
@@ -502,7 +439,7 @@ class StudentKernel(NotebookClient):
         Raises:
             KernelTrouble: the kernel died, hung, answered nonsense, or may not run any more.
         """
-        place = max(self._begun, default=0), code
+        place = self._history.last, code
         if place in self._fatal_probes:
             raise KernelTrouble(*self._fatal_probes[place])
         whole = marshal.dumps((_AGENT, code, inputs, watch))
@@ -511,7 +448,7 @@ class StudentKernel(NotebookClient):
             try:
                 return self._answer(expression)
             except DeadKernelError:
-                if self._endings >= self.limits.replays:
+                if not self._history.may_end_another:
                     raise
             self._replace()  # perhaps a cell had ended the kernel: then the probe may run now
             return self._answer(expression)
@@ -520,7 +457,7 @@ class StudentKernel(NotebookClient):
         except _Ended as ended:
             trouble = ended.trouble
         self._fatal_probes[place] = trouble.kind, str(trouble)
-        self._endings += 1
+        self._history.kernel_ended()
         self._replace()
         raise trouble
 
@@ -534,7 +471,7 @@ class StudentKernel(NotebookClient):
         """
         if not self._alive or self._left() <= 0:
             raise KernelTrouble("replays" if self._left() > 0 else "submission", self._why_not())
-        seconds = max(1.0, min(self.limits.probe, self._left()))
+        seconds = max(1.0, min(self.limits.probe_seconds, self._left()))
         try:
             answer = self._ask("", expression, seconds)
         except DeadKernelError:

@@ -4,7 +4,6 @@ Its constructor runs before any submission is touched: there the course is check
 given clean copies to work on instead of what was handed in.
 """
 
-import contextlib
 import glob
 import os
 from collections.abc import Callable, Iterator
@@ -14,21 +13,19 @@ from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
-from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import rmtree
-from traitlets import Unicode
 
-from autograder import ROOT
-from autograder.grading import course
+from autograder.grading import course, record
 from autograder.grading.course import CourseError
+from autograder.grading.worker import BudgetSpent, why_not, worker
+from autograder.pipeline import gradebook
 from autograder.pipeline.grade import GradeNotebook
-from autograder.pipeline.restore import withdraw
-from autograder.pipeline.worker import BudgetSpent, why_not, worker
+from autograder.submission.cells import grade_cells
 from autograder.submission.intake import Intake, Taken, students
-from autograder.submission.read import NotANotebook, read
-from autograder.submission.recognise import grade_cells
+from autograder.submission.read import NotANotebook, read_file
+from autograder.suites import datasets
 from autograder.text import PlainLog, escaped
 
 #: No student's name: it comes after all of them in nbgrader's order, and is left out of the run.
@@ -52,10 +49,6 @@ class SubmissionExporter(NotebookExporter):
         CourseError, SuiteError: on construction, when the assignment cannot be graded at all.
     """
 
-    course_data = Unicode(
-        str(ROOT / "course_data"), help="The folder of the data that notebooks read."
-    ).tag(config=True)
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._ungraded: list[str] = []
@@ -69,8 +62,11 @@ class SubmissionExporter(NotebookExporter):
         try:
             if not self._directory.directory_structure.startswith("{nbgrader_step}" + os.sep):
                 raise CourseError("`directory_structure` must be the one that nbgrader begins with")
-            suites = GradeNotebook(parent=self).prepare(self._assignment)
-            course.check(self._assignment, self._directory.db_url, Path(self.course_data), suites)
+            step = GradeNotebook(parent=self)
+            suites = step.prepare(self._assignment)
+            cells = gradebook.released(self._directory.db_url, self._assignment).points
+            needed = datasets(self._assignment)
+            course.check(self._assignment, cells, suites, needed, step.data_folder())
         except Exception as error:
             for line in str(error).splitlines():
                 self.log.error(line)
@@ -140,11 +136,7 @@ class SubmissionExporter(NotebookExporter):
         """Take back what an earlier grading came to: nothing stands for what cannot be read."""
         if self._graded_folder(student).is_dir():
             rmtree(str(self._graded_folder(student)))
-        with (
-            contextlib.suppress(MissingEntry),
-            Gradebook(self._directory.db_url) as gradebook,
-        ):
-            withdraw(gradebook, self._assignment, escaped(student))
+        gradebook.withdraw(self._directory.db_url, self._assignment, escaped(student))
 
     def _finished(self, folder: Path) -> bool:
         """Whether every notebook of a graded folder has the results that are written last."""
@@ -190,7 +182,7 @@ class SubmissionExporter(NotebookExporter):
         notes, why = list(taken.notes), taken.ungraded
         if not why:
             try:
-                nb, more = worker.call(read, taken.notebook, log=self.log)
+                nb, more = worker.call(read_file, taken.notebook, log=self.log)
                 return nb, [*notes, *more], ""
             except NotANotebook as error:
                 why = f"the file `{taken.notebook.name}` {error}"
@@ -206,12 +198,4 @@ def _has_results(path: Path) -> bool:
         nb = nbformat.read(path, as_version=4)
     except Exception:
         return False
-    return all(
-        any(_is_result(output) for output in nb.cells[place].get("outputs", ()))
-        for place in grade_cells(nb).values()
-    )
-
-
-def _is_result(output: Any) -> bool:
-    record = output.get("metadata", {}).get("autograder")
-    return record is not None and not record.get("ungraded")
+    return all(record.is_graded(nb.cells[place]) for place in grade_cells(nb).values())

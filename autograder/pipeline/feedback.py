@@ -15,10 +15,10 @@ from nbformat import NotebookNode
 from traitlets import Integer
 from traitlets.config import Config
 
-from autograder.pipeline.save import SUMMARY_ID
-from autograder.pipeline.worker import BudgetSpent, worker
+from autograder.grading.report import SUMMARY_ID
+from autograder.grading.worker import BudgetSpent, worker
+from autograder.submission.cells import grade_cells
 from autograder.submission.intake import students
-from autograder.submission.recognise import grade_cells
 
 _TOO_MUCH = "This page shows results alone: with code and outputs it would take too long to make."
 

@@ -1,277 +1,14 @@
-"""First of nbgrader's sanitisers: makes the submitted notebook whole again.
-
-Every locked and grade cell is as it was released, missing cells are back, all metadata is the
-gradebook's, and the order is the release's. The student keeps the source of the solution cells
-and their own cells. What had to be mended is noted for the feedback.
-"""
-
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+"""First of nbgrader's sanitisers: makes the submitted notebook whole again, from the gradebook."""
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, Notebook
-from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.pipeline.worker import why_not, worker
-from autograder.submission.read import new_cell
-from autograder.submission.recognise import asked_for, binds, grade_id, plain, recognise
-
-#: A locked cell whose `grade_id` begins so only draws: nothing depends on it.
-PICTURE = "picture_"
-
-
-LOST = (
-    "Cells had lost the marks that nbgrader knows them by, as they do when they are copied into a"
-    " new notebook. They were found again by what is in them: {cells}. That cost you nothing. Next"
-    " time, work in the notebook that you were given."
-)
-EXCHANGED = (
-    "The marks of the cells {cells} had been exchanged; each was graded as what it holds. That cost"
-    " you nothing."
-)
-MERGED = (
-    "The locked cell `{cell}` had become one with code of yours. It was put back as released, and"
-    " your code ran after it. That cost you nothing."
-)
-UNTOUCHED = (
-    "The cell `{cell}` is as it was released, and another one of yours does what it asks for: that"
-    " one was graded. It cost you nothing."
-)
-ELSEWHERE = (
-    "The cell `{cell}` was missing, and another one does what it asks for: that one was graded. It"
-    " cost you nothing."
-)
-DELETED = "The cell `{cell}` was missing, and nothing else does what it asks for."
-ANSWERS_ALONE = (
-    "None of the cells that were handed out are in this notebook, but what they ask for is. They"
-    " were put back beside your own, and that cost you nothing. Next time, work in the notebook"
-    " that you were given."
-)
-NOTHING_KNOWN = (
-    "Nothing in this notebook is of this assignment: it is empty, or another one. Hand in the"
-    " notebook that you worked in."
-)
-
-
-@dataclass(frozen=True)
-class ReleasedCell:
-    """A cell of the release, as the gradebook recorded it; `points` is None where not graded."""
-
-    grade_id: str
-    cell_type: str
-    source: str
-    locked: bool
-    solution: bool
-    task: bool
-    points: float | None
-    checksum: str | None
-
-    @property
-    def keeps_source(self) -> bool:
-        """Whether what the student wrote there counts."""
-        return not self.locked
-
-
-def released_cells(notebook: Notebook) -> list[ReleasedCell]:
-    """The recorded cells of a released notebook, in its order."""
-    graded = {cell.name: cell.max_score for cell in (*notebook.grade_cells, *notebook.task_cells)}
-    solutions = {cell.name for cell in notebook.solution_cells}
-    tasks = {cell.name for cell in notebook.task_cells}
-    return [
-        ReleasedCell(
-            grade_id=cell.name,
-            cell_type=cell.cell_type,
-            source=cell.source,
-            locked=cell.locked,
-            solution=cell.name in solutions,
-            task=cell.name in tasks,
-            points=graded.get(cell.name),
-            checksum=cell.checksum,
-        )
-        for cell in notebook.source_cells
-    ]
-
-
-def rebuild(
-    cells: list[NotebookNode], release: list[ReleasedCell]
-) -> tuple[list[NotebookNode], list[str]]:
-    """Rebuild a submission's cells from the release; return them and what had to be mended.
-
-    A student's own cell keeps its place: before the next recorded cell that follows it. Where a
-    recorded cell was copied, the last copy counts and the earlier ones are the student's own.
-    Nothing that was released overwrites an answer: a solution cell that is gone or untouched comes
-    back empty where its names are bound in another cell, and is graded after that one.
-    """
-    places, lost, exchanged = recognise(cells, release)
-    notes = [LOST.format(cells=_named(lost))] * bool(lost)
-    notes += [EXCHANGED.format(cells=_named(exchanged))] * bool(exchanged)
-    known = {cell.grade_id: cell for cell in release}
-    own: dict[str | None, list[NotebookNode]] = {}
-    submitted: dict[str, NotebookNode] = {}
-    waiting: list[NotebookNode] = []
-    for place, cell in enumerate(cells):
-        name = places.get(place)
-        if name is not None:
-            submitted[name] = cell
-            own[name] = waiting
-            waiting = []
-            if extra := _beside(known[name], cell):
-                waiting.append(new_cell("code", extra))
-                notes.append(MERGED.format(cell=name))
-            continue
-        mark = grade_id(cell)
-        if mark in known:
-            notes.append(f"The cell `{mark}` was there more than once; its last copy was graded.")
-            if known[mark].locked:
-                continue
-        cell.metadata.pop("nbgrader", None)
-        waiting.append(cell)
-    own[None] = waiting
-
-    order = [cell.grade_id for cell in release if cell.grade_id in submitted]
-    if order != list(submitted):
-        notes.append("Cells of the assignment had been moved; they ran in the release's order.")
-    bound = [binds(cell.source) for each in own.values() for cell in each if _is_code(cell)]
-    bound += [
-        binds(cell.source)
-        for name, cell in submitted.items()
-        if known[name].keeps_source and not _is_untouched(known[name], cell)
-    ]
-    elsewhere = set[str]().union(*bound)
-    missing: list[str] = []
-    rebuilt: list[NotebookNode] = []
-    for released in release:
-        name = released.grade_id
-        rebuilt += own.get(name, [])
-        handed_in = submitted.get(name)
-        source = released.source
-        if released.keeps_source and handed_in is not None:
-            source = handed_in.source
-            if _is_untouched(released, handed_in) and binds(source) & elsewhere:
-                source = ""
-                notes.append(UNTOUCHED.format(cell=name))
-        elif released.solution and handed_in is None:
-            source = ""
-            there = asked_for(released) <= elsewhere
-            notes.append((ELSEWHERE if there else DELETED).format(cell=name))
-        elif handed_in is None:
-            missing.append(name)
-        elif not _is_as_released(released, handed_in) and name not in lost:
-            notes.append(f"The locked cell `{name}` had been changed; it was put back.")
-        rebuilt.append(_restored(released, source))
-    if not places:
-        some = any(asked_for(cell) <= elsewhere for cell in release if cell.solution)
-        notes = [ANSWERS_ALONE if some else NOTHING_KNOWN]
-    elif missing:
-        notes.append(_missing(missing))
-    ordered = _after_their_answers(rebuilt + own[None], release)
-    binds.cache_clear()  # it may hold on to all that was handed in
-    return ordered, list(dict.fromkeys(notes))
-
-
-def _missing(names: list[str]) -> str:
-    if len(names) == 1:
-        return f"The cell `{names[0]}` was missing; it was put back as released."
-    return f"The cells {_named(names)} were missing; they were put back as released."
-
-
-def _named(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-def _is_code(cell: NotebookNode) -> bool:
-    return bool(cell.cell_type == "code")
-
-
-def _is_untouched(released: ReleasedCell, cell: NotebookNode) -> bool:
-    return released.solution and plain(cell.source) == plain(released.source)
-
-
-def _is_as_released(released: ReleasedCell, cell: NotebookNode) -> bool:
-    if released.grade_id.startswith(PICTURE):
-        return True  # whoever plays with a picture has changed nothing that counts
-    same = cell.source.strip() == released.source.strip()
-    return same and bool(cell.cell_type == released.cell_type)
-
-
-def _beside(released: ReleasedCell, cell: NotebookNode) -> str:
-    """What a student's code a locked cell holds beside its own: two cells that became one."""
-    text = released.source.strip()
-    if not released.locked or not text or released.cell_type != "code":
-        return ""
-    before, found, after = cell.source.partition(text)
-    extra = f"{before}\n{after}".strip()
-    return extra if found and binds(extra) else ""
-
-
-def _after_their_answers(
-    cells: list[NotebookNode], release: list[ReleasedCell]
-) -> list[NotebookNode]:
-    """Grade each task after the cell that answers it, where that is not its own but a later one."""
-    last: dict[str, int] = {}
-    for place, cell in enumerate(cells):
-        told = cell.metadata.get("nbgrader", {})
-        if _is_code(cell) and not told.get("locked"):
-            last |= dict.fromkeys(binds(cell.source), place)
-    places = {name: place for place, cell in enumerate(cells) if (name := grade_id(cell))}
-    behind: dict[int, list[int]] = {}
-    task: ReleasedCell | None = None
-    for released in release:
-        if released.solution:
-            task = released
-        elif task is not None and released.points is not None:
-            own, place = places[task.grade_id], places[released.grade_id]
-            wanted = asked_for(task)
-            if wanted & binds(cells[own].source) or not wanted <= last.keys():
-                continue
-            answer = max(last[name] for name in wanted)
-            if answer > place:
-                behind.setdefault(answer, []).append(place)
-    moved = {place for places_ in behind.values() for place in places_}
-    ordered: list[NotebookNode] = []
-    for place, cell in enumerate(cells):
-        if place not in moved:
-            ordered.append(cell)
-        ordered += [cells[each] for each in behind.get(place, ())]
-    return ordered
-
-
-def _restored(cell: ReleasedCell, source: str) -> NotebookNode:
-    made = new_cell(cell.cell_type, source)
-    nbgrader = {
-        "grade": cell.points is not None and not cell.task,
-        "grade_id": cell.grade_id,
-        "locked": cell.locked,
-        "schema_version": MetadataValidator.schema_version,
-        "solution": cell.solution,
-        "task": cell.task,
-        "cell_type": cell.cell_type,
-    }
-    if cell.points is not None:
-        nbgrader["points"] = cell.points
-    if cell.checksum is not None:
-        nbgrader["checksum"] = cell.checksum
-    made.metadata["nbgrader"] = nbgrader
-    return made
-
-
-def only_draws(cell: NotebookNode) -> bool:
-    """Whether a cell of a rebuilt notebook can be left out: it draws what the student has seen."""
-    nbgrader = cell.metadata.get("nbgrader", {})
-    return bool(nbgrader.get("locked")) and nbgrader["grade_id"].startswith(PICTURE)
-
-
-def withdraw(gradebook: Gradebook, assignment: str, student: str) -> None:
-    """Take back the scores of an earlier grading: an old score never stands for new work."""
-    for notebook in gradebook.find_submission(assignment, student).notebooks:
-        notebook.late_submission_penalty = None
-        for grade in notebook.grades:
-            grade.auto_score = None
-            grade.needs_manual_grade = True
-    gradebook.db.commit()
+from autograder.grading import record
+from autograder.grading.record import Record
+from autograder.grading.worker import why_not, worker
+from autograder.pipeline import gradebook
+from autograder.submission.rebuild import restored
 
 
 class RestoreNotebook(NbGraderPreprocessor):
@@ -280,27 +17,20 @@ class RestoreNotebook(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        """Make `nb` whole; what was mended goes to its metadata, with what the reading noted."""
+        """Make `nb` whole; what was mended goes to its record, with what the reading noted."""
         told = resources["nbgrader"]
-        with Gradebook(told["db_url"]) as gradebook:
-            withdraw(gradebook, told["assignment"], told["student"])
-            notebook = gradebook.find_notebook(told["notebook"], told["assignment"])
-            release = released_cells(notebook)
-            kernelspec = json.loads(notebook.kernelspec or "null")
+        gradebook.withdraw(told["db_url"], told["assignment"], told["student"])
+        release = gradebook.released(told["db_url"], told["assignment"])
         ungraded: str = told.get("ungraded", "")
         try:
-            nb.cells, notes = worker.call(rebuild, nb.cells, release, log=self.log)
+            whole, mended = worker.call(restored, nb.cells, release, log=self.log)
         except Exception as error:  # the grader's fault, and no student's
-            nb.cells, notes = rebuild([], release)
+            whole, mended = restored([], release)
             ungraded = why_not(error, self.log, f"Restoring {told['student']}")
         if ungraded:
-            notes = []  # nothing was read: that nothing is known of it is no news
-        for place, cell in enumerate(nb.cells):
-            cell["id"] = f"cell-{place}"
-        notes = [*told.get("notes", ()), *notes]
+            mended = []  # nothing was read: that nothing is known of it is no news
+        notes = (*told.get("notes", ()), *mended)
         for note in notes:
             self.log.warning("%s: %s", told["student"], note)
-        nb.metadata = NotebookNode({"autograder": {"notes": notes, "ungraded": ungraded}})
-        if kernelspec:
-            nb.metadata["kernelspec"] = NotebookNode(kernelspec)
-        return nb, resources
+        record.write(whole, Record(notes, ungraded))
+        return whole, resources

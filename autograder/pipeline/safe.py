@@ -25,8 +25,8 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Integer
 
+from autograder.grading.worker import BudgetSpent, worker
 from autograder.pipeline.harmless import clean_html
-from autograder.pipeline.worker import BudgetSpent, worker
 
 _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
 _ESCAPE = re.compile(r"\x1b(\[[0-9;:?]*[ -/]*[@-~]?)?")
@@ -214,7 +214,6 @@ def bare(nb: NotebookNode) -> NotebookNode:
 def _with_plain_metadata(nb: NotebookNode, lexer: str) -> NotebookNode:
     nb.metadata = NotebookNode(
         {
-            "autograder": {"notes": nb.metadata.get("autograder", {}).get("notes", [])},
             "kernelspec": nb.metadata.get("kernelspec", {}),
             "language_info": {"name": "python", "pygments_lexer": lexer},
         }

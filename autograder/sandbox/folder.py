@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import tarfile
@@ -28,6 +29,32 @@ def pack(folder: Path | None, most_bytes: int) -> int:
         os.close(archive)
         raise
     return archive
+
+
+def archive(folder: Path, most_bytes: int) -> bytes:
+    """What `pack` makes of a folder, as bytes: to be sent to another process or machine.
+
+    Raises:
+        SandboxError: it has too many files, or too large ones.
+    """
+    with os.fdopen(pack(folder, most_bytes), "rb") as file:
+        return file.read()
+
+
+def packed(files: bytes) -> int:
+    """An archive as the descriptor of a file without a name; the caller closes it."""
+    made = os.memfd_create("submission")
+    with os.fdopen(os.dup(made), "wb") as file:
+        file.write(files)
+    os.lseek(made, 0, os.SEEK_SET)
+    return made
+
+
+def unpack(files: bytes, folder: Path) -> None:
+    """Put the files of an archive into a folder; nothing of it leads out of there."""
+    if files:
+        with tarfile.open(fileobj=io.BytesIO(files)) as tar:
+            tar.extractall(folder, filter="data")
 
 
 def _add(tar: tarfile.TarFile, folder: Path, most_bytes: int) -> None:

@@ -27,7 +27,7 @@ from traitlets import DottedObjectName, Integer, Type, Unicode
 from traitlets import List as ListTrait
 
 from autograder.sandbox import seccomp
-from autograder.sandbox.folder import pack
+from autograder.sandbox.folder import pack, packed
 from autograder.sandbox.limits import SandboxError, SandboxLimits
 from autograder.sandbox.template import (
     MODULES,
@@ -71,6 +71,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     configuration; `start_kernel` takes these keyword arguments, which go before them:
 
     - `cwd`: a folder whose regular files the kernel gets copies of, in its working folder;
+    - `files`: the same as bytes, an archive that `autograder.sandbox.folder.archive` made;
     - `extra_env`: more environment variables (`env`, the caller's own, is never passed on);
     - `limits`: a `SandboxLimits`;
     - `course_data`: a folder to show read-only;
@@ -142,7 +143,10 @@ class SandboxProvisioner(KernelProvisionerBase):
             "open_files": limits.open_files,
         }
         seed = str(int(kwargs.get("seed", self.seed))).encode()
-        archive = await asyncio.to_thread(pack, Path(cwd) if cwd else None, limits.file_bytes)
+        if files := kwargs.get("files"):
+            archive = packed(files)
+        else:
+            archive = await asyncio.to_thread(pack, Path(cwd) if cwd else None, limits.file_bytes)
         try:
             for attempt in (1, 2):
                 warm = await asyncio.to_thread(ready_template, options)
@@ -300,6 +304,10 @@ class SandboxKernelClient(AsyncKernelClient):
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel answers and its output arrives."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        # Output that is sent before the channel is joined is lost, and with it the end of the first
+        # request: on a busy machine a second, until the next one. The kernel says who has joined.
+        with contextlib.suppress(Empty):
+            await self.iopub_channel.get_msg(timeout=0.5)
         while True:
             request = self.kernel_info()
             # An answer to both: the reply, and on the output channel the end of its handling.

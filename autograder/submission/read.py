@@ -37,14 +37,19 @@ class NotANotebook(AutograderError):
     """The submitted file is no notebook that can be graded; the text goes on after its name."""
 
 
-def read(path: Path) -> tuple[NotebookNode, list[str]]:
+def read_file(path: Path) -> tuple[NotebookNode, list[str]]:
+    """Read a regular file (see `autograder.submission.intake`) like :func:`read`."""
+    return read(path.read_bytes())
+
+
+def read(data: bytes) -> tuple[NotebookNode, list[str]]:
     """Read a submitted notebook: cells, their text and their nbgrader ids, nothing else.
 
     Outputs, attachments that are no images, and all metadata but a cell's `nbgrader` go; that of
     an older format is brought up to date.
 
     Args:
-        path: a regular file: see `autograder.submission.intake`.
+        data: the file's bytes, whatever they are.
 
     Returns:
         the notebook, and what the student is to know about how it was read.
@@ -52,7 +57,6 @@ def read(path: Path) -> tuple[NotebookNode, list[str]]:
     Raises:
         NotANotebook: it is too large, not JSON, or not a notebook.
     """
-    data = path.read_bytes()
     notes = []
     if why := _is_something_else(data):
         raise NotANotebook(why)

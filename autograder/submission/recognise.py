@@ -11,6 +11,8 @@ from typing import Protocol
 
 from nbformat import NotebookNode
 
+from autograder.submission.cells import grade_id
+
 #: What a cell binds at its outermost level, by the look of its lines: it may be no valid Python.
 _BINDS = re.compile(
     r"^(?:(?:async[ ]+def|def|class)[ ]+(\w+)|((?:\w+[ ]*,[ ]*)*\w+)[ ]*(?::[^=\n]*)?=(?!=))", re.M
@@ -50,21 +52,6 @@ def asked_for(cell: Recorded) -> frozenset[str]:
 def plain(source: str) -> str:
     """Source without what editors change: white space at the ends of lines, and empty lines."""
     return "\n".join(line.rstrip() for line in source.split("\n") if line.strip())
-
-
-def grade_id(cell: NotebookNode) -> str | None:
-    """The mark of a cell."""
-    found: str | None = cell.metadata.get("nbgrader", {}).get("grade_id")
-    return found
-
-
-def grade_cells(nb: NotebookNode) -> dict[str, int]:
-    """The place of each grade cell in a notebook, by `grade_id`."""
-    return {
-        cell.metadata.nbgrader.grade_id: place
-        for place, cell in enumerate(nb.cells)
-        if (told := cell.metadata.get("nbgrader", {})).get("grade") and not told.get("solution")
-    }
 
 
 def recognise(

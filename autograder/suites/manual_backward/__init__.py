@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from autograder.exercise.checks import Failure
 from autograder.exercise.student import StudentError
 
+#: Folders of `course_data` that the notebook reads.
+DATASETS = ("digits_3_vs_8",)
+
 
 def probe_lr(notebook, dim, lr, state, calls, fresh=False, stand_in=False):
     """Make an `LR`, put `state` into it and call its methods; say what each call left behind.

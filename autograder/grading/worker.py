@@ -20,13 +20,14 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
 from autograder.errors import AutograderError
+from autograder.kernel.protocol import Limits
 from autograder.sandbox.template import close_templates
 
 Answer = TypeVar("Answer")
@@ -39,6 +40,18 @@ _LINUX = sys.platform == "linux"
 MAX_ANSWER = 2**29
 #: Seconds for what each worker begins with: it imports torch.
 _START_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class GraderLimits:
+    """What a submission may use of the grader itself, beside its kernel's limits."""
+
+    grader_seconds: int = field(
+        default=60, metadata={"help": "The grader's own processor time for one submission."}
+    )
+    grader_bytes: int = field(
+        default=2**30, metadata={"help": "The grader's own memory for one submission."}
+    )
 
 
 class BudgetSpent(AutograderError):
@@ -55,9 +68,18 @@ class Budget:
         memory_bytes: of the worker, above what it has when it is ready.
     """
 
-    seconds: float = 360
-    processor_seconds: int = 60
-    memory_bytes: int = 2**30
+    seconds: float
+    processor_seconds: int
+    memory_bytes: int
+
+    @classmethod
+    def of(cls, limits: Limits, grader: GraderLimits) -> "Budget":
+        """The budget of a call that may do all there is to do for one submission."""
+        return cls(
+            seconds=limits.submission_seconds + grader.grader_seconds,
+            processor_seconds=grader.grader_seconds,
+            memory_bytes=grader.grader_bytes,
+        )
 
 
 class Worker:
@@ -67,12 +89,17 @@ class Worker:
     """
 
     def __init__(self) -> None:
-        self.budget = Budget()
+        self.budget = Budget.of(Limits(), GraderLimits())
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._start: tuple[Step, ...] = ()
         self._data_bytes = 0
         self._owner = os.getpid()
+
+    def begin(self) -> None:
+        """Start the process, if it has not been."""
+        if not self._alive:
+            self._launch()
 
     def prepare(self, *steps: Step, log: logging.Logger) -> list[Any]:
         """Call what every worker has to begin with, now and after each new start.
@@ -90,8 +117,7 @@ class Worker:
             BudgetSpent: the process died of it.
         """
         self._start = steps
-        if not self._alive:
-            self._launch()
+        self.begin()
         answers = [self._ask(*step, _START_SECONDS, log) for step in steps]
         self._data_bytes = self._memory()
         return answers

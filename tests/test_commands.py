@@ -1,0 +1,51 @@
+"""The command line: what is started is what was asked for, and no more of it than it needs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograder.commands import corpora
+from autograder.commands.corpora import CorpusError
+
+LOADED = """\
+import sys
+from autograder.__main__ import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("torch" in sys.modules, "autograder.commands.grade" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "loaded"),
+    [(["grade", "parameters"], "False True"), (["grade", "--help"], "False False")],
+)
+def test_grading_starts_without_torch(words: list[str], loaded: str, tmp_path: Path) -> None:
+    """What grades is nbgrader's processes and their workers: this one only starts them."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.split("\n")[-2] == loaded, done.stderr
+
+
+def test_options_are_for_grade_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    from autograder.__main__ import main
+
+    with pytest.raises(SystemExit):
+        main(["release", "--force"])
+    assert "unknown options: --force" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"cells": {"none": "x"}}, "there is no cell 'none'"),
+        ({"edits": (("MLP", "no such text", ""),)}, "does not occur once in cell 'MLP'"),
+    ],
+)
+def test_an_entry_that_cannot_be_built_is_named(changes: dict, why: str) -> None:
+    with pytest.raises(CorpusError, match=f"parameters, odd: .*{why}"):
+        corpora.build(corpora.Entry("parameters", "odd", "it is", **changes))
