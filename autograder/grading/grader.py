@@ -34,6 +34,7 @@ from autograder.kernel.protocol import Kernel, Launch, Limits
 from autograder.kernel.student_kernel import StudentKernel
 from autograder.sandbox import SandboxLimits
 from autograder.submission.cells import grade_cells, is_locked, marks, only_draws
+from autograder.submission.limits import ReadLimits
 from autograder.submission.read import NotANotebook, read
 from autograder.submission.rebuild import Release, restored
 
@@ -54,11 +55,13 @@ class Terms:
         course_data: the folder of the data that notebooks read, if there is any.
         limits: what a submission may use of time and output.
         sandbox: what a kernel may use of the machine; None for one without a sandbox.
+        reading: what a notebook may be.
     """
 
     course_data: Path | None = None
     limits: Limits = field(default_factory=Limits)
     sandbox: SandboxLimits | None = field(default_factory=SandboxLimits)
+    reading: ReadLimits = field(default_factory=ReadLimits)
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def grade(submission: Submission, terms: Terms, make_kernel: MakeKernel = Studen
     notes, cells, why = list(submission.notes), [], ""
     with phases("read"):
         try:
-            nb, more = read(submission.notebook)
+            nb, more = read(submission.notebook, terms.reading)
             cells, notes = nb.cells, [*notes, *more]
         except NotANotebook as error:
             why = f"the file `{submission.assignment}.ipynb` {error}"
