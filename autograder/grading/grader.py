@@ -15,6 +15,7 @@ What needs torch is imported late, since nbgrader's process refers to these func
 import gc
 import hashlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -223,6 +224,8 @@ def run(
     from autograder.grading import session as suite
 
     phases = phases or Phases()
+    if terms.course_data is not None:
+        os.environ["COURSE_DATA"] = str(terms.course_data)  # for suites, as it is for notebooks
     nb = whole.notebook
     places = grade_cells(nb)
     kernel = make_kernel(nb, _launch(whole, terms), terms.limits, _LOG)

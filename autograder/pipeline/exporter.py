@@ -77,9 +77,14 @@ class SubmissionExporter(NotebookExporter):
                 raise CourseError("`directory_structure` must be the one that nbgrader begins with")
             step = GradeNotebook(parent=self)
             suites = step.prepare(self._assignment)
-            cells = gradebook.released(self._directory.db_url, self._assignment).points
-            needed = datasets(self._assignment)
-            course.check(self._assignment, cells, suites, needed, step.data_folder())
+            self._release = gradebook.released(self._directory.db_url, self._assignment)
+            course.check(
+                self._assignment,
+                self._release.points,
+                suites,
+                datasets(self._assignment),
+                step.data_folder(),
+            )
         except Exception as error:
             for line in str(error).splitlines():
                 self.log.error(line)
@@ -185,6 +190,7 @@ class SubmissionExporter(NotebookExporter):
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
         else:
+            told["release"] = self._release
             nb, told["notes"], told["ungraded"] = self._read(self._taken)
             folder = path.parent
         resources["metadata"] = {"name": path.stem, "path": str(folder)}
