@@ -58,3 +58,4 @@ c.GradeNotebook.shared_memory_bytes = 256 * 2**20
 c.GradeNotebook.open_files = 1024
 c.GradeNotebook.grader_seconds = 60  # of the grader's own work on it
 c.GradeNotebook.grader_bytes = 2**30
+# What may be handed in at all: c.SubmissionExporter.files, …, see autograder/submission/limits.py.

@@ -2,5 +2,6 @@
 
 from pathlib import Path
 
-#: The root of the course: the folder that holds `source/`, `release/` and `nbgrader_config.py`.
+#: This repository, for the commands that are about it (`validate`, `audit`, `release`, `demo`, …).
+#: Grading needs none: it asks nbgrader for the course's folder.
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder import ROOT
 from autograder.commands import corpora
 from autograder.commands.corpora import CorpusError
 
@@ -29,6 +30,28 @@ def test_grading_starts_without_torch(words: list[str], loaded: str, tmp_path: P
         [sys.executable, "-c", LOADED, *words], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stdout.split("\n")[-2] == loaded, done.stderr
+
+
+def test_what_runs_beside_workers_needs_no_torch() -> None:
+    """It is the workers that have it: nbgrader's process, and those of the commands, stay small."""
+    modules = [
+        *(f"autograder.commands.{name}" for name in ("audit", "bench", "demo", "grade")),
+        *(f"autograder.commands.{name}" for name in ("release", "validate")),
+        *(f"autograder.pipeline.{name}" for name in ("exporter", "feedback", "restore", "save")),
+    ]
+    code = f"import sys\nimport {', '.join(modules)}\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_only_commands_know_where_the_repository_lies() -> None:
+    """All else must do where only the package is installed."""
+    package = ROOT / "autograder"
+    found = [
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if "from autograder import ROOT" in path.read_text(encoding="utf-8")
+    ]
+    assert {name.split("/")[0] for name in found} == {"commands"}
 
 
 def test_options_are_for_grade_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,7 @@ import pytest
 
 from autograder import ROOT
 from autograder.commands.workspace import Workspace
+from autograder.grading import record
 from tests.hostile import Entry, entries
 
 pytestmark = pytest.mark.kernel
@@ -44,7 +45,6 @@ LIMITS = [
 JOBS = 2
 HONEST = {"aaa-honest": "", "m-honest": "y - self.bias", "zzz-honest": "2 * y + self.bias"}
 PR_SET_CHILD_SUBREAPER = 36
-WORKER = "autograder.grading.worker"
 HIGHEST = re.compile(r"VmHWM:\s+(\d+) kB")
 GRADER_BYTES = 3 * 2**30
 LOG_BYTES = 2**20
@@ -254,10 +254,11 @@ class Grading:
         return subprocess.CompletedProcess(command, process.returncode, "", text)
 
     def _note_memory(self, pid: int) -> None:
-        """Add up nbgrader's process and its worker, each at its largest."""
+        """Add up nbgrader's process and its worker, each at its largest of late."""
         with contextlib.suppress(psutil.Error, OSError):
             nbgrader = psutil.Process(pid)
-            ours = [nbgrader, *(p for p in nbgrader.children() if WORKER in p.cmdline())]
+            forks = (p for p in nbgrader.children() if p.cmdline() == nbgrader.cmdline())
+            ours = [nbgrader, *forks]
             found = [HIGHEST.search(Path(f"/proc/{p.pid}/status").read_text()) for p in ours]
             self.peak = max(self.peak, sum(int(each[1]) * 1024 for each in found if each))
 
@@ -268,7 +269,9 @@ def _grade(course: Workspace, part: list[Entry], host: Host) -> tuple[list[Any],
         some = any(entry.score is None for entry in part if entry.assignment == assignment)
         logs.append((grading("autograde", assignment, *LIMITS), int(some)))
         logs.append((grading("generate_feedback", assignment), 0))
-    return logs, grading.peak
+    graded = (nbformat.read(path, 4) for path in course.folder.glob("autograded/*/*/*.ipynb"))
+    phases = [phase for nb in graded for phase in record.read(nb).spent.values()]
+    return logs, max(grading.peak, *(phase.peak_bytes for phase in phases))
 
 
 # ----------------------------------------------------------------------------------------- watching

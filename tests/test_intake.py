@@ -10,15 +10,10 @@ from pathlib import Path
 import pytest
 
 from autograder.submission import intake
-from autograder.submission.intake import (
-    MAX_DEPTH,
-    MAX_FILES,
-    MAX_FOLDER,
-    MAX_NOTES,
-    Intake,
-    Taken,
-    students,
-)
+from autograder.submission.intake import MAX_NOTES, Intake, Taken, students
+from autograder.submission.limits import IntakeLimits
+
+LIMITS = IntakeLimits()
 
 
 @pytest.fixture
@@ -182,8 +177,8 @@ def test_a_file_that_vanishes_is_not_taken(
     (folder / "x.txt").write_text("")
     names = intake._names
 
-    def vanishing(descriptor: int) -> list[str]:
-        found = names(descriptor)
+    def vanishing(descriptor: int, most: int) -> list[str]:
+        found = names(descriptor, most)
         (folder / "x.txt").unlink(missing_ok=True)
         return found
 
@@ -204,35 +199,34 @@ def test_the_nearest_files_are_taken_until_there_are_too_many(
     folder: Path, take: Callable[[], Taken]
 ) -> None:
     (folder / "many").mkdir()
-    for number in range(MAX_FILES + 100):
+    for number in range(LIMITS.files + 100):
         (folder / "many" / f"{number:04}.txt").touch()
     (folder / "z.py").touch()
     taken = take()
-    assert len(copied(taken)) == MAX_FILES  # the notebook, and all but the folder itself
+    assert len(copied(taken)) == LIMITS.files  # the notebook, and all but the folder itself
     assert "z.py" in copied(taken)
     assert taken.notes == (
-        f"There are more than {MAX_FILES} files and folders beside the notebook; those beyond were"
-        " not used.",
+        f"There are more than {LIMITS.files} files and folders beside the notebook; those beyond"
+        " were not used.",
     )
 
 
-def test_a_folder_of_too_many_entries_is_not_looked_through(
-    folder: Path, take: Callable[[], Taken], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(intake, "MAX_ENTRIES", 10)
+def test_a_folder_of_too_many_entries_is_not_looked_through(folder: Path, tmp_path: Path) -> None:
     (folder / "many").mkdir()
     for number in range(11):
         (folder / "many" / str(number)).touch()
     (folder / "z.py").touch()
-    taken = take()
+    made = Intake(tmp_path / "submitted", "a", limits=IntakeLimits(entries=10))
+    taken = made.take("ann")
     assert copied(taken) == ["a.ipynb", "z.py"]
     assert refused(taken) == {"many": "a folder of more than 10 files"}
+    made.close()
 
 
 def test_what_does_not_fit_is_left_out_and_the_rest_is_taken(
     folder: Path, take: Callable[[], Taken]
 ) -> None:
-    for name, size in (("a", MAX_FOLDER - 10), ("b", 20), ("c", 10), ("d", 10**12)):
+    for name, size in (("a", LIMITS.folder_bytes - 10), ("b", 20), ("c", 10), ("d", 10**12)):
         with (folder / name).open("wb") as file:
             file.truncate(size)
     taken = take()
@@ -253,8 +247,8 @@ def test_deep_folders_end_somewhere(folder: Path, take: Callable[[], Taken]) -> 
     os.chdir(here)
     taken = take()
     subprocess.run(["rm", "-r", folder / "d"], check=True)  # Python's own way is not that deep
-    assert len(copied(taken)) == 1 + MAX_DEPTH
-    assert list(refused(taken).values()) == [f"deeper than {MAX_DEPTH} folders"]
+    assert len(copied(taken)) == 1 + LIMITS.depth
+    assert list(refused(taken).values()) == [f"deeper than {LIMITS.depth} folders"]
 
 
 def test_notes_are_few(folder: Path, take: Callable[[], Taken]) -> None:

@@ -13,10 +13,12 @@ from autograder.commands.workspace import Workspace
 from autograder.grading.worker import GraderLimits
 from autograder.kernel.protocol import Limits
 from autograder.pipeline import gradebook
+from autograder.pipeline.exporter import SubmissionExporter
 from autograder.pipeline.grade import GradeNotebook
 from autograder.pipeline.settings import gathered
 from autograder.sandbox import SandboxLimits
 from autograder.submission.cells import marks
+from autograder.submission.limits import IntakeLimits, ReadLimits
 from autograder.submission.rebuild import SCHEMA_VERSION, Release, restored
 from autograder.suites import datasets
 
@@ -51,13 +53,18 @@ def test_data_sets_are_declared_beside_the_suites() -> None:
     assert declared["parameters"] == datasets("no suites at all") == ()
 
 
-@pytest.mark.parametrize("family", [Limits, SandboxLimits, GraderLimits])
-def test_every_limit_can_be_set(family: type[Any]) -> None:
+@pytest.mark.parametrize(
+    ("step", "family"),
+    [
+        *((GradeNotebook, family) for family in (Limits, SandboxLimits, GraderLimits)),
+        *((SubmissionExporter, family) for family in (IntakeLimits, ReadLimits)),
+    ],
+)
+def test_every_limit_can_be_set(step: type[Any], family: type[Any]) -> None:
     names = [field.name for field in fields(family)]
-    assert set(names) <= set(GradeNotebook.class_trait_names(config=True))
-    assert gathered(GradeNotebook(), family) == family()
-    step = GradeNotebook(**dict.fromkeys(names, 7))
-    assert gathered(step, family) == family(**dict.fromkeys(names, 7))
+    assert set(names) <= set(step.class_trait_names(config=True))
+    assert gathered(step(), family) == family()
+    assert gathered(step(**dict.fromkeys(names, 7)), family) == family(**dict.fromkeys(names, 7))
 
 
 def test_the_policy_sets_the_limits_to_their_defaults() -> None:

@@ -39,6 +39,7 @@ class Workspace:
         shutil.copy(ROOT / "nbgrader_config.py", folder)
         if not (folder / "course_data").exists():
             (folder / "course_data").symlink_to(ROOT / "course_data")
+        seeds.secret(folder / "course_secret")  # copies of this folder then draw the same inputs
         workspace = cls(folder)
         for assignment in assignments:
             shutil.copytree(ROOT / "source" / assignment, folder / "source" / assignment)

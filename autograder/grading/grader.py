@@ -15,6 +15,7 @@ What needs torch is imported late, since nbgrader's process refers to these func
 import gc
 import hashlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ from autograder.kernel.student_kernel import StudentKernel
 from autograder.language import Text
 from autograder.sandbox import SandboxLimits
 from autograder.submission.cells import grade_cells, is_locked, marks, only_draws
+from autograder.submission.limits import ReadLimits
 from autograder.submission.read import NotANotebook, read
 from autograder.submission.rebuild import Release, restored
 
@@ -55,11 +57,13 @@ class Terms:
         course_data: the folder of the data that notebooks read, if there is any.
         limits: what a submission may use of time and output.
         sandbox: what a kernel may use of the machine; None for one without a sandbox.
+        reading: what a notebook may be.
     """
 
     course_data: Path | None = None
     limits: Limits = field(default_factory=Limits)
     sandbox: SandboxLimits | None = field(default_factory=SandboxLimits)
+    reading: ReadLimits = field(default_factory=ReadLimits)
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ def grade(submission: Submission, terms: Terms, make_kernel: MakeKernel = Studen
     cells, why = [], ""
     with phases("read"):
         try:
-            nb, more = read(submission.notebook)
+            nb, more = read(submission.notebook, terms.reading)
             cells, notes = nb.cells, [*notes, *more]
         except NotANotebook as error:
             why = f"the file `{submission.assignment}.ipynb` {error}"
@@ -222,6 +226,8 @@ def run(
     from autograder.grading import session as suite
 
     phases = phases or Phases()
+    if terms.course_data is not None:
+        os.environ["COURSE_DATA"] = str(terms.course_data)  # for suites, as it is for notebooks
     nb = whole.notebook
     places = grade_cells(nb)
     kernel = make_kernel(nb, _launch(whole, terms), terms.limits, _LOG)

@@ -11,7 +11,7 @@ from autograder.grading import record
 from autograder.grading.grader import Graded
 from autograder.grading.results import CellResult
 from autograder.language import Text, Translate, render
-from autograder.submission.cells import cell_of
+from autograder.submission.cells import grade_cells
 
 #: The id of the cell that a graded notebook begins with.
 SUMMARY_ID = "autograder-summary"
@@ -55,9 +55,12 @@ def write(nb: NotebookNode, graded: Graded) -> None:
 
     Each grade cell shows its result and nothing else: score, report and public record. Above them
     all stands a summary, and in the metadata the record.
+
+    Raises:
+        KeyError: a grade cell has no result: nbgrader would give it full marks.
     """
-    for result in graded.results.values():
-        shown = cell_of(nb, result.grade_id)
+    for name, place in grade_cells(nb).items():
+        shown, result = nb.cells[place], graded.results[name]
         shown.execution_count = None
         shown.outputs = [
             new_output(

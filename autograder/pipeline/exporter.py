@@ -22,8 +22,10 @@ from autograder.grading.course import CourseError
 from autograder.grading.worker import BudgetSpent, why_not, worker
 from autograder.pipeline import gradebook
 from autograder.pipeline.grade import GradeNotebook
+from autograder.pipeline.settings import gathered, limit
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import Intake, Taken, students
+from autograder.submission.limits import IntakeLimits, ReadLimits
 from autograder.submission.read import NotANotebook, read_file
 from autograder.suites import datasets
 from autograder.text import PlainLog, escaped
@@ -49,6 +51,17 @@ class SubmissionExporter(NotebookExporter):
         CourseError, SuiteError: on construction, when the assignment cannot be graded at all.
     """
 
+    notebook_file_bytes = limit(IntakeLimits, "notebook_file_bytes")
+    files = limit(IntakeLimits, "files")
+    folder_bytes = limit(IntakeLimits, "folder_bytes")
+    depth = limit(IntakeLimits, "depth")
+    entries = limit(IntakeLimits, "entries")
+    path_bytes = limit(IntakeLimits, "path_bytes")
+    notebook_bytes = limit(ReadLimits, "notebook_bytes")
+    cells = limit(ReadLimits, "cells")
+    source_length = limit(ReadLimits, "source_length")
+    values = limit(ReadLimits, "values")
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._ungraded: list[str] = []
@@ -64,9 +77,14 @@ class SubmissionExporter(NotebookExporter):
                 raise CourseError("`directory_structure` must be the one that nbgrader begins with")
             step = GradeNotebook(parent=self)
             suites = step.prepare(self._assignment)
-            cells = gradebook.released(self._directory.db_url, self._assignment).points
-            needed = datasets(self._assignment)
-            course.check(self._assignment, cells, suites, needed, step.data_folder())
+            self._release = gradebook.released(self._directory.db_url, self._assignment)
+            course.check(
+                self._assignment,
+                self._release.points,
+                suites,
+                datasets(self._assignment),
+                step.data_folder(),
+            )
         except Exception as error:
             for line in str(error).splitlines():
                 self.log.error(line)
@@ -82,7 +100,11 @@ class SubmissionExporter(NotebookExporter):
             self._directory.source_directory, ".", self._assignment
         )
         self._intake = Intake(
-            submitted, self._assignment, self._directory.ignore, source=Path(source)
+            submitted,
+            self._assignment,
+            self._directory.ignore,
+            source=Path(source),
+            limits=gathered(self, IntakeLimits),
         )
         self._taken: Taken | None = None
         # Of this converter alone: the formgrader has one of them for all that it does.
@@ -168,6 +190,7 @@ class SubmissionExporter(NotebookExporter):
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
         else:
+            told["release"] = self._release
             nb, told["notes"], told["ungraded"] = self._read(self._taken)
             folder = path.parent
         resources["metadata"] = {"name": path.stem, "path": str(folder)}
@@ -182,7 +205,9 @@ class SubmissionExporter(NotebookExporter):
         notes, why = list(taken.notes), taken.ungraded
         if not why:
             try:
-                nb, more = worker.call(read_file, taken.notebook, log=self.log)
+                nb, more = worker.call(
+                    read_file, taken.notebook, gathered(self, ReadLimits), log=self.log
+                )
                 return nb, [*notes, *more], ""
             except NotANotebook as error:
                 why = f"the file `{taken.notebook.name}` {error}"

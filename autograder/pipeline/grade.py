@@ -65,8 +65,7 @@ class GradeNotebook(NbGraderPreprocessor):
         told = resources["nbgrader"]
         assignment, student, digest = told["assignment"], told["student"], told["digest"]
         try:
-            secret = seeds.secret(course_folder(self) / self.secret_file)
-            seed = self.seed or seeds.seed(secret, assignment, student, digest)
+            seed = self.seed or seeds.seed(self._secret(), assignment, student, digest)
             files = archive(Path(resources["metadata"]["path"]), self.file_bytes)
             whole = Whole(assignment, nb, seed, digest, files)
             graded = worker.call(grader.run, whole, self.terms(), log=self.log)
@@ -74,6 +73,9 @@ class GradeNotebook(NbGraderPreprocessor):
             return grader.ungraded(nb, why_not(error, self.log, f"Grading {student}"))
         self.log.info("Graded %s in %.1f s", student, graded.seconds)
         return graded
+
+    def _secret(self) -> bytes:
+        return seeds.secret(course_folder(self) / self.secret_file)
 
     def data_folder(self) -> Path:
         """The folder of the data that notebooks read; it need not be there."""

@@ -8,7 +8,7 @@ from autograder.grading import record
 from autograder.grading.record import Record
 from autograder.grading.worker import why_not, worker
 from autograder.pipeline import gradebook
-from autograder.submission.rebuild import restored
+from autograder.submission.rebuild import Release, restored
 
 
 class RestoreNotebook(NbGraderPreprocessor):
@@ -20,7 +20,7 @@ class RestoreNotebook(NbGraderPreprocessor):
         """Make `nb` whole; what was mended goes to its record, with what the reading noted."""
         told = resources["nbgrader"]
         gradebook.withdraw(told["db_url"], told["assignment"], told["student"])
-        release = gradebook.released(told["db_url"], told["assignment"])
+        release: Release = told.pop("release")
         ungraded: str = told.get("ungraded", "")
         try:
             whole, mended = worker.call(restored, nb.cells, release, log=self.log)

@@ -23,17 +23,9 @@ from nbgrader.utils import parse_utc
 
 from autograder.errors import AutograderError
 from autograder.submission.digest import digest
+from autograder.submission.limits import IntakeLimits
 from autograder.text import escaped, is_plain
 
-#: The notebook's file, its outputs included: they are thrown away when it is read.
-MAX_NOTEBOOK_FILE = 200 * 2**20
-#: What may lie beside it. nbgrader needs a second for 500 files, and four for 1,000.
-MAX_FILES = 500
-MAX_FOLDER = 50 * 2**20
-MAX_DEPTH = 20
-#: Entries of one folder; where there are more, none of them is looked at.
-MAX_ENTRIES = 10_000
-MAX_PATH = 1_000
 MAX_STAMP = 1_024
 #: Notes about single files; more of them are counted only.
 MAX_NOTES = 20
@@ -76,6 +68,7 @@ class Intake:
         assignment: its name.
         ignore: globs of names that are passed over.
         source: the instructor's files of the assignment, which nbgrader puts over the students'.
+        limits: what is taken.
 
     Attributes:
         folder: stands for `submitted/`, with the submission that was taken last.
@@ -87,7 +80,9 @@ class Intake:
         assignment: str,
         ignore: Sequence[str] = (),
         source: Path | None = None,
+        limits: IntakeLimits | None = None,
     ) -> None:
+        self._limits = limits or IntakeLimits()
         self._submitted, self._assignment, self._ignore = submitted, assignment, ignore
         self._source = source
         self._private = tempfile.TemporaryDirectory(prefix="submitted-", dir=_temporary())
@@ -119,7 +114,9 @@ class Intake:
             shutil.rmtree(old, ignore_errors=True)
         target = self.path(student)
         target.mkdir(parents=True)
-        copy = _Copy(target, self._others, self._assignment, self._ignore, self._source)
+        copy = _Copy(
+            target, self._others, self._assignment, self._ignore, self._source, self._limits
+        )
         try:
             with self._opened(student) as folder:
                 ungraded = copy.notebook(folder)
@@ -188,8 +185,10 @@ class _Copy:
         assignment: str,
         ignore: Sequence[str],
         source: Path | None,
+        limits: IntakeLimits,
     ) -> None:
         self._target, self._others, self._source = target, others, source
+        self._limits = limits
         self._name = f"{assignment}.ipynb"
         self._page = f"{assignment}.html"
         self._ignore = ignore
@@ -199,9 +198,12 @@ class _Copy:
     def notebook(self, folder: int) -> str:
         """Take the notebook; return why it cannot be, or an empty text."""
         try:
-            _copy(folder, self._name, self._target / self._name, MAX_NOTEBOOK_FILE)
+            most = self._limits.notebook_file_bytes
+            _copy(folder, self._name, self._target / self._name, most)
         except FileNotFoundError:
-            found = [name for name in _listed(folder) if name.endswith(".ipynb")]
+            found = [
+                name for name in _listed(folder, self._limits.entries) if name.endswith(".ipynb")
+            ]
             listed = ", ".join(f"`{escaped(name)}`" for name in found[:5]) or "none"
             return f"there is no notebook named `{self._name}` (found: {listed})"
         except Unfit as unfit:
@@ -224,19 +226,19 @@ class _Copy:
     def what_lies_beside(self, folder: int) -> None:
         """Take the other files, the nearest first, as far as the limits go."""
         waiting: deque[tuple[str, ...]] = deque([()])
-        count, left = 0, MAX_FOLDER
+        count, left = 0, self._limits.folder_bytes
         while waiting:
             where = waiting.popleft()
             try:
                 with _folder(folder, *where) as here:
-                    for name in _names(here):
+                    for name in _names(here, self._limits.entries):
                         if self._is_passed_over(where, name):
                             continue
                         count += 1
-                        if count > MAX_FILES:
+                        if count > self._limits.files:
                             self._more = (
-                                f"There are more than {MAX_FILES} files and folders beside the"
-                                " notebook; those beyond were not used."
+                                f"There are more than {self._limits.files} files and folders"
+                                " beside the notebook; those beyond were not used."
                             )
                             return
                         left -= self._entry(here, (*where, name), left, waiting)
@@ -255,19 +257,19 @@ class _Copy:
                 raise Unfit("under the name of its feedback")
             if not is_plain(name):
                 raise Unfit("under a name that cannot be printed")
-            if len(os.fsencode("/".join(path))) > MAX_PATH:
+            if len(os.fsencode("/".join(path))) > self._limits.path_bytes:
                 raise Unfit("under a path that is too long")
             is_folder = stat.S_ISDIR(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode)
             given = self._source.joinpath(*path) if self._source else None
             if given is not None and given.exists() and given.is_dir() != is_folder:
                 raise Unfit("under a name of the assignment's own")
             if is_folder:
-                if len(path) > MAX_DEPTH:
-                    raise Unfit(f"deeper than {MAX_DEPTH} folders")
+                if len(path) > self._limits.depth:
+                    raise Unfit(f"deeper than {self._limits.depth} folders")
                 waiting.append(path)
                 return 0
             base = self._others if name.endswith(".ipynb") else self._target
-            return _copy(here, name, base.joinpath(*path), MAX_FOLDER, left)
+            return _copy(here, name, base.joinpath(*path), self._limits.folder_bytes, left)
         except Unfit as unfit:
             why = str(unfit)
         except OSError as error:
@@ -373,23 +375,23 @@ def _told(error: OSError) -> str:
     return f"a file that cannot be read ({error.strerror})"
 
 
-def _listed(folder: int) -> list[str]:
+def _listed(folder: int, most: int) -> list[str]:
     try:
-        return _names(folder)
+        return _names(folder, most)
     except (Unfit, OSError):
         return []
 
 
-def _names(folder: int) -> list[str]:
+def _names(folder: int, most: int) -> list[str]:
     """The names in a folder, in order.
 
     Raises:
         Unfit: there are too many.
     """
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in islice(entries, MAX_ENTRIES + 1)]
-    if len(names) > MAX_ENTRIES:
-        raise Unfit(f"a folder of more than {MAX_ENTRIES:,} files")
+        names = [entry.name for entry in islice(entries, most + 1)]
+    if len(names) > most:
+        raise Unfit(f"a folder of more than {most:,} files")
     return sorted(names)
 
 

@@ -12,13 +12,7 @@ from nbformat.v4 import new_notebook
 from autograder.errors import AutograderError
 from autograder.submission.encoding import UnknownEncoding, to_utf8
 from autograder.submission.lean import NotLean, lean
-
-#: Bytes of a notebook without its outputs.
-MAX_NOTEBOOK = 50 * 2**20
-MAX_CELLS = 2_000
-MAX_SOURCE = 2**18
-#: Lists, objects and items of its JSON together: it takes 100 bytes for each to read it.
-MAX_VALUES = 2 * 10**6
+from autograder.submission.limits import ReadLimits
 
 _CELL_TYPES = ("code", "markdown", "raw")
 _BEGINNINGS = {
@@ -37,12 +31,12 @@ class NotANotebook(AutograderError):
     """The submitted file is no notebook that can be graded; the text goes on after its name."""
 
 
-def read_file(path: Path) -> tuple[NotebookNode, list[str]]:
+def read_file(path: Path, limits: ReadLimits) -> tuple[NotebookNode, list[str]]:
     """Read a regular file (see `autograder.submission.intake`) like :func:`read`."""
-    return read(path.read_bytes())
+    return read(path.read_bytes(), limits)
 
 
-def read(data: bytes) -> tuple[NotebookNode, list[str]]:
+def read(data: bytes, limits: ReadLimits | None = None) -> tuple[NotebookNode, list[str]]:
     """Read a submitted notebook: cells, their text and their nbgrader ids, nothing else.
 
     Outputs, attachments that are no images, and all metadata but a cell's `nbgrader` go; that of
@@ -50,6 +44,7 @@ def read(data: bytes) -> tuple[NotebookNode, list[str]]:
 
     Args:
         data: the file's bytes, whatever they are.
+        limits: what a notebook may be.
 
     Returns:
         the notebook, and what the student is to know about how it was read.
@@ -57,7 +52,7 @@ def read(data: bytes) -> tuple[NotebookNode, list[str]]:
     Raises:
         NotANotebook: it is too large, not JSON, or not a notebook.
     """
-    notes = []
+    limits, notes = limits or ReadLimits(), []
     if why := _is_something_else(data):
         raise NotANotebook(why)
     try:
@@ -71,11 +66,12 @@ def read(data: bytes) -> tuple[NotebookNode, list[str]]:
         )
     try:
         data = lean(data)
-        if len(data) > MAX_NOTEBOOK:
-            raise NotANotebook(f"is larger than {MAX_NOTEBOOK // 2**20} MiB without its outputs")
-        if sum(data.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+        if len(data) > limits.notebook_bytes:
+            most = limits.notebook_bytes // 2**20
+            raise NotANotebook(f"is larger than {most} MiB without its outputs")
+        if sum(data.count(mark) for mark in (b",", b"[", b"{")) > limits.values:
             raise NotANotebook("holds more values than a notebook can have")
-        return plain(json.loads(data, strict=False)), notes
+        return plain(json.loads(data, strict=False), limits), notes
     except RecursionError:
         raise NotANotebook("is nested deeper than a notebook can be") from None
     except (NotLean, ValueError) as error:
@@ -106,7 +102,7 @@ def _why_broken(data: bytes, error: Exception) -> str:
     return "is broken: it is not JSON, as Jupyter saves notebooks"
 
 
-def plain(data: Any) -> NotebookNode:
+def plain(data: Any, limits: ReadLimits) -> NotebookNode:
     """Build a plain notebook of format 4.5 from decoded JSON.
 
     Raises:
@@ -120,9 +116,9 @@ def plain(data: Any) -> NotebookNode:
         cells = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise NotANotebook("is JSON, but not a notebook: it has no list of `cells`")
-    if len(cells) > MAX_CELLS:
-        raise NotANotebook(f"has more than {MAX_CELLS} cells")
-    made = [_plain_cell(cell) for cell in cells]
+    if len(cells) > limits.cells:
+        raise NotANotebook(f"has more than {limits.cells} cells")
+    made = [_plain_cell(cell, limits.source_length) for cell in cells]
     for place, cell in enumerate(made):
         cell["id"] = f"cell-{place}"
     notebook: NotebookNode = new_notebook(cells=made)
@@ -140,14 +136,14 @@ def new_cell(kind: str, source: str) -> NotebookNode:
     return made
 
 
-def _plain_cell(cell: dict[str, Any]) -> NotebookNode:
+def _plain_cell(cell: dict[str, Any], most: int) -> NotebookNode:
     source = cell.get("source", cell.get("input", ""))  # code was `input` in old formats
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         source = "".join(source)
     if not isinstance(source, str):
         raise NotANotebook("is JSON, but not a notebook: a cell's `source` is not text")
-    if len(source) > MAX_SOURCE:
-        raise NotANotebook(f"has a cell whose source is longer than {MAX_SOURCE // 2**10} KiB")
+    if len(source) > most:
+        raise NotANotebook(f"has a cell whose source is longer than {most // 2**10} KiB")
     kind = cell.get("cell_type")
     if kind == "heading":  # so were headings
         level = cell.get("level")
