@@ -89,7 +89,7 @@ OPTIMIZERS = {
 
 def replay(start: Parameters, gradients: Iterable[Gradients], optimizer: Optimizer) -> list[Tensor]:
     """Where the optimizer takes `start` in float64, a step for each of the noted gradients."""
-    parameters = in_double(start)
+    parameters = doubles(start)
     step = optimizer.stepper(parameters)
     for noted in gradients:
         step([None if each is None else each.double() for each in noted])
@@ -121,19 +121,19 @@ def follow(
         loss: of a list of parameters and the tensors of a batch; a scalar.
         batches: floating tensors in them are made float64.
     """
-    parameters = [parameter.requires_grad_() for parameter in in_double(start)]
+    parameters = [parameter.requires_grad_() for parameter in doubles(start)]
     step = optimizer.stepper(parameters)
-    places, losses = [in_double(parameters)], []
+    places, losses = [doubles(parameters)], []
     for batch in batches:
-        value = loss(parameters, *in_double(batch))
+        value = loss(parameters, *doubles(batch))
         with torch.no_grad():
             step(torch.autograd.grad(value, parameters))
-        places.append(in_double(parameters))
+        places.append(doubles(parameters))
         losses.append(value.detach())
     return Trajectory(places, torch.stack(losses))
 
 
-def in_double(tensors: Sequence[Tensor]) -> list[Tensor]:
+def doubles(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Copies without a graph, those of floating tensors in float64."""
     copies = (tensor.detach().clone() for tensor in tensors)
     return [copy.double() if copy.is_floating_point() else copy for copy in copies]
