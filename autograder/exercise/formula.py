@@ -245,7 +245,7 @@ class Formula:
             if got.shape == value.shape != compared.wanted.shape and compared.agrees(value):
                 checks.fail(known)
         for known, value in self.misshapen(**exact):
-            if got.shape == value.shape:
+            if got.shape == value.shape != compared.wanted.shape:
                 checks.fail(known)
 
 
