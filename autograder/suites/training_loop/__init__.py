@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise import returned
+from autograder.exercise.checks import Misconception, expect
 from autograder.exercise.formula import Inputs
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
-from autograder.exercise.returned import Forms
 from autograder.exercise.student import Student
 from autograder.exercise.trajectories import Optimizer
 from autograder.suites.training_loop import probes
@@ -47,7 +47,9 @@ GRAPH_KEPT = Misconception(
     "You return loss tensors that hold on to their graphs, and so to every computation that led to"
     " them. Keep the number alone; section 3 shows the two side by side.",
 )
-FORMS = Forms(graphs=GRAPH_KEPT)
+FORMS = returned.Forms(graphs=GRAPH_KEPT)
+#: What is drawn, and not for the probe.
+FOR_THE_GRADER = ("batches", "at", "after", "walked")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Run:
     """What happened while a loop ran, as its probe tells.
 
     Attributes:
+        drawn: what it ran on.
         result: what the loop returned; tuples arrive as lists.
         type: the name of its type.
         graph: whether a tensor in it had a graph.
@@ -66,6 +69,7 @@ class Run:
         elsewhere: whether data of two devices have met.
     """
 
+    drawn: Inputs
     result: Any
     type: str
     graph: bool
@@ -79,19 +83,24 @@ class Run:
     grad_mode: bool
     elsewhere: bool
 
-    def moved(self, start: list[torch.Tensor]) -> bool:
+    def moved(self) -> bool:
         """Whether any parameter is not what it was at the start."""
-        return any(not torch.equal(p, q) for p, q in zip(self.after, start, strict=True))
+        return moved(self.drawn["start"], self.after)
 
-    def places(self, start: list[torch.Tensor], turns: int) -> list[list[torch.Tensor]] | None:
+    def places(self, turns: int) -> list[list[torch.Tensor]] | None:
         """The parameters before each of `turns` steps; None where that is not to be told."""
         at = [each["at"] for each in self.passes if each["graph"]]
         if len(at) == turns:
             return at
         if not self.steps:
-            return [start] * turns
+            return [self.drawn["start"]] * turns
         every, rest = divmod(len(self.steps), turns)
         return None if rest else [step["before"] for step in self.steps[::every]]
+
+
+def moved(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
+    """Whether any of several tensors has changed."""
+    return any(not torch.equal(p, q) for p, q in zip(before, after, strict=True))
 
 
 def watch(
@@ -105,27 +114,30 @@ def watch(
     """Run a loop on what was drawn; name what PyTorch itself says about a graph."""
     if optimizer is not None:
         more.update(optimizer=optimizer.name, options=dict(optimizer.options))
-    asked = ("start", "x", "y", "epochs", "batch_size")
-    inputs = {name: drawn[name] for name in asked if name in drawn} | more
+    drawn = {**drawn, **more}
+    inputs = {name: value for name, value in drawn.items() if name not in FOR_THE_GRADER}
     with named_by_pytorch(*PYTORCH_SAYS):
-        return Run(**student.run(probes.loop, task=task, criterion=criterion, **inputs))
+        found = student.run(probes.loop, task=task, criterion=criterion, **inputs)
+    return Run(drawn, **found)
+
+
+def check_floats(run: Run) -> None:
+    """Check that a loop has returned one Python float for each epoch."""
+    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
+    named = returned.lengths(epochs, per_epoch)
+    returned.floats(run.result, epochs, named, forms=FORMS, type=run.type, graph=run.graph)
 
 
 def check_device(run: Run) -> None:
     """Check that data on another device than the model are moved to it."""
-    if run.elsewhere and run.passes:
-        fail(
-            Misconception(
-                "labels-not-moved",
-                "The inputs are moved to `device`, but the labels are not: the criterion meets"
-                " outputs and labels on different devices.",
-            )
-        )
-    if run.elsewhere:
-        fail(
-            Misconception(
-                "inputs-not-moved",
-                "The inputs of a batch are not moved to `device` before the model gets them.",
-            )
-        )
+    inputs_stay = Misconception(
+        "inputs-not-moved",
+        "The inputs of a batch are not moved to `device` before the model gets them.",
+    )
+    labels_stay = Misconception(
+        "labels-not-moved",
+        "The inputs are moved to `device`, but the labels are not: the criterion meets outputs and"
+        " labels on different devices.",
+    )
+    expect(not run.elsewhere, labels_stay if run.passes else inputs_stay)
     expect(bool(run.passes), NO_FORWARD)

@@ -23,13 +23,13 @@ class Notes:
     def __deepcopy__(self, memo):
         return self
 
-    def values(self):
-        return [] if self.short else [p.detach().clone() for p in self.parameters]
+    def copies(self, of=lambda parameter: parameter):
+        """Copies of something of all parameters."""
+        values = [] if self.short else map(of, self.parameters)
+        return [None if value is None else value.detach().clone() for value in values]
 
     def gradients(self):
-        if self.short:
-            return []
-        return [None if p.grad is None else p.grad.detach().clone() for p in self.parameters]
+        return self.copies(lambda parameter: parameter.grad)
 
     def backward(self, gradient):
         self.backwards += 1
@@ -49,7 +49,7 @@ class Network(nn.Module):
 
     def forward(self, x):
         outputs = self.outer(self.inner(x))
-        note = {"at": self.notes.values(), "graph": outputs.requires_grad}
+        note = {"at": self.notes.copies(), "graph": outputs.requires_grad}
         note["modes"] = [module.training for module in self.modules()]
         self.notes.passes.append({**note, "own": self is self.notes.network})
         return outputs
@@ -64,10 +64,10 @@ def noting(base, notes):
             if closure is not None:
                 with torch.enable_grad():
                     value = closure()
-            note = {"before": notes.values(), "gradients": notes.gradients()}
+            note = {"before": notes.copies(), "gradients": notes.gradients()}
             notes.steps.append(note)
             super().step()
-            note["after"] = notes.values()
+            note["after"] = notes.copies()
             return value
 
     return Noting
@@ -155,7 +155,7 @@ def loop(
         "passes": notes.passes,
         "steps": notes.steps,
         "backwards": notes.backwards,
-        "after": notes.values(),
+        "after": notes.copies(),
         "gradients": notes.gradients(),
         "modes": [module.training for module in network.modules()],
         "trainable": [p.requires_grad for p in parameters],
@@ -366,8 +366,8 @@ def step(model, x, y, criterion, optimizer):
     return float(loss)
 
 
-def full(model, inputs, labels, criterion, optimizer, epochs):
-    return [step(model, inputs, labels, criterion, optimizer) for _ in range(epochs)]
+def full(model, x, y, criterion, optimizer, epochs):
+    return several(model, [(x, y)], criterion, optimizer, epochs, x.device)
 
 
 def mixed(x, y, batch_size, seed):

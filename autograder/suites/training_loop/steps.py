@@ -8,7 +8,7 @@ from autograder.exercise import checks, returned
 from autograder.exercise.checks import Misconception, expect, fail
 from autograder.exercise.formula import Formula, Inputs
 from autograder.exercise.trajectories import Optimizer, replay, vector
-from autograder.suites.training_loop import NO_FORWARD, Run
+from autograder.suites.training_loop import NO_FORWARD, Run, moved
 from autograder.suites.training_loop.means import LAST_SKIPPED, sizes_of
 from autograder.suites.training_loop.network import (
     CONSTANTS,
@@ -20,54 +20,47 @@ from autograder.suites.training_loop.network import (
     walk,
 )
 
-A_BATCH = "{wanted} steps were expected, a batch each; your optimizer took {got}."
-AN_EPOCH = "{wanted} steps were expected, an epoch each; your optimizer took {got}."
+# ------------------------------------------------------------ what a criterion is mixed up with
 
-# ------------------------------------------------------------------- what a criterion is mixed with
-
-SWAPPED = Misconception(
-    "arguments-swapped",
-    "You call the criterion with its arguments swapped. MSE forgives that; a loss for which too"
-    " much and too little are different things does not. Which comes first in section 3?",
-)
-IGNORED = Misconception(
-    "criterion-ignored",
-    "Your loss is a mean squared error, whatever the criterion is that your function was given.",
-)
-BROADCAST = Misconception(
-    "broadcast",
-    "Your outputs and labels do not have the same shape when they meet: `(n, 1)` with `(n,)` gives"
-    " all `(n, n)` differences, each output against every label. Pass both on as they come.",
-)
-ROOT = Misconception(
-    "root-of-loss",
-    "You take the square root of what the criterion gives; its own number is the loss.",
-)
 PART = Misconception(
     "part-of-the-samples",
     "You use the first samples alone of those that your function is given, as a slice like"
     " `x[:32]` cuts them out. Every sample counts, however many there are.",
 )
-CUT_SHORT = Misconception(
-    "loader-cut-short",
-    "Your loop stops before the loader is at its end (a `break`, or a number of batches that does"
-    " not come from the loader): an epoch is one round through all of it.",
-)
-
-#: What is computed in the place of `linex(outputs, labels)`.
-INSTEAD = (
-    (SWAPPED, lambda outputs, labels: linex(labels, outputs)),
-    (IGNORED, mse),
-    (BROADCAST, lambda outputs, labels: linex(outputs, labels.T)),
-    (ROOT, lambda outputs, labels: linex(outputs, labels).sqrt()),
+ROOT = Misconception(
+    "root-of-loss",
+    "You take the square root of what the criterion gives; its own number is the loss.",
 )
 
 
 def add_criteria(formula: Formula) -> None:
-    """Add other criteria, and parts of the samples, to a formula whose `each(criterion, first)`
-    has its numbers with another criterion, or of the first samples alone."""
-    for known, criterion in INSTEAD:
-        formula.add(known, lambda each, criterion=criterion: each(criterion))
+    """Add what comes of other criteria, and of parts of the samples.
+
+    Args:
+        formula: where `each(criterion, first)` is what is right with another criterion than
+            :func:`network.linex`, or of the first samples of each batch alone.
+    """
+    formula.mistake(
+        "arguments-swapped", lambda each: each(lambda outputs, labels: linex(labels, outputs))
+    ).says(
+        "You call the criterion with its arguments swapped. MSE forgives that; a loss for which too"
+        " much and too little are different things does not. Which comes first in section 3?"
+    )
+    formula.mistake(
+        "criterion-ignored",
+        lambda each: each(mse),
+        lambda each: each(lambda outputs, labels: mse(outputs, labels) * len(outputs)),
+    ).says(
+        "Your loss is a mean squared error, whatever the criterion is that your function was given."
+    )
+    formula.mistake(
+        "broadcast", lambda each: each(lambda outputs, labels: linex(outputs, labels.T))
+    ).says(
+        "Your outputs and labels do not have the same shape when they meet: `(n, 1)` with `(n,)`"
+        " gives all `(n, n)` differences, each output against every label. Pass both on as they"
+        " come."
+    )
+    formula.add(ROOT, lambda each: each(lambda outputs, labels: linex(outputs, labels).sqrt()))
     formula.add(PART, lambda each: (each(linex, first) for first in CONSTANTS))
 
 
@@ -103,7 +96,6 @@ gradients = Formula(
     cases=[{**SLOW, "epochs": 3, "samples": samples} for samples in (131, 443)],
 )
 add_criteria(gradients)
-gradients.add(IGNORED, lambda each, samples: each(mse) * samples)
 gradients.mistake("forgotten-zero-grad", lambda right: right.cumsum(0)).says(
     "Your gradients add up from step to step: `backward()` adds to what is there already. Section 3"
     " shows what that does to a descent, and which part of the loop prevents it."
@@ -142,27 +134,24 @@ gradients.mistake(
 )
 
 
-def check(run: Run, drawn: Inputs) -> None:
+def check(run: Run) -> None:
     """Check that each batch of each epoch has one step, along the gradient of its own loss."""
     expect(bool(run.passes), NO_FORWARD)
-    if not any(each["own"] for each in run.passes):
-        fail(
-            Misconception(
-                "trains-a-copy",
-                "You train a copy of the model, and the model that your function was given stays as"
-                " it was. The optimizer knows the parameters of that one, and so does whoever"
-                " called you.",
-            )
-        )
-    epochs, per_epoch = drawn["epochs"], len(drawn["batches"])
+    trains_a_copy = Misconception(
+        "trains-a-copy",
+        "You train a copy of the model, and the model that your function was given stays as it was."
+        " The optimizer knows the parameters of that one, and so does whoever called you.",
+    )
+    expect(any(each["own"] for each in run.passes), trains_a_copy)
+    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
     wanted, got = epochs * per_epoch, len(run.steps)
     if got != wanted:
-        because = wrong_count(run, drawn["start"], epochs, per_epoch)
+        because = wrong_count(run, epochs, per_epoch)
         fail(A_BATCH if per_epoch > 1 else AN_EPOCH, because, wanted=wanted, got=got)
     taken = torch.stack([vector(step["gradients"], step["before"]) for step in run.steps])
     expect(bool(torch.isfinite(taken).all()), "The gradients at your steps are not finite.")
     expect(bool(taken.any()), why_zero(run))
-    gradients.check(taken, **{**drawn, "at": [step["before"] for step in run.steps]})
+    gradients.check(taken, **{**run.drawn, "at": [step["before"] for step in run.steps]})
 
 
 def why_zero(run: Run) -> Misconception:
@@ -182,20 +171,27 @@ def why_zero(run: Run) -> Misconception:
     )
 
 
-def around(run: Run, drawn: Inputs, turns: list[Any], lr: float) -> Inputs:
+def around(run: Run, turns: list[Any], lr: float) -> Inputs:
     """The parameters `at` and `after` the steps, one with each batch of `turns`.
 
     Where they are not to be told, they are those of a right loop, which the grader has `walked`.
     """
-    at = run.places(drawn["start"], len(turns))
+    at = run.places(len(turns))
     if at is not None:
         return {"at": at, "after": [step["after"] for step in run.steps], "walked": 0}
-    path = walk(drawn["start"], turns, mse, lr)
+    path = walk(run.drawn["start"], turns, mse, lr)
     return {"at": path[:-1], "after": [], "walked": len(turns)}
 
 
 # ------------------------------------------------------------------------------- how many there are
 
+A_BATCH = "{wanted} steps were expected, a batch each; your optimizer took {got}."
+AN_EPOCH = "{wanted} steps were expected, an epoch each; your optimizer took {got}."
+CUT_SHORT = Misconception(
+    "loader-cut-short",
+    "Your loop stops before the loader is at its end (a `break`, or a number of batches that does"
+    " not come from the loader): an epoch is one round through all of it.",
+)
 NO_STEP = Misconception(
     "no-step",
     "The optimizer never takes a step, and the parameters stay what they were: part 5 of the loop"
@@ -221,18 +217,16 @@ TWO_STEPS = Misconception(
 )
 
 
-def no_step(run: Run, start: list[torch.Tensor]) -> Misconception:
+def no_step(run: Run) -> Misconception:
     """The mistake by which the optimizer takes no step."""
-    return NOT_GIVEN_OPTIMIZER if run.moved(start) else NO_STEP
+    return NOT_GIVEN_OPTIMIZER if run.moved() else NO_STEP
 
 
-def wrong_count(
-    run: Run, start: list[torch.Tensor], epochs: int, per_epoch: int
-) -> Misconception | None:
+def wrong_count(run: Run, epochs: int, per_epoch: int) -> Misconception | None:
     """The mistake that explains how many steps there are, None where none does."""
     count = len(run.steps)
     if count == 0:
-        return no_step(run, start)
+        return no_step(run)
     if count == epochs and per_epoch > 1:
         return {epochs * per_epoch: STEP_PER_EPOCH, epochs: ONE_BATCH}.get(len(run.passes))
     return {
@@ -248,11 +242,11 @@ def wrong_count(
 # ---------------------------------------------------------------------------- where they lead
 
 
-def check_optimizer(run: Run, start: list[torch.Tensor], optimizer: Optimizer) -> None:
+def check_optimizer(run: Run, optimizer: Optimizer) -> None:
     """Check that the steps of the given optimizer, and nothing else, made the parameters move."""
     expect(bool(run.passes), NO_FORWARD)
-    expect(bool(run.steps), no_step(run, start))
-    got = vector(run.after)
+    expect(bool(run.steps), no_step(run))
+    start, got = run.drawn["start"], vector(run.after)
     expect(bool(torch.isfinite(got).all()), "After training, the parameters are not finite.")
     wanted = vector(replay(start, [step["gradients"] for step in run.steps], optimizer))
     size = float(max(wanted.abs().max(), vector(start).abs().max()))
@@ -267,9 +261,5 @@ def check_optimizer(run: Run, start: list[torch.Tensor], optimizer: Optimizer) -
     )
     fail(
         "The parameters do not end where the given optimizer's steps lead, with its own settings.",
-        None if all(map(same, placed, left)) else besides,
+        besides if any(map(moved, placed, left)) else None,
     )
-
-
-def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
-    return all(torch.equal(p, q) for p, q in zip(one, other, strict=True))

@@ -81,18 +81,17 @@ mean_of_many.add(steps.CUT_SHORT, lambda of: (of(n) for n in network.CONSTANTS))
 
 @pytest.fixture(scope="module")
 def mixed(student, suite_rng):
-    """What happens to a model with a mix of modes and with gradients; and what was drawn."""
+    """What happens to a model with a mix of modes and with gradients."""
     drawn = mean_loss.draw(suite_rng, **mean_loss.cases[0])
     grads = [torch.randn(p.shape, generator=suite_rng) for p in drawn["start"]]
-    run = watch(student, "evaluate", drawn, "linex", modes=MIXED, grads=grads)
-    return run, {**drawn, "grads": grads}
+    return watch(student, "evaluate", drawn, "linex", modes=MIXED, grads=grads)
 
 
 @pytest.fixture(scope="module")
 def otherwise(student, suite_rng):
     """The same with another mix of modes, other numbers and no gradients."""
     drawn = mean_loss.draw(suite_rng, **mean_loss.cases[0])
-    return watch(student, "evaluate", drawn, "linex", modes=OTHERWISE), drawn
+    return watch(student, "evaluate", drawn, "linex", modes=OTHERWISE)
 
 
 @pytest.mark.points(4)
@@ -110,18 +109,18 @@ def test_mean_loss(student, rng, mixed, otherwise):
     print(isinstance(mean, float), f"{mean:.4f}")
     #> True 1.8843
     """
-    for run, _ in (mixed, otherwise):
+    for run in (mixed, otherwise):
         expect(run.result is not None, NO_RETURN)
         if known := FORMS.of_entries([run.result], run.graph):
             fail(known)
         if not isinstance(run.result, float):
             fail("The mean loss should be a Python float; yours is {got}.", got=kind(run.result))
-    mean_loss.check_all([(run.result, drawn) for run, drawn in (mixed, otherwise)])
+    mean_loss.check_all([(run.result, run.drawn) for run in (mixed, otherwise)])
     # And of many batches none is left out.
     some = [mean_of_many.draw(rng, **mean_of_many.cases[0]) for _ in range(2)]
     ask = {"batch_size": 1, "short": True}
     runs = [watch(student, "evaluate", drawn, "linex", **ask) for drawn in some]
-    mean_of_many.check_all([(run.result, drawn) for run, drawn in zip(runs, some, strict=True)])
+    mean_of_many.check_all([(run.result, run.drawn) for run in runs])
 
 
 @pytest.mark.points(3)
@@ -136,9 +135,8 @@ def test_eval_mode(mixed):
     print(modes)
     #> {False}
     """
-    run, _ = mixed
-    expect(bool(run.passes), NO_FORWARD)
-    modes = [each["modes"] for each in run.passes]
+    expect(bool(mixed.passes), NO_FORWARD)
+    modes = [each["modes"] for each in mixed.passes]
     if not any(map(any, modes)):
         return
     stays = Misconception(
@@ -168,14 +166,13 @@ def test_no_graph(mixed):
     print(graphs)
     #> {False}
     """
-    run, _ = mixed
-    expect(bool(run.passes), NO_FORWARD)
+    expect(bool(mixed.passes), NO_FORWARD)
     graph = Misconception(
         "graph-in-evaluation",
         "PyTorch takes notes for a gradient during your evaluation, though nobody will ask for one."
         " Section 6 names the two switches.",
     )
-    expect(not any(each["graph"] for each in run.passes), graph)
+    expect(not any(each["graph"] for each in mixed.passes), graph)
 
 
 #: What the modes are afterwards, by what is done about them, from MIXED and from OTHERWISE.
@@ -226,9 +223,8 @@ def test_modes_restored(mixed, otherwise):
     print([module.training for module in network.modules()])
     #> [True, True, False, True]
     """
-    runs = [mixed[0], otherwise[0]]
-    expect(all(run.passes for run in runs), NO_FORWARD)
-    after = [run.modes for run in runs]
+    expect(bool(mixed.passes and otherwise.passes), NO_FORWARD)
+    after = [mixed.modes, otherwise.modes]
     if after != [MIXED, OTHERWISE]:
         because = next((known for known, modes in AFTERWARDS if modes == after), None)
         fail("Not every module's mode is afterwards what it was before.", because)
@@ -248,25 +244,24 @@ def test_untouched(mixed):
     print((network.weight.tolist(), network.weight.grad.tolist()) == before)
     #> True
     """
-    run, drawn = mixed
-    expect(bool(run.passes), NO_FORWARD)
+    expect(bool(mixed.passes), NO_FORWARD)
     trains = Misconception(
         "evaluation-trains",
         "Your evaluation changes the parameters: it must only look at the model.",
     )
-    expect(not run.moved(drawn["start"]), trains)
+    expect(not mixed.moved(), trains)
     left_off = Misconception(
         "grad-left-off",
         "Your evaluation switches gradients off for everyone, and never on again: the next training"
         " would fail. A `with` block ends by itself.",
     )
-    expect(run.grad_mode is True, left_off)
+    expect(mixed.grad_mode is True, left_off)
     frozen = Misconception(
         "parameters-left-frozen",
         "Your evaluation leaves the parameters frozen (`requires_grad` is off): no optimizer would"
         " train them again.",
     )
-    expect(all(run.trainable), frozen)
+    expect(all(mixed.trainable), frozen)
     wiped = Misconception(
         "gradients-wiped",
         "Your evaluation wipes the gradients that were there. They are not yours to forget here: it"
@@ -276,7 +271,7 @@ def test_untouched(mixed):
         "gradients-added",
         "Your evaluation adds to the gradients of the parameters: nothing may go backward here.",
     )
-    for got, before in zip(run.gradients, drawn["grads"], strict=True):
+    for got, before in zip(mixed.gradients, mixed.drawn["grads"], strict=True):
         expect(got is not None and bool(got.any()), wiped)
         expect(torch.equal(got, before), added)
 

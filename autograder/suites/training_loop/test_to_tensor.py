@@ -114,7 +114,7 @@ numbers.mistake("flattened", lambda values: values.flatten(), shape_only=True).s
     "Your tensor is flat: it has the array's numbers, but not its shape."
 )
 numbers.mistake(
-    "transposed", lambda values: values.permute(*range(values.dim())[::-1]), shape_only=True
+    "transposed", lambda values: values.permute(tuple(range(values.dim()))[::-1]), shape_only=True
 ).says("Your tensor is the transpose of the array: rows and columns have changed places.")
 numbers.mistake(
     "extra-axis",
@@ -148,15 +148,15 @@ def ask(student, drawn, device="cpu"):
 def check(student, drawn):
     """Check the shapes and values of what comes of the arrays; return the tensors."""
     tensors = []
-    for found in ask(student, drawn):
-        if found["tensor"] is None:
+    for found, inputs in zip(ask(student, drawn), drawn, strict=True):
+        tensor, array = found["tensor"], isinstance(found["raw"], np.ndarray)
+        if tensor is None:
             expected = "A PyTorch tensor was expected; yours is {got}."
-            array = isinstance(found["raw"], np.ndarray)
             fail(expected, ARRAY if array else None, got=kind(found["raw"]))
-        tensors.append(found["tensor"])
-        is_complex = found["tensor"].dtype.is_complex
+        is_complex = tensor.dtype.is_complex
         expect(not is_complex, "The tensor should be of type float32; yours is complex.")
-    numbers.check_all(list(zip(tensors, drawn, strict=True)))
+        numbers.check(tensor, **inputs)
+        tensors.append(tensor)
     return tensors
 
 

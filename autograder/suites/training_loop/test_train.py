@@ -8,10 +8,10 @@ from autograder.exercise.checks import Misconception, expect, fail
 from autograder.exercise.formula import Formula
 from autograder.exercise.trajectories import OPTIMIZERS, plain
 from autograder.suites.training_loop import (
-    FORMS,
     NO_FORWARD,
     ROOT_ONLY,
     check_device,
+    check_floats,
     means,
     network,
     steps,
@@ -105,9 +105,9 @@ mean_losses.mistake(
 
 @pytest.fixture(scope="module")
 def whole(student, suite_rng):
-    """What happens with two outputs, mean squared error and plain SGD; and where it started."""
+    """What happens with two outputs, mean squared error and plain SGD."""
     drawn = mean_losses.draw(suite_rng, **mean_losses.cases[0])
-    return watch(student, "train", drawn, "mse", plain(0.05)), drawn
+    return watch(student, "train", drawn, "mse", plain(0.05))
 
 
 @pytest.mark.points(8)
@@ -128,7 +128,7 @@ def test_steps(student, rng):
     #> 1.3940
     """
     drawn = steps.gradients.draw(rng, **BATCHES, **steps.SLOW)
-    steps.check(watch(student, "train", drawn, "linex", plain(0.01)), drawn)
+    steps.check(watch(student, "train", drawn, "linex", plain(0.01)))
     # And of many batches none is left out.
     some = {"start": drawn["start"], "x": drawn["x"][:BATCH], "y": drawn["y"][:BATCH]}
     run = watch(student, "train", some, "linex", plain(0.01), batch_size=1, short=True)
@@ -149,9 +149,7 @@ def test_returned(whole):
     print(type(history), len(history), {isinstance(value, float) for value in history})
     #> <class 'list'> 5 {True}
     """
-    run, drawn = whole
-    named = returned.lengths(EPOCHS, len(drawn["batches"]))
-    returned.floats(run.result, EPOCHS, named, forms=FORMS, type=run.type, graph=run.graph)
+    check_floats(whole)
 
 
 @pytest.mark.points(6)
@@ -169,14 +167,13 @@ def test_mean_loss(whole):
     print([f"{value:.4f}" for value in history])
     #> ['0.9990', '0.2369']
     """
-    run, drawn = whole
-    expect(bool(run.passes), NO_FORWARD)
-    per_epoch = len(drawn["batches"])
-    got = returned.series(run.result, EPOCHS, per_epoch)[:EPOCHS]
-    around = steps.around(run, drawn, drawn["batches"] * EPOCHS, lr=0.05)
+    expect(bool(whole.passes), NO_FORWARD)
+    batches = whole.drawn["batches"]
+    got = returned.series(whole.result, EPOCHS, len(batches))[:EPOCHS]
+    around = steps.around(whole, batches * EPOCHS, lr=0.05)
     for name in ("at", "after"):  # how many losses there should be is another test's matter
-        around[name] = around[name][: len(got) * per_epoch]
-    mean_losses.check(got, **{**drawn, **around})
+        around[name] = around[name][: len(got) * len(batches)]
+    mean_losses.check(got, **{**whole.drawn, **around})
 
 
 @pytest.mark.points(4)
@@ -262,4 +259,4 @@ def test_any_optimizer(student, rng, optimizer, criterion):
     drawn = network.draw(rng, 17, 3, classes=criterion == "classes")
     given = OPTIMIZERS[optimizer]
     run = watch(student, "train", drawn, criterion, given, **FEW)
-    steps.check_optimizer(run, drawn["start"], given)
+    steps.check_optimizer(run, given)

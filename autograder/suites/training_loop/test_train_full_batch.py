@@ -7,7 +7,7 @@ from autograder.exercise import returned
 from autograder.exercise.checks import expect
 from autograder.exercise.formula import Formula
 from autograder.exercise.trajectories import OPTIMIZERS, plain
-from autograder.suites.training_loop import FORMS, NO_FORWARD, network, steps, watch
+from autograder.suites.training_loop import NO_FORWARD, check_floats, network, steps, watch
 from autograder.suites.training_loop.network import mse
 
 EPOCHS = 3
@@ -60,9 +60,9 @@ losses.add(steps.PART, lambda each, at: (each(at, first) for first in network.CO
 
 @pytest.fixture(scope="module")
 def whole(student, suite_rng):
-    """What happens with two outputs, mean squared error and plain SGD; and where it started."""
+    """What happens with two outputs, mean squared error and plain SGD."""
     drawn = losses.draw(suite_rng, **losses.cases[0])
-    return watch(student, "train_full_batch", drawn, "mse", plain(0.1)), drawn
+    return watch(student, "train_full_batch", drawn, "mse", plain(0.1))
 
 
 @pytest.mark.points(10)
@@ -84,7 +84,7 @@ def test_steps(student, rng):
     #> 2.9261
     """
     drawn = steps.gradients.draw(rng, **FULL, **steps.SLOW)
-    steps.check(watch(student, "train_full_batch", drawn, "linex", plain(0.01)), drawn)
+    steps.check(watch(student, "train_full_batch", drawn, "linex", plain(0.01)))
 
 
 @pytest.mark.points(5)
@@ -98,9 +98,7 @@ def test_returned(whole):
     print(type(history), len(history), {isinstance(value, float) for value in history})
     #> <class 'list'> 5 {True}
     """
-    run, _ = whole
-    named = returned.lengths(EPOCHS)
-    returned.floats(run.result, EPOCHS, named, forms=FORMS, type=run.type, graph=run.graph)
+    check_floats(whole)
 
 
 @pytest.mark.points(5)
@@ -116,11 +114,10 @@ def test_losses(whole):
     print([f"{value:.4f}" for value in history])
     #> ['18.0000', '6.4800', '2.3328']
     """
-    run, drawn = whole
-    expect(bool(run.passes), NO_FORWARD)
-    got = returned.series(run.result, EPOCHS)
-    count = len(got)  # how many there should be is another test's matter
-    losses.check(got, **{**drawn, **steps.around(run, drawn, drawn["batches"] * count, lr=0.1)})
+    expect(bool(whole.passes), NO_FORWARD)
+    got = returned.series(whole.result, EPOCHS)
+    turns = whole.drawn["batches"] * len(got)  # how many there should be is another test's matter
+    losses.check(got, **{**whole.drawn, **steps.around(whole, turns, lr=0.1)})
 
 
 @pytest.mark.points(5)
@@ -150,4 +147,4 @@ def test_any_optimizer(student, rng, optimizer, criterion):
     drawn = network.draw(rng, 7, 3, classes=criterion == "classes")
     given = OPTIMIZERS[optimizer]
     run = watch(student, "train_full_batch", drawn, criterion, given, epochs=4)
-    steps.check_optimizer(run, drawn["start"], given)
+    steps.check_optimizer(run, given)
