@@ -3,24 +3,30 @@
 import pytest
 import torch
 
-from autograder.suites.training_loop import draw, replay
-from autograder.suites.training_loop import test_train as train_suite
+from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, follow, replay
 
 
-@pytest.mark.parametrize("plan", [train_suite.MOMENTUM, train_suite.ADAM], ids=["SGD", "Adam"])
-def test_optimizers_are_torchs(plan):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_optimizers_are_torchs(optimizer: Optimizer) -> None:
     """The grader's own steps are those of torch's optimizers, also where a gradient is missing."""
     rng = torch.Generator().manual_seed(5)
-    start = draw(rng, 1, 2)[0]
-    steps = []
-    for _ in range(7):
-        gradients = [torch.randn(p.shape, generator=rng) for p in start]
-        steps.append({"gradients": [None, *gradients[1:]]})
+    start = [torch.randn(shape, generator=rng) for shape in ((4, 3), (4,), (2, 4))]
+    steps = [[None, *(torch.randn(p.shape, generator=rng) for p in start[1:])] for _ in range(7)]
     theirs = [p.double().requires_grad_() for p in start]
-    optimizer = getattr(torch.optim, plan["optimizer"])(theirs, **plan["options"])
-    for step in steps:
-        for parameter, gradient in zip(theirs, step["gradients"], strict=True):
+    torchs = getattr(torch.optim, optimizer.name)(theirs, **optimizer.options)
+    for gradients in steps:
+        for parameter, gradient in zip(theirs, gradients, strict=True):
             parameter.grad = None if gradient is None else gradient.double()
-        optimizer.step()
-    wanted = torch.cat([p.detach().flatten() for p in theirs])
-    torch.testing.assert_close(replay(start, steps, plan), wanted, rtol=1e-12, atol=1e-14)
+        torchs.step()
+    for ours, wanted in zip(replay(start, steps, optimizer), theirs, strict=True):
+        torch.testing.assert_close(ours, wanted.detach(), rtol=1e-12, atol=1e-14)
+
+
+def test_a_trajectory_is_where_the_steps_along_the_gradient_lead() -> None:
+    """On `mean((w - x)²)`: the losses are from before the steps, the places from around them."""
+    start, batches = [torch.tensor([3.0])], [(torch.zeros(2),), (torch.ones(1),)]
+    path = follow(lambda p, x: ((p[0] - x) ** 2).mean(), start, batches, OPTIMIZERS["plain"])
+    # w - 0.05 * 2 * (w - x): 3, then 2.7, then 2.53
+    assert [round(float(w), 9) for (w,) in path.places] == [3.0, 2.7, 2.53]
+    assert [round(value, 9) for value in path.losses.tolist()] == [9.0, 2.89]
+    assert start[0].item() == 3.0

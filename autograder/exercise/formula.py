@@ -74,7 +74,7 @@ class Formula:
             finite tensor of the right shape, where it is None.
         message: the sentence of a wrong value that no mistake explains.
         margin: how far apart right and wrong values must be on drawn inputs, relative to the
-            largest number in what is right; far more than the tolerance.
+            largest number in what is right; they are never nearer than a dozen tolerances.
         cases: arguments of `draw` that the suite uses.
         unnamed: wrong values that must fail without a name.
     """
@@ -140,7 +140,10 @@ class Formula:
             values = [("", wanted)]
             values += [(known.name, _flat(value)) for known, value in self.wrong(**exact)]
             numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
-            distance = self._margin * (float(wanted.abs().max()) if numbers else 1.0)
+            largest = float(wanted.abs().max()) if numbers else 1.0
+            relative, scale = self._tolerance(self._whole(exact))
+            # What is not named where it is as near to another as `checks.diagnose` says, too.
+            distance = max(self._margin * largest, 12 * relative * (scale or largest))
             if attempt < NOT_ZERO and numbers:
                 # Some mistakes give zeros on all inputs: then be it so.
                 values.append(("zeros", torch.zeros_like(wanted)))
@@ -213,17 +216,21 @@ class Formula:
         exact = in_double(inputs)
         whole = self._whole(exact)
         wanted, among = self.right(**exact), self.wrong(**exact)
-        terms, steps = (
-            _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
-        )
-        scale = self._size and float(torch.as_tensor(_of(self._size, whole)).max())
-        relative = checks.roundoff(terms, steps)
+        relative, scale = self._tolerance(whole)
         try:
             got = self._taken(got, wanted)
         except Failure:
             self._name_by_form(got, Compared(got, wanted, among, relative, scale), exact)
             raise
         return Compared(got, wanted, among, relative, scale)
+
+    def _tolerance(self, whole: Inputs) -> tuple[float, float | None]:
+        """How far a right answer may be off, relative to a scale, see :class:`checks.Compared`."""
+        terms, steps = (
+            _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
+        )
+        scale = self._size and float(torch.as_tensor(_of(self._size, whole)).max())
+        return checks.roundoff(terms, steps), scale
 
     def _taken(self, got: Any, wanted: Any) -> Any:
         if self._take is not None:
@@ -238,7 +245,7 @@ class Formula:
             if got.shape == value.shape != compared.wanted.shape and compared.agrees(value):
                 checks.fail(known)
         for known, value in self.misshapen(**exact):
-            if got.shape == value.shape:
+            if got.shape == value.shape != compared.wanted.shape:
                 checks.fail(known)
 
 

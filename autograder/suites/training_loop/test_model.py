@@ -7,13 +7,80 @@ student's own cell runs once more with stand-ins for them: their mistakes cost n
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from autograder.exercise import checks
 from autograder.exercise.checks import Failure, Misconception, expect, fail
 from autograder.exercise.retrain import cells_of_model
+from autograder.suites.training_loop import probes
 
 FRESH = 1000
+#: By the largest error that gives the points of a test.
+GOOD, FAIR = 0.08, 0.3
+ERROR = "On fresh examples, the mean squared error is {error:.3g}."
+
+
+def target(x):
+    """The function to learn, as the notebook has it."""
+    return np.sin(2 * x[:, :1]) + 0.5 * x[:, :1] * x[:, 1:]
+
+
+@pytest.fixture(scope="module")
+def answer(student, suite_rng, request):
+    """The mean squared error on fresh examples, and why it is not small: a mistake or None."""
+    x = 4 * torch.rand(FRESH, 2, generator=suite_rng) - 2
+    noise = 0.1 * torch.randn(FRESH, 1, generator=suite_rng, dtype=torch.float64)
+    mistakes_before = request.session.testsfailed
+    try:
+        first = judge(student.run(probes.predictions, x=x), x, noise)
+        if first[0] <= GOOD:
+            return first
+    except Failure as failure:
+        first = failure
+    if mistakes_before and (cells := cells_of_model(student.code)):
+        try:
+            second = judge(student.run(probes.retrained, cells=cells, x=x), x, noise)
+            if isinstance(first, Failure) or second[0] < first[0]:
+                return second
+        except Failure as failure:
+            if getattr(failure, "kind", "") == "todo":
+                raise
+    if isinstance(first, Failure):
+        raise first
+    return first
+
+
+def judge(found, x, noise):
+    """The mean squared error of the predictions, with what explains a large one."""
+    got = found["outputs"]
+    if not found["module"]:
+        fail("`model` should be an `nn.Module`; yours is of type `{name}`.", name=got)
+    if isinstance(got, torch.Tensor) and got.shape == (FRESH,):
+        fail(
+            Misconception(
+                "flat-predictions",
+                "Your model answers with shape `(n,)`; asked for is `(n, 1)`, the shape of the"
+                " labels.",
+            )
+        )
+    if isinstance(got, torch.Tensor) and got.shape == (FRESH, 1) and not got.isfinite().all():
+        fail(
+            Misconception(
+                "diverged",
+                "Your model answers with NaN or infinity: its training has diverged, as it does"
+                " when the steps are too large.",
+            )
+        )
+    got = checks.tensor(got, "What `model` answers for 1000 examples", (FRESH, 1)).double()
+    truth = torch.from_numpy(target(x.double().numpy()))
+    calls_target = Misconception(
+        "calls-target",
+        "Your model has the function itself inside, it is not learned from the examples. Train a"
+        " network on `train_x` and `train_y`.",
+    )
+    # What is learned from noisy examples is never this exact: float32 alone makes 1e-14.
+    expect(float(((got - truth) ** 2).mean()) > 1e-11, calls_target)
+    return float(((got - truth - noise) ** 2).mean()), why_bad(got, x.double())
+
 
 MEAN = Misconception(
     "predicts-the-mean",
@@ -31,172 +98,54 @@ NEVER_NEGATIVE = Misconception(
     "Your model never answers with a negative number, but every second label is negative: does its"
     " last layer end in a ReLU or a sigmoid?",
 )
-DIVERGED = Misconception(
-    "diverged",
-    "Your model answers with NaN or infinity: its training has diverged, as it does when the steps"
-    " are too large.",
-)
-FLAT = Misconception(
-    "flat-predictions",
-    "Your model answers with shape `(n,)`; asked for is `(n, 1)`, the shape of the labels.",
-)
-CALLS_TARGET = Misconception(
-    "calls-target",
-    "Your model has the function itself inside, it is not learned from the examples. Train a"
-    " network on `train_x` and `train_y`.",
-)
 
 
-def probe_predict(notebook, x):
-    model = notebook.model
-    if not isinstance(model, nn.Module):
-        return {"module": False, "outputs": type(model).__name__}
-    model.eval()
-    # Of which type a model computes is its own affair: the text asks for none.
-    places = [p for p in [*model.parameters(), *model.buffers()] if p.is_floating_point()]
-    with torch.no_grad():
-        outputs = model(x.to(places[0].device, places[0].dtype) if places else x)
-    return {"module": True, "outputs": outputs}
-
-
-def probe_retrain(notebook, cells, x):
-    """Run the cells that make `model` once more, with stand-ins for the functions they call.
-
-    The stand-ins are good enough to train with, and no solution of the tasks: the batches are the
-    same in each epoch, a step is a plain one whatever the optimizer, and no mode is switched.
-    """
-    names = notebook._names
-
-    def plain(array, device):
-        return torch.tensor(array.tolist(), device=device)
-
-    def step(model, x, y, criterion, optimizer):
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        loss = criterion(model(x), y)
-        slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
-        settings = optimizer.param_groups[0]
-        rate = settings["lr"] / (1 - settings.get("momentum", 0))
-        for parameter, slope in zip(parameters, slopes, strict=True):
-            if slope is not None:
-                parameter.data = parameter.data - rate * slope
-        return float(loss)
-
-    def full(model, inputs, labels, criterion, optimizer, epochs):
-        return [step(model, inputs, labels, criterion, optimizer) for _ in range(epochs)]
-
-    def batches(x, y, batch_size, seed):
-        mixed = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).to(x.device)
-        return [(x[rows], y[rows]) for rows in mixed.split(batch_size)]
-
-    def several(model, loader, criterion, optimizer, epochs, device):
-        turns = [
-            [step(model, x, y, criterion, optimizer) for x, y in loader] for _ in range(epochs)
-        ]
-        return [losses[0] for losses in turns]
-
-    def look(model, loader, criterion, device):
-        with torch.no_grad():
-            return float(min(criterion(model(x), y) for x, y in loader))
-
-    names.update(to_tensor=plain, train_full_batch=full, make_loader=batches)
-    names.update(train=several, evaluate=look)
-    for split in ("train", "val"):
-        names[f"{split}_x"] = plain(names[f"{split}_features"], notebook.device)
-        names[f"{split}_y"] = plain(names[f"{split}_labels"], notebook.device)
-    for cell in cells:
-        exec(cell, names)
-    model = notebook.model
-    if not isinstance(model, nn.Module):
-        return {"module": False, "outputs": type(model).__name__}
-    model.eval()
-    with torch.no_grad():
-        outputs = model(x.to(notebook.device))
-    return {"module": True, "outputs": outputs}
-
-
-def target(x):
-    """The function to learn, as the notebook has it."""
-    return np.sin(2 * x[:, :1]) + 0.5 * x[:, :1] * x[:, 1:]
-
-
-@pytest.fixture(scope="module")
-def answer(student, suite_rng, request):
-    """The mean squared error on fresh examples, and why it is not small: a mistake or None."""
-    x = 4 * torch.rand(FRESH, 2, generator=suite_rng) - 2
-    noise = 0.1 * torch.randn(FRESH, 1, generator=suite_rng, dtype=torch.float64)
-    mistakes_before = request.session.testsfailed
-    try:
-        first = judge(student.run(probe_predict, x=x), x, noise)
-        if first[0] <= 0.08:
-            return first
-    except Failure as failure:
-        first = failure
-    if mistakes_before and (cells := cells_of_model(student.code)):
-        try:
-            second = judge(student.run(probe_retrain, cells=cells, x=x), x, noise)
-            if isinstance(first, Failure) or second[0] < first[0]:
-                return second
-        except Failure as failure:
-            if getattr(failure, "kind", "") == "todo":
-                raise
-    if isinstance(first, Failure):
-        raise first
-    return first
-
-
-def judge(found, x, noise):
-    """The mean squared error of the predictions, with what explains a large one."""
-    got = found["outputs"]
-    expect(
-        found["module"], f"`model` should be an `nn.Module`; yours is of type `{found['outputs']}`."
-    )
-    if isinstance(got, torch.Tensor):
-        expect(tuple(got.shape) != (FRESH,), "", because=FLAT)
-        if got.shape == (FRESH, 1) and not bool(torch.isfinite(got).all()):
-            fail("", because=DIVERGED)
-    got = checks.tensor(got, "What `model` answers for 1000 examples", (FRESH, 1)).double()
-    truth = torch.from_numpy(target(x.double().numpy()))
-    # What is learned from noisy examples is never this exact: float32 alone makes 1e-14.
-    expect(float(((got - truth) ** 2).mean()) > 1e-11, "", because=CALLS_TARGET)
-    error = float(((got - truth - noise) ** 2).mean())
-    plane = torch.cat([x.double(), torch.ones(FRESH, 1, dtype=torch.float64)], dim=1)
+def why_bad(got, x):
+    """The mistake that shows in predictions, whether they are good or not; None where none does."""
+    never_negative = float(got.min()) >= 0
+    if never_negative and float((got == 0).double().mean()) > 0.2:
+        return NEVER_NEGATIVE
+    if float(got.std()) < 0.05 and abs(float(got.mean())) < 0.1:
+        return MEAN
+    # A sigmoid does not come to exactly 0.
+    if never_negative and float((got < 0.01).double().mean()) > 0.2:
+        return NEVER_NEGATIVE
+    plane = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
     rest = got - plane @ torch.linalg.lstsq(plane, got).solution
-    because = None
-    if float((got == 0).double().mean()) > 0.2 and float(got.min()) >= 0:
-        because = NEVER_NEGATIVE
-    elif float(got.std()) < 0.05 and abs(float(got.mean())) < 0.1:
-        because = MEAN
-    elif float(got.min()) >= 0 and float((got < 0.01).double().mean()) > 0.2:
-        because = NEVER_NEGATIVE  # a sigmoid does not come to exactly 0
-    elif float(rest.abs().max()) < 1e-4 * float(got.abs().max()):
-        because = LINEAR
-    return error, because
-
-
-EXAMPLE = """\
-from unittest.mock import patch
-fresh, labels = draw_examples(1000, np.random.default_rng(7))
-x = torch.tensor(fresh, dtype=torch.float32, device=device)
-model.eval()
-with torch.no_grad(), patch("__main__.target", None):  # without the true function
-    answers = model(x).cpu()
-error = ((answers - torch.tensor(labels)) ** 2).mean().item()
-print(answers.shape, error <= 0.3, error <= 0.08)
-#> torch.Size([1000, 1]) True True
-"""
+    return LINEAR if float(rest.abs().max()) < 1e-4 * float(got.abs().max()) else None
 
 
 @pytest.mark.points(5)
-@pytest.mark.example(EXAMPLE)
 def test_error_below_0_3(answer):
-    """On fresh examples, the mean squared error of `model` is at most 0.3 (half of the points)."""
+    """On fresh examples, the mean squared error of `model` is at most 0.3 (half of the points).
+
+    from unittest.mock import patch
+    fresh, labels = draw_examples(1000, np.random.default_rng(7))
+    x = torch.tensor(fresh, dtype=torch.float32, device=device)
+    model.eval()
+    with torch.no_grad(), patch("__main__.target", None):  # without the true function
+        answers = model(x).cpu()
+    error = ((answers - torch.tensor(labels)) ** 2).mean().item()
+    print(answers.shape, error <= 0.3, error <= 0.08)
+    #> torch.Size([1000, 1]) True True
+    """
     error, because = answer
-    expect(error <= 0.3, f"On fresh examples, the mean squared error is {error:.3g}.", because)
+    expect(error <= FAIR, ERROR, because, error=error)
 
 
 @pytest.mark.points(5)
-@pytest.mark.example(EXAMPLE)
 def test_error_below_0_08(answer):
-    """On fresh examples, the mean squared error of `model` is at most 0.08 (the other half)."""
+    """On fresh examples, the mean squared error of `model` is at most 0.08 (the other half).
+
+    from unittest.mock import patch
+    fresh, labels = draw_examples(1000, np.random.default_rng(7))
+    x = torch.tensor(fresh, dtype=torch.float32, device=device)
+    model.eval()
+    with torch.no_grad(), patch("__main__.target", None):  # without the true function
+        answers = model(x).cpu()
+    error = ((answers - torch.tensor(labels)) ** 2).mean().item()
+    print(answers.shape, error <= 0.3, error <= 0.08)
+    #> torch.Size([1000, 1]) True True
+    """
     error, because = answer
-    expect(error <= 0.08, f"On fresh examples, the mean squared error is {error:.3g}.", because)
+    expect(error <= GOOD, ERROR, because, error=error)
