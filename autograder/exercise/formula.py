@@ -39,6 +39,9 @@ Among = list[tuple[Misconception, Any]]
 
 #: So many draws are made for one on which no mistake gives zeros, which look like nothing done.
 NOT_ZERO = 20
+#: How far apart drawn values are at least, in tolerances: `checks.diagnose` takes two values that
+#: are within ten for each other.
+APART = 12
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Mistake:
     Attributes:
         known: its name and its sentence.
         ways: what it gives, each in the place of the right value. A generator gives several.
-        shape_only: whether the shape of its value alone tells it.
+        shape_only: whether the form of its value alone tells it: its shape, that it is a number of
+            Python's, or that it holds whole numbers where others should be.
     """
 
     known: Misconception
@@ -63,6 +67,8 @@ class Formula:
         name: of what is computed, as the student reads it.
         draw: `draw(rng, **case)` makes inputs by name, float32: what a probe is given.
         reference: what is right, of inputs by name.
+        given: formulas that come before this one, by the names that functions here ask for them by.
+            What one of their mistakes gives leads to another value here, too.
         also: more values by name, worked out from the inputs, that functions here may ask for.
         terms: how many terms a sum has at most, see :func:`checks.roundoff`; of inputs by name, if
             they say.
@@ -72,9 +78,10 @@ class Formula:
         dtype: the type that the student's tensor must have, if it matters.
         take: takes the student's value for one of the right form, `take(value, name, right)`; a
             finite tensor of the right shape, where it is None.
+        accepted: values that pass as well: what is wrong in them is another test's matter.
         message: the sentence of a wrong value that no mistake explains.
         margin: how far apart right and wrong values must be on drawn inputs, relative to the
-            largest number in what is right; far more than the tolerance.
+            largest number in what is right; more than the tolerance in any case.
         cases: arguments of `draw` that the suite uses.
         unnamed: wrong values that must fail without a name.
     """
@@ -85,12 +92,14 @@ class Formula:
         *,
         draw: Callable[..., Inputs],
         reference: Callable[..., Any],
+        given: "Mapping[str, Formula] | None" = None,
         also: Callable[..., Mapping[str, Any]] | None = None,
         terms: int | Callable[..., int] = 1,
         steps: int | Callable[..., int] = 1,
         size: Callable[..., Any] | None = None,
         dtype: torch.dtype | None = None,
         take: Callable[[Any, str | Text, Any], Any] | None = None,
+        accepted: Callable[..., Iterator[Any]] | None = None,
         message: str | Text | None = None,
         margin: float = 1e-3,
         cases: Sequence[Mapping[str, Any]] = ({},),
@@ -100,7 +109,8 @@ class Formula:
         self.cases = cases
         self.mistakes: list[Mistake] = []
         self._unsaid: set[str] = set()
-        self._draw, self._reference, self._also = draw, reference, also
+        self._draw, self._reference = draw, reference
+        self._given, self._also, self._accepted = given or {}, also, accepted
         self._terms, self._steps, self._size = terms, steps, size
         self._dtype, self._take = dtype, take
         self._message, self._margin, self._unnamed = message, margin, unnamed
@@ -140,8 +150,12 @@ class Formula:
             values = [("", wanted)]
             values += [(known.name, _flat(value)) for known, value in self.wrong(**exact)]
             numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
-            distance = self._margin * (float(wanted.abs().max()) if numbers else 1.0)
-            if attempt < NOT_ZERO and numbers:
+            largest = float(wanted.abs().max()) if numbers else 1.0
+            relative, scale = self._tolerance(self._whole(exact))
+            distance = max(self._margin * largest, APART * relative * (scale or largest))
+            values += [("", _flat(value)) for value in self._all(self._accepted, exact)]
+            idle = any(mistake.known.idle for mistake in self.mistakes)
+            if attempt < NOT_ZERO and numbers and not idle:
                 # Some mistakes give zeros on all inputs: then be it so.
                 values.append(("zeros", torch.zeros_like(wanted)))
             if told_apart(values, distance):
@@ -154,33 +168,48 @@ class Formula:
 
     def wrong(self, **inputs: Any) -> Among:
         """What each mistake gives, in the type of the inputs."""
-        whole = self._whole(inputs)
-        return [
-            (mistake.known, value)
-            for mistake in self.mistakes
-            if not mistake.shape_only
-            for way in mistake.ways
-            for value in _values(way, whole)
+        followed = [
+            (known, _of(self._reference, self._whole(inputs, **{name: value})))
+            for name, before in self._given.items()
+            for known, value in before.wrong(**inputs)
         ]
+        return followed + self._mistaken(inputs, shape_only=False)
 
     def misshapen(self, **inputs: Any) -> Among:
-        """What each mistake gives that is told by its shape."""
+        """What each mistake gives that is told by its form."""
+        return self._mistaken(inputs, shape_only=True)
+
+    def _mistaken(self, inputs: Inputs, shape_only: bool) -> Among:
         whole = self._whole(inputs)
         return [
             (mistake.known, value)
             for mistake in self.mistakes
-            if mistake.shape_only
+            if mistake.shape_only == shape_only
             for way in mistake.ways
             for value in _values(way, whole)
         ]
 
     def unnamed(self, **inputs: Any) -> list[Any]:
         """Wrong values that are no known mistake's."""
-        return _values(self._unnamed, self._whole(inputs)) if self._unnamed else []
+        return self._all(self._unnamed, inputs)
 
-    def _whole(self, inputs: Inputs) -> Inputs:
+    def _all(self, values: Callable[..., Iterator[Any]] | None, inputs: Inputs) -> list[Any]:
+        return _values(values, self._whole(inputs)) if values else []
+
+    def _whole(self, inputs: Inputs, **given: Any) -> Inputs:
+        """The inputs, and what functions may ask for beside them; `given` where it is known."""
         assert not self._unsaid, f"mistakes without a sentence: {self._unsaid}"
-        return {**inputs, **_of(self._also, inputs)} if self._also else inputs
+        right = {name: it.right(**inputs) for name, it in self._given.items() if name not in given}
+        whole = {**inputs, **right, **given}
+        return {**whole, **_of(self._also, whole)} if self._also else whole
+
+    def _tolerance(self, whole: Inputs) -> tuple[float, float | None]:
+        """How near a right value is, relative to which size."""
+        terms, steps = (
+            _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
+        )
+        scale = float(torch.as_tensor(_of(self._size, whole)).max()) if self._size else None
+        return checks.roundoff(terms, steps), scale
 
     # ------------------------------------------------------------------------------- how it is used
 
@@ -192,17 +221,32 @@ class Formula:
         """
         self.check_all([(got, inputs)])
 
-    def check_all(self, answers: Sequence[tuple[Any, Inputs]]) -> None:
+    def check_all(
+        self, answers: Sequence[tuple[Any, Inputs]], name: str | Text | None = None
+    ) -> None:
         """The same for answers to several inputs: a mistake is named if it explains all of them.
+
+        Args:
+            answers: pairs of what the student's code gave, and the inputs.
+            name: of what is computed, where it is another one than the formula's.
 
         Raises:
             Failure: one is not of the right form, or not right.
         """
-        compared = [self.compared(got, **inputs) for got, inputs in answers]
+        called = name or self.name
+        compared = [self._compared(got, inputs, called) for got, inputs in answers]
         if all(each.right for each in compared):
             return
         message = self._message or checks.WRONG_VALUES
-        checks.fail(message, checks.diagnose(*compared), name=Text(self.name))
+        checks.fail(message, checks.diagnose(*compared), name=Text(called))
+
+    def form(self, got: Any, **inputs: Any) -> Any:
+        """The value `got`, if it is of the right form, whatever the numbers in it.
+
+        Raises:
+            Failure: it is not; named by the mistake whose form it has.
+        """
+        return self.compared(got, **inputs).got
 
     def compared(self, got: Any, **inputs: Any) -> Compared:
         """The value `got` beside what is right and what is known to be wrong.
@@ -210,35 +254,36 @@ class Formula:
         Raises:
             Failure: it is not of the right form.
         """
+        return self._compared(got, inputs, self.name)
+
+    def _compared(self, got: Any, inputs: Inputs, name: str | Text) -> Compared:
         exact = in_double(inputs)
-        whole = self._whole(exact)
         wanted, among = self.right(**exact), self.wrong(**exact)
-        terms, steps = (
-            _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
-        )
-        scale = self._size and float(torch.as_tensor(_of(self._size, whole)).max())
-        relative = checks.roundoff(terms, steps)
+        relative, scale = self._tolerance(self._whole(exact))
         try:
-            got = self._taken(got, wanted)
+            got = self._taken(got, name, wanted)
         except Failure:
             self._name_by_form(got, Compared(got, wanted, among, relative, scale), exact)
             raise
+        if any(
+            checks.is_close(got, each, relative, scale) for each in self._all(self._accepted, exact)
+        ):
+            got = wanted
         return Compared(got, wanted, among, relative, scale)
 
-    def _taken(self, got: Any, wanted: Any) -> Any:
+    def _taken(self, got: Any, name: str | Text, wanted: Any) -> Any:
         if self._take is not None:
-            return self._take(got, self.name, wanted)
-        return checks.tensor(got, self.name, tuple(wanted.shape), self._dtype)
+            return self._take(got, name, wanted)
+        return checks.tensor(got, name, tuple(wanted.shape), self._dtype)
 
     def _name_by_form(self, got: Any, compared: Compared, exact: Inputs) -> None:
         """Fail with the mistake that explains a value of another form, if there is one."""
-        if not isinstance(got, Tensor):
-            return
         for known, value in compared.among:
-            if got.shape == value.shape != compared.wanted.shape and compared.agrees(value):
+            other = isinstance(value, Tensor) and value.shape != compared.wanted.shape
+            if other and _alike(got, value, compared.wanted) and compared.agrees(value):
                 checks.fail(known)
         for known, value in self.misshapen(**exact):
-            if got.shape == value.shape:
+            if _alike(got, value, compared.wanted):
                 checks.fail(known)
 
 
@@ -291,6 +336,18 @@ def told_apart(values: Sequence[tuple[Any, Any]], distance: float) -> bool:
         for place, (one, value) in enumerate(values)
         for other, another in values[:place]
     )
+
+
+def _alike(got: Any, value: Any, wanted: Any) -> bool:
+    """Whether a value that is not of the right form has the form of a mistake's value."""
+    if not isinstance(got, Tensor) or not isinstance(value, Tensor):
+        numbers = isinstance(got, int | float) and isinstance(value, int | float)
+        return numbers and not isinstance(got, bool)
+    if value.shape == wanted.shape:  # then it is the type that is wrong
+        return got.shape == value.shape and not (
+            got.is_floating_point() or value.is_floating_point()
+        )
+    return got.shape == value.shape
 
 
 def in_double(inputs: Inputs) -> Inputs:
