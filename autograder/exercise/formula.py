@@ -21,6 +21,7 @@ of its mistakes on many draws.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -60,7 +61,8 @@ class Formula:
     """Something that has one right value on given inputs, and known wrong ones.
 
     Args:
-        name: of what is computed, as the student reads it.
+        name: of what is computed, as the student reads it. It and `message` are templates that may
+            name inputs.
         draw: `draw(rng, **case)` makes inputs by name, float32: what a probe is given.
         reference: what is right, of inputs by name.
         also: more values by name, worked out from the inputs, that functions here may ask for.
@@ -69,6 +71,8 @@ class Formula:
         steps: how many such sums follow one another.
         size: the size of the summed terms: a tensor whose largest entry counts. Without it, the
             largest entry of what is right.
+        within: how far off numbers may be, relative to that size, where it is not the round-off of
+            sums that says so.
         dtype: the type that the student's tensor must have, if it matters.
         take: takes the student's value for one of the right form, `take(value, name, right)`; a
             finite tensor of the right shape, where it is None.
@@ -89,6 +93,7 @@ class Formula:
         terms: int | Callable[..., int] = 1,
         steps: int | Callable[..., int] = 1,
         size: Callable[..., Any] | None = None,
+        within: float | None = None,
         dtype: torch.dtype | None = None,
         take: Callable[[Any, str | Text, Any], Any] | None = None,
         message: str | Text | None = None,
@@ -101,7 +106,7 @@ class Formula:
         self.mistakes: list[Mistake] = []
         self._unsaid: set[str] = set()
         self._draw, self._reference, self._also = draw, reference, also
-        self._terms, self._steps, self._size = terms, steps, size
+        self._terms, self._steps, self._size, self._within = terms, steps, size, within
         self._dtype, self._take = dtype, take
         self._message, self._margin, self._unnamed = message, margin, unnamed
 
@@ -164,14 +169,15 @@ class Formula:
         ]
 
     def misshapen(self, **inputs: Any) -> Among:
-        """What each mistake gives that is told by its shape."""
-        whole = self._whole(inputs)
+        """What each mistake gives that is told by its shape, unless that is the right one."""
+        whole, right = self._whole(inputs), self.right(**inputs)
         return [
             (mistake.known, value)
             for mistake in self.mistakes
             if mistake.shape_only
             for way in mistake.ways
             for value in _values(way, whole)
+            if value.shape != right.shape
         ]
 
     def unnamed(self, **inputs: Any) -> list[Any]:
@@ -201,8 +207,10 @@ class Formula:
         compared = [self.compared(got, **inputs) for got, inputs in answers]
         if all(each.right for each in compared):
             return
-        message = self._message or checks.WRONG_VALUES
-        checks.fail(message, checks.diagnose(*compared), name=Text(self.name))
+        first = next(place for place, each in enumerate(compared) if not each.right)
+        inputs = answers[first][1]
+        message = _told(self._message or checks.WRONG_VALUES, inputs)
+        checks.fail(message, checks.diagnose(*compared), name=_told(self.name, inputs))
 
     def compared(self, got: Any, **inputs: Any) -> Compared:
         """The value `got` beside what is right and what is known to be wrong.
@@ -217,18 +225,18 @@ class Formula:
             _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
         )
         scale = self._size and float(torch.as_tensor(_of(self._size, whole)).max())
-        relative = checks.roundoff(terms, steps)
+        relative = checks.roundoff(terms, steps) if self._within is None else self._within
         try:
-            got = self._taken(got, wanted)
+            got = self._taken(got, wanted, _told(self.name, inputs))
         except Failure:
             self._name_by_form(got, Compared(got, wanted, among, relative, scale), exact)
             raise
         return Compared(got, wanted, among, relative, scale)
 
-    def _taken(self, got: Any, wanted: Any) -> Any:
+    def _taken(self, got: Any, wanted: Any, name: Text) -> Any:
         if self._take is not None:
-            return self._take(got, self.name, wanted)
-        return checks.tensor(got, self.name, tuple(wanted.shape), self._dtype)
+            return self._take(got, name, wanted)
+        return checks.tensor(got, name, tuple(wanted.shape), self._dtype)
 
     def _name_by_form(self, got: Any, compared: Compared, exact: Inputs) -> None:
         """Fail with the mistake that explains a value of another form, if there is one."""
@@ -296,6 +304,13 @@ def told_apart(values: Sequence[tuple[Any, Any]], distance: float) -> bool:
 def in_double(inputs: Inputs) -> Inputs:
     """The inputs with every floating tensor, also inside lists and dicts, in float64."""
     return {name: _double(value) for name, value in inputs.items()}
+
+
+def _told(template: str | Text, inputs: Inputs) -> Text:
+    """A sentence with those inputs that it names."""
+    text = Text(template)
+    named = {*re.findall(r"{(\w+)}", text.template)} - {*text.values}
+    return Text(text, **{name: inputs[name] for name in named & {*inputs}})
 
 
 def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:
