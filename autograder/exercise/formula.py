@@ -21,6 +21,7 @@ of its mistakes on many draws.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -64,7 +65,8 @@ class Formula:
     """Something that has one right value on given inputs, and known wrong ones.
 
     Args:
-        name: of what is computed, as the student reads it.
+        name: of what is computed, as the student reads it. It and `message` are templates that may
+            name inputs.
         draw: `draw(rng, **case)` makes inputs by name, float32: what a probe is given.
         reference: what is right, of inputs by name.
         given: formulas that come before this one, by the names that functions here ask for them by.
@@ -75,6 +77,8 @@ class Formula:
         steps: how many such sums follow one another.
         size: the size of the summed terms: a tensor whose largest entry counts. Without it, the
             largest entry of what is right.
+        within: how far off numbers may be, relative to that size, where it is not the round-off of
+            sums that says so.
         dtype: the type that the student's tensor must have, if it matters.
         take: takes the student's value for one of the right form, `take(value, name, right)`; a
             finite tensor of the right shape, where it is None.
@@ -97,6 +101,7 @@ class Formula:
         terms: int | Callable[..., int] = 1,
         steps: int | Callable[..., int] = 1,
         size: Callable[..., Any] | None = None,
+        within: float | None = None,
         dtype: torch.dtype | None = None,
         take: Callable[[Any, str | Text, Any], Any] | None = None,
         accepted: Callable[..., Iterator[Any]] | None = None,
@@ -111,7 +116,7 @@ class Formula:
         self._unsaid: set[str] = set()
         self._draw, self._reference = draw, reference
         self._given, self._also, self._accepted = given or {}, also, accepted
-        self._terms, self._steps, self._size = terms, steps, size
+        self._terms, self._steps, self._size, self._within = terms, steps, size, within
         self._dtype, self._take = dtype, take
         self._message, self._margin, self._unnamed = message, margin, unnamed
 
@@ -176,8 +181,10 @@ class Formula:
         return followed + self._mistaken(inputs, shape_only=False)
 
     def misshapen(self, **inputs: Any) -> Among:
-        """What each mistake gives that is told by its form."""
-        return self._mistaken(inputs, shape_only=True)
+        """What each mistake gives that is told by its form, unless that is the right one."""
+        right = _form(self.right(**inputs))
+        found = self._mistaken(inputs, shape_only=True)
+        return [(known, value) for known, value in found if _form(value) != right]
 
     def _mistaken(self, inputs: Inputs, shape_only: bool) -> Among:
         whole = self._whole(inputs)
@@ -209,7 +216,7 @@ class Formula:
             _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
         )
         scale = float(torch.as_tensor(_of(self._size, whole)).max()) if self._size else None
-        return checks.roundoff(terms, steps), scale
+        return checks.roundoff(terms, steps) if self._within is None else self._within, scale
 
     # ------------------------------------------------------------------------------- how it is used
 
@@ -221,24 +228,19 @@ class Formula:
         """
         self.check_all([(got, inputs)])
 
-    def check_all(
-        self, answers: Sequence[tuple[Any, Inputs]], name: str | Text | None = None
-    ) -> None:
+    def check_all(self, answers: Sequence[tuple[Any, Inputs]]) -> None:
         """The same for answers to several inputs: a mistake is named if it explains all of them.
-
-        Args:
-            answers: pairs of what the student's code gave, and the inputs.
-            name: of what is computed, where it is another one than the formula's.
 
         Raises:
             Failure: one is not of the right form, or not right.
         """
-        called = name or self.name
-        compared = [self._compared(got, inputs, called) for got, inputs in answers]
+        compared = [self.compared(got, **inputs) for got, inputs in answers]
         if all(each.right for each in compared):
             return
-        message = self._message or checks.WRONG_VALUES
-        checks.fail(message, checks.diagnose(*compared), name=Text(called))
+        first = next(place for place, each in enumerate(compared) if not each.right)
+        inputs = answers[first][1]
+        message = _told(self._message or checks.WRONG_VALUES, inputs)
+        checks.fail(message, checks.diagnose(*compared), name=_told(self.name, inputs))
 
     def form(self, got: Any, **inputs: Any) -> Any:
         """The value `got`, if it is of the right form, whatever the numbers in it.
@@ -254,14 +256,11 @@ class Formula:
         Raises:
             Failure: it is not of the right form.
         """
-        return self._compared(got, inputs, self.name)
-
-    def _compared(self, got: Any, inputs: Inputs, name: str | Text) -> Compared:
         exact = in_double(inputs)
         wanted, among = self.right(**exact), self.wrong(**exact)
         relative, scale = self._tolerance(self._whole(exact))
         try:
-            got = self._taken(got, name, wanted)
+            got = self._taken(got, wanted, _told(self.name, inputs))
         except Failure:
             self._name_by_form(got, Compared(got, wanted, among, relative, scale), exact)
             raise
@@ -271,19 +270,20 @@ class Formula:
             got = wanted
         return Compared(got, wanted, among, relative, scale)
 
-    def _taken(self, got: Any, name: str | Text, wanted: Any) -> Any:
+    def _taken(self, got: Any, wanted: Any, name: Text) -> Any:
         if self._take is not None:
             return self._take(got, name, wanted)
         return checks.tensor(got, name, tuple(wanted.shape), self._dtype)
 
     def _name_by_form(self, got: Any, compared: Compared, exact: Inputs) -> None:
         """Fail with the mistake that explains a value of another form, if there is one."""
+        right = compared.wanted
         for known, value in compared.among:
-            other = isinstance(value, Tensor) and value.shape != compared.wanted.shape
-            if other and _alike(got, value, compared.wanted) and compared.agrees(value):
+            other = isinstance(value, Tensor) and value.shape != right.shape
+            if other and _alike(got, value, right) and compared.agrees(value):
                 checks.fail(known)
         for known, value in self.misshapen(**exact):
-            if _alike(got, value, compared.wanted):
+            if _alike(got, value, right):
                 checks.fail(known)
 
 
@@ -338,21 +338,30 @@ def told_apart(values: Sequence[tuple[Any, Any]], distance: float) -> bool:
     )
 
 
-def _alike(got: Any, value: Any, wanted: Any) -> bool:
-    """Whether a value that is not of the right form has the form of a mistake's value."""
-    if not isinstance(got, Tensor) or not isinstance(value, Tensor):
-        numbers = isinstance(got, int | float) and isinstance(value, int | float)
-        return numbers and not isinstance(got, bool)
-    if value.shape == wanted.shape:  # then it is the type that is wrong
-        return got.shape == value.shape and not (
-            got.is_floating_point() or value.is_floating_point()
-        )
+def _form(value: Any) -> Any:
+    """What can be told of a value without its numbers."""
+    if isinstance(value, Tensor):
+        return value.shape, value.is_floating_point()
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _alike(got: Any, value: Any, right: Any) -> bool:
+    """Whether what is not of the right form has that of a mistake's value."""
+    if not isinstance(got, Tensor) or not isinstance(value, Tensor) or value.shape == right.shape:
+        return _form(got) == _form(value) is not None
     return got.shape == value.shape
 
 
 def in_double(inputs: Inputs) -> Inputs:
     """The inputs with every floating tensor, also inside lists and dicts, in float64."""
     return {name: _double(value) for name, value in inputs.items()}
+
+
+def _told(template: str | Text, inputs: Inputs) -> Text:
+    """A sentence with those inputs that it names."""
+    text = Text(template)
+    named = {*re.findall(r"{(\w+)}", text.template)} - {*text.values}
+    return Text(text, **{name: inputs[name] for name in named & {*inputs}})
 
 
 def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:
