@@ -3,14 +3,14 @@
 Each part is tested alone: what the others should have given it is put in place by the probe.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from autograder.exercise.checks import Failure
-from autograder.exercise.student import StudentError
+from autograder.exercise import checks
+from autograder.exercise.attempts import first_that_passes as first_that_passes
+from autograder.language import Text
 
 
 def probe_lr(notebook, dim, lr, state, calls, fresh=False, stand_in=False):
@@ -88,8 +88,16 @@ def probe_lr(notebook, dim, lr, state, calls, fresh=False, stand_in=False):
 
 
 def call(method: str, *arguments: Any, **more: Any) -> dict[str, Any]:
-    """One call for `probe_lr`."""
+    """One call for `probes.lr`."""
     return {"do": method, "with": list(arguments), **more}
+
+
+def of_any_shape(value: Any, name: str | Text, right: Tensor) -> Tensor:
+    """Take `value` for as many numbers as `right` has; their shape is another test's matter."""
+    value = torch.tensor(value) if isinstance(value, float) else value
+    if isinstance(value, Tensor) and value.numel() == right.numel():
+        value = value.reshape(right.shape)
+    return checks.tensor(value, name, tuple(right.shape))
 
 
 def sigmoid(z: Tensor) -> Tensor:
@@ -118,14 +126,3 @@ def draw_pictures(rng: torch.Generator, dim: int, m: int) -> Tensor:
     """Columns of numbers between -1.5 and 1.5, none of them near zero."""
     sign = torch.randint(2, (dim, m), generator=rng) * 2.0 - 1
     return sign * (0.1 + 1.4 * torch.rand(dim, m, generator=rng))
-
-
-def first_that_passes(*attempts: Callable[[], None]) -> None:
-    """Pass where one attempt passes; else fail with the failure that tells most."""
-    failures: list[Failure] = []
-    for attempt in attempts:
-        try:
-            return attempt()
-        except Failure as failure:
-            failures.append(failure)
-    raise min(failures, key=lambda each: (not each.misconception, isinstance(each, StudentError)))
