@@ -151,16 +151,14 @@ class Formula:
         for attempt in range(1000):
             inputs = self._draw(rng, **case)
             exact = in_double(inputs)
-            wanted = _flat(self.right(**exact))
-            values = [("", wanted)]
-            values += [(known.name, _flat(value)) for known, value in self.wrong(**exact)]
+            wanted, wrong = _flat(self.right(**exact)), self.wrong(**exact)
+            values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
             numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
             largest = float(wanted.abs().max()) if numbers else 1.0
             relative, scale = self._tolerance(self._whole(exact))
             distance = max(self._margin * largest, APART * relative * (scale or largest))
             values += [("", _flat(value)) for value in self._all(self._accepted, exact)]
-            idle = any(mistake.known.idle for mistake in self.mistakes)
-            if attempt < NOT_ZERO and numbers and not idle:
+            if attempt < NOT_ZERO and numbers and not any(known.idle for known, _ in wrong):
                 # Some mistakes give zeros on all inputs: then be it so.
                 values.append(("zeros", torch.zeros_like(wanted)))
             if told_apart(values, distance):

@@ -6,7 +6,7 @@ import torch
 from autograder.exercise import checks
 from autograder.exercise.checks import Misconception, expect, fail
 from autograder.exercise.formula import Formula, in_double
-from autograder.suites.manual_backward import call, draw_state, probes, sigmoid
+from autograder.suites.manual_backward import call, model, probes, sigmoid
 
 SHAPES = {"row": (1, 9), "table": (4, 3), "one axis": (131,), "three axes": (2, 3, 4)}
 
@@ -62,8 +62,7 @@ CUT_OFF = Misconception(
 
 
 def ask(student, z):
-    model = {"dim": 4, "lr": torch.tensor(0.1), "state": draw_state(torch.Generator(), 4)}
-    (left,) = student.run(probes.lr, **model, calls=[call("sigmoid", z)])
+    (left,) = student.run(probes.lr, **model(torch.ones(4, 1), torch.ones(()), call("sigmoid", z)))
     return left["returned"]
 
 
