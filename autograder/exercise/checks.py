@@ -132,13 +132,17 @@ def tensor(
     return value
 
 
-def number(value: Any, name: str | Text) -> float:
-    """Take `value` for one finite number: a Python or NumPy number or a one-element tensor."""
+def number(value: Any, name: str | Text, finite: bool = True) -> float:
+    """Take `value` for one number: a Python or NumPy number or a one-element tensor.
+
+    Args:
+        finite: whether it has to be finite.
+    """
     if isinstance(value, Tensor | np.ndarray) and math.prod(value.shape) == 1:
         value = value.reshape(()).item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         fail("{name} should be one number; yours is {got}.", got=kind(value), name=Text(name))
-    if not math.isfinite(value):
+    if finite and not math.isfinite(value):
         fail("{name} should be finite; yours is {got}.", got=value, name=Text(name))
     return float(value)
 

@@ -67,10 +67,11 @@ class Formula:
     Args:
         name: of what is computed, as the student reads it. It and `message` are templates that may
             name inputs.
-        draw: `draw(rng, **case)` makes inputs by name, float32: what a probe is given.
         reference: what is right, of inputs by name.
+        draw: `draw(rng, **case)` makes inputs by name, float32: what a probe is given.
         given: formulas that come before this one, by the names that functions here ask for them by.
-            What one of their mistakes gives leads to another value here, too.
+            What one of their mistakes gives leads to another value here, too. The first says how
+            inputs are drawn, and in which cases, where nothing else does.
         also: more values by name, worked out from the inputs, that functions here may ask for.
         terms: how many terms a sum has at most, see :func:`checks.roundoff`; of inputs by name, if
             they say.
@@ -94,8 +95,8 @@ class Formula:
         self,
         name: str | Text,
         *,
-        draw: Callable[..., Inputs],
         reference: Callable[..., Any],
+        draw: Callable[..., Inputs] | None = None,
         given: "Mapping[str, Formula] | None" = None,
         also: Callable[..., Mapping[str, Any]] | None = None,
         terms: int | Callable[..., int] = 1,
@@ -107,15 +108,17 @@ class Formula:
         accepted: Callable[..., Iterator[Any]] | None = None,
         message: str | Text | None = None,
         margin: float = 1e-3,
-        cases: Sequence[Mapping[str, Any]] = ({},),
+        cases: Sequence[Mapping[str, Any]] | None = None,
         unnamed: Callable[..., Iterator[Any]] | None = None,
     ) -> None:
         self.name = name
-        self.cases = cases
+        self._given = dict(given or {})
+        first = next(iter(self._given.values()), None)
+        self.cases = cases or (first.cases if first else ({},))
         self.mistakes: list[Mistake] = []
         self._unsaid: set[str] = set()
-        self._draw, self._reference = draw, reference
-        self._given, self._also, self._accepted = given or {}, also, accepted
+        self._draw = draw or (first._draw if first else dict)
+        self._reference, self._also, self._accepted = reference, also, accepted
         self._terms, self._steps, self._size, self._within = terms, steps, size, within
         self._dtype, self._take = dtype, take
         self._message, self._margin, self._unnamed = message, margin, unnamed
