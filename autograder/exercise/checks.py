@@ -6,8 +6,9 @@ failure names the one that matches, or none.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -132,13 +133,17 @@ def tensor(
     return value
 
 
-def number(value: Any, name: str | Text) -> float:
-    """Take `value` for one finite number: a Python or NumPy number or a one-element tensor."""
+def number(value: Any, name: str | Text, finite: bool = True) -> float:
+    """Take `value` for one number: a Python or NumPy number or a one-element tensor.
+
+    Args:
+        finite: whether it has to be finite.
+    """
     if isinstance(value, Tensor | np.ndarray) and math.prod(value.shape) == 1:
         value = value.reshape(()).item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         fail("{name} should be one number; yours is {got}.", got=kind(value), name=Text(name))
-    if not math.isfinite(value):
+    if finite and not math.isfinite(value):
         fail("{name} should be finite; yours is {got}.", got=value, name=Text(name))
     return float(value)
 
@@ -165,10 +170,14 @@ def numbers(value: Any, name: str | Text, length: int) -> Tensor:
     return torch.tensor(value, dtype=torch.float64)
 
 
-def kind(value: Any) -> Text:
-    """Say in words what sort of thing `value` is, without its contents."""
+def kind(value: Any, returned: bool = True) -> Text:
+    """Say in words what sort of thing `value` is, without its contents.
+
+    Args:
+        returned: whether it is what a function returned: of None, this says what may be missing.
+    """
     if value is None:
-        return Text("None (is a `return` missing?)")
+        return Text("None (is a `return` missing?)") if returned else Text("None")
     if isinstance(value, Tensor):
         return Text("a tensor of shape {shape}", shape=tuple(value.shape))
     if isinstance(value, np.ndarray) and value.shape:
@@ -247,21 +256,30 @@ class Compared:
         """Whether two values could be taken for one another."""
         return _agree(one, other, 10 * self.relative, self.scale)
 
+    def explained(
+        self, known: set[Misconception], agrees: Callable[[Any], bool]
+    ) -> set[Misconception]:
+        """Of the known mistakes those whose value agrees; where all is right, also any without."""
+        without = known - {mistake for mistake, _ in self.among} if self.right else set()
+        return without | {mistake for mistake, value in self.among if agrees(value)}
+
 
 def diagnose(*compared: Compared) -> Misconception | None:
     """The one misconception that explains the student's values on all inputs; None where none does.
 
     A misconception explains nothing on inputs where it gives what is right, what doing nothing
-    gives (zeros, or the value of one that is `idle`), or what another one gives, too.
+    gives (zeros, or the value of one that is `idle`), or what another one gives, too. It explains
+    a right value on inputs where it cannot be made, and gives nothing.
     """
     wrong = [each for each in compared if not each.right]
     if not wrong:
         return None
-    names = [{mistake.name for mistake, value in it.among if it.agrees(value)} for it in compared]
+    known = {mistake for mistake, _ in wrong[0].among}
+    names = [each.explained(known, each.agrees) for each in compared]
     matches = [
         (mistake, value)
         for mistake, value in wrong[0].among
-        if all(mistake.name in each for each in names)
+        if all(mistake in each for each in names)
         and wrong[0].agrees(value)
         and wrong[0].shows(value)
     ]
@@ -271,15 +289,13 @@ def diagnose(*compared: Compared) -> Misconception | None:
     zeros = torch.zeros_like(torch.as_tensor(wrong[0].got, dtype=torch.float64))
     if not matches or wrong[0].near(wrong[0].got, zeros):
         return None
-    loosely = [
-        {it.name for it, value in each.among if each.near(each.got, value)} for each in compared
-    ]
+    loosely = [each.explained(known, partial(each.near, each.got)) for each in compared]
     alike = {
         mistake.name
         for mistake, value in wrong[0].among
         if wrong[0].shows(value) and wrong[0].near(matches[0][1], value)
         # What looks alike on one input may not on another.
-        if all(mistake.name in each for each in loosely)
+        if all(mistake in each for each in loosely)
     }
     return matches[0][0] if alike == {matches[0][0].name} else None
 

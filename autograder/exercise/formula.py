@@ -21,6 +21,7 @@ of its mistakes on many draws.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -39,6 +40,9 @@ Among = list[tuple[Misconception, Any]]
 
 #: So many draws are made for one on which no mistake gives zeros, which look like nothing done.
 NOT_ZERO = 20
+#: How far apart drawn values are at least, in tolerances: `checks.diagnose` takes two values that
+#: are within ten for each other.
+APART = 12
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Mistake:
     Attributes:
         known: its name and its sentence.
         ways: what it gives, each in the place of the right value. A generator gives several.
-        shape_only: whether the shape of its value alone tells it.
+        shape_only: whether the form of its value alone tells it: its shape, that it is a number of
+            Python's, or that it holds whole numbers where others should be.
     """
 
     known: Misconception
@@ -60,21 +65,28 @@ class Formula:
     """Something that has one right value on given inputs, and known wrong ones.
 
     Args:
-        name: of what is computed, as the student reads it.
-        draw: `draw(rng, **case)` makes inputs by name, float32: what a probe is given.
+        name: of what is computed, as the student reads it. It and `message` are templates that may
+            name inputs.
         reference: what is right, of inputs by name.
+        draw: `draw(rng, **case)` makes inputs by name, float32: what a probe is given.
+        given: formulas that come before this one, by the names that functions here ask for them by.
+            What one of their mistakes gives leads to another value here, too. The first says how
+            inputs are drawn, and in which cases, where nothing else does.
         also: more values by name, worked out from the inputs, that functions here may ask for.
         terms: how many terms a sum has at most, see :func:`checks.roundoff`; of inputs by name, if
             they say.
         steps: how many such sums follow one another.
         size: the size of the summed terms: a tensor whose largest entry counts. Without it, the
             largest entry of what is right.
+        within: how far off numbers may be, relative to that size, where it is not the round-off of
+            sums that says so.
         dtype: the type that the student's tensor must have, if it matters.
         take: takes the student's value for one of the right form, `take(value, name, right)`; a
             finite tensor of the right shape, where it is None.
+        accepted: values that pass as well: what is wrong in them is another test's matter.
         message: the sentence of a wrong value that no mistake explains.
         margin: how far apart right and wrong values must be on drawn inputs, relative to the
-            largest number in what is right; they are never nearer than a dozen tolerances.
+            largest number in what is right; more than the tolerance in any case.
         cases: arguments of `draw` that the suite uses.
         unnamed: wrong values that must fail without a name.
     """
@@ -83,25 +95,31 @@ class Formula:
         self,
         name: str | Text,
         *,
-        draw: Callable[..., Inputs],
         reference: Callable[..., Any],
+        draw: Callable[..., Inputs] | None = None,
+        given: "Mapping[str, Formula] | None" = None,
         also: Callable[..., Mapping[str, Any]] | None = None,
         terms: int | Callable[..., int] = 1,
         steps: int | Callable[..., int] = 1,
         size: Callable[..., Any] | None = None,
+        within: float | None = None,
         dtype: torch.dtype | None = None,
         take: Callable[[Any, str | Text, Any], Any] | None = None,
+        accepted: Callable[..., Iterator[Any]] | None = None,
         message: str | Text | None = None,
         margin: float = 1e-3,
-        cases: Sequence[Mapping[str, Any]] = ({},),
+        cases: Sequence[Mapping[str, Any]] | None = None,
         unnamed: Callable[..., Iterator[Any]] | None = None,
     ) -> None:
         self.name = name
-        self.cases = cases
+        self._given = dict(given or {})
+        first = next(iter(self._given.values()), None)
+        self.cases: Sequence[Mapping[str, Any]] = cases or (first.cases if first else ({},))
         self.mistakes: list[Mistake] = []
         self._unsaid: set[str] = set()
-        self._draw, self._reference, self._also = draw, reference, also
-        self._terms, self._steps, self._size = terms, steps, size
+        self._draw: Callable[..., Inputs] = draw or (first._draw if first else lambda rng: {})
+        self._reference, self._also, self._accepted = reference, also, accepted
+        self._terms, self._steps, self._size, self._within = terms, steps, size, within
         self._dtype, self._take = dtype, take
         self._message, self._margin, self._unnamed = message, margin, unnamed
 
@@ -136,15 +154,14 @@ class Formula:
         for attempt in range(1000):
             inputs = self._draw(rng, **case)
             exact = in_double(inputs)
-            wanted = _flat(self.right(**exact))
-            values = [("", wanted)]
-            values += [(known.name, _flat(value)) for known, value in self.wrong(**exact)]
+            wanted, wrong = _flat(self.right(**exact)), self.wrong(**exact)
+            values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
             numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
             largest = float(wanted.abs().max()) if numbers else 1.0
             relative, scale = self._tolerance(self._whole(exact))
-            # What is not named where it is as near to another as `checks.diagnose` says, too.
-            distance = max(self._margin * largest, 12 * relative * (scale or largest))
-            if attempt < NOT_ZERO and numbers:
+            distance = max(self._margin * largest, APART * relative * (scale or largest))
+            values += [("", _flat(value)) for value in self._all(self._accepted, exact)]
+            if attempt < NOT_ZERO and numbers and not any(known.idle for known, _ in wrong):
                 # Some mistakes give zeros on all inputs: then be it so.
                 values.append(("zeros", torch.zeros_like(wanted)))
             if told_apart(values, distance):
@@ -157,33 +174,50 @@ class Formula:
 
     def wrong(self, **inputs: Any) -> Among:
         """What each mistake gives, in the type of the inputs."""
-        whole = self._whole(inputs)
-        return [
-            (mistake.known, value)
-            for mistake in self.mistakes
-            if not mistake.shape_only
-            for way in mistake.ways
-            for value in _values(way, whole)
+        followed = [
+            (known, _of(self._reference, self._whole(inputs, **{name: value})))
+            for name, before in self._given.items()
+            for known, value in before.wrong(**inputs)
         ]
+        return followed + self._mistaken(inputs, shape_only=False)
 
     def misshapen(self, **inputs: Any) -> Among:
-        """What each mistake gives that is told by its shape."""
+        """What each mistake gives that is told by its form, unless that is the right one."""
+        right = _form(self.right(**inputs))
+        found = self._mistaken(inputs, shape_only=True)
+        return [(known, value) for known, value in found if _form(value) != right]
+
+    def _mistaken(self, inputs: Inputs, shape_only: bool) -> Among:
         whole = self._whole(inputs)
         return [
             (mistake.known, value)
             for mistake in self.mistakes
-            if mistake.shape_only
+            if mistake.shape_only == shape_only
             for way in mistake.ways
             for value in _values(way, whole)
         ]
 
     def unnamed(self, **inputs: Any) -> list[Any]:
         """Wrong values that are no known mistake's."""
-        return _values(self._unnamed, self._whole(inputs)) if self._unnamed else []
+        return self._all(self._unnamed, inputs)
 
-    def _whole(self, inputs: Inputs) -> Inputs:
+    def _all(self, values: Callable[..., Iterator[Any]] | None, inputs: Inputs) -> list[Any]:
+        return _values(values, self._whole(inputs)) if values else []
+
+    def _whole(self, inputs: Inputs, **given: Any) -> Inputs:
+        """The inputs, and what functions may ask for beside them; `given` where it is known."""
         assert not self._unsaid, f"mistakes without a sentence: {self._unsaid}"
-        return {**inputs, **_of(self._also, inputs)} if self._also else inputs
+        right = {name: it.right(**inputs) for name, it in self._given.items() if name not in given}
+        whole = {**inputs, **right, **given}
+        return {**whole, **_of(self._also, whole)} if self._also else whole
+
+    def _tolerance(self, whole: Inputs) -> tuple[float, float | None]:
+        """How near a right value is, relative to which size."""
+        terms, steps = (
+            _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
+        )
+        scale = float(torch.as_tensor(_of(self._size, whole)).max()) if self._size else None
+        return checks.roundoff(terms, steps) if self._within is None else self._within, scale
 
     # ------------------------------------------------------------------------------- how it is used
 
@@ -204,8 +238,18 @@ class Formula:
         compared = [self.compared(got, **inputs) for got, inputs in answers]
         if all(each.right for each in compared):
             return
-        message = self._message or checks.WRONG_VALUES
-        checks.fail(message, checks.diagnose(*compared), name=Text(self.name))
+        first = next(place for place, each in enumerate(compared) if not each.right)
+        inputs = answers[first][1]
+        message = _told(self._message or checks.WRONG_VALUES, inputs)
+        checks.fail(message, checks.diagnose(*compared), name=_told(self.name, inputs))
+
+    def form(self, got: Any, **inputs: Any) -> Any:
+        """The value `got`, if it is of the right form, whatever the numbers in it.
+
+        Raises:
+            Failure: it is not; named by the mistake whose form it has.
+        """
+        return self.compared(got, **inputs).got
 
     def compared(self, got: Any, **inputs: Any) -> Compared:
         """The value `got` beside what is right and what is known to be wrong.
@@ -214,38 +258,33 @@ class Formula:
             Failure: it is not of the right form.
         """
         exact = in_double(inputs)
-        whole = self._whole(exact)
         wanted, among = self.right(**exact), self.wrong(**exact)
-        relative, scale = self._tolerance(whole)
+        relative, scale = self._tolerance(self._whole(exact))
         try:
-            got = self._taken(got, wanted)
+            got = self._taken(got, wanted, _told(self.name, inputs))
         except Failure:
             self._name_by_form(got, Compared(got, wanted, among, relative, scale), exact)
             raise
+        if any(
+            checks.is_close(got, each, relative, scale) for each in self._all(self._accepted, exact)
+        ):
+            got = wanted
         return Compared(got, wanted, among, relative, scale)
 
-    def _tolerance(self, whole: Inputs) -> tuple[float, float | None]:
-        """How far a right answer may be off, relative to a scale, see :class:`checks.Compared`."""
-        terms, steps = (
-            _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
-        )
-        scale = self._size and float(torch.as_tensor(_of(self._size, whole)).max())
-        return checks.roundoff(terms, steps), scale
-
-    def _taken(self, got: Any, wanted: Any) -> Any:
+    def _taken(self, got: Any, wanted: Any, name: Text) -> Any:
         if self._take is not None:
-            return self._take(got, self.name, wanted)
-        return checks.tensor(got, self.name, tuple(wanted.shape), self._dtype)
+            return self._take(got, name, wanted)
+        return checks.tensor(got, name, tuple(wanted.shape), self._dtype)
 
     def _name_by_form(self, got: Any, compared: Compared, exact: Inputs) -> None:
         """Fail with the mistake that explains a value of another form, if there is one."""
-        if not isinstance(got, Tensor):
-            return
+        right = compared.wanted
         for known, value in compared.among:
-            if got.shape == value.shape != compared.wanted.shape and compared.agrees(value):
+            other = isinstance(value, Tensor) and value.shape != right.shape
+            if other and _alike(got, value, right) and compared.agrees(value):
                 checks.fail(known)
         for known, value in self.misshapen(**exact):
-            if got.shape == value.shape != compared.wanted.shape:
+            if _alike(got, value, right):
                 checks.fail(known)
 
 
@@ -300,9 +339,30 @@ def told_apart(values: Sequence[tuple[Any, Any]], distance: float) -> bool:
     )
 
 
+def _form(value: Any) -> Any:
+    """What can be told of a value without its numbers."""
+    if isinstance(value, Tensor):
+        return value.shape, value.is_floating_point()
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _alike(got: Any, value: Any, right: Any) -> bool:
+    """Whether what is not of the right form has that of a mistake's value."""
+    if not isinstance(got, Tensor) or not isinstance(value, Tensor) or value.shape == right.shape:
+        return _form(got) == _form(value) is not None
+    return bool(got.shape == value.shape)
+
+
 def in_double(inputs: Inputs) -> Inputs:
     """The inputs with every floating tensor, also inside lists and dicts, in float64."""
     return {name: _double(value) for name, value in inputs.items()}
+
+
+def _told(template: str | Text, inputs: Inputs) -> Text:
+    """A sentence with those inputs that it names."""
+    text = Text(template)
+    named = {*re.findall(r"{(\w+)}", text.template)} - {*text.values}
+    return Text(text, **{name: inputs[name] for name in named & {*inputs}})
 
 
 def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:

@@ -3,14 +3,14 @@
 Each part is tested alone: what the others should have given it is put in place by the probe.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from autograder.exercise.checks import Failure
-from autograder.exercise.student import StudentError
+from autograder.exercise import checks
+from autograder.exercise.attempts import first_that_passes as first_that_passes
+from autograder.language import Text
 
 #: Folders of `course_data` that the notebook reads.
 DATASETS = ("digits_3_vs_8",)
@@ -91,8 +91,22 @@ def probe_lr(notebook, dim, lr, state, calls, fresh=False, stand_in=False):
 
 
 def call(method: str, *arguments: Any, **more: Any) -> dict[str, Any]:
-    """One call for `probe_lr`."""
+    """One call for `probes.lr`."""
     return {"do": method, "with": list(arguments), **more}
+
+
+def model(w: Tensor, b: Tensor, *calls: dict[str, Any], lr: Tensor | None = None) -> dict[str, Any]:
+    """An `LR` with these numbers, and what is called of it: inputs of `probes.lr`."""
+    lr = torch.tensor(0.1) if lr is None else lr
+    return {"dim": len(w), "lr": lr, "state": {"w": w, "b": b}, "calls": list(calls)}
+
+
+def of_any_shape(value: Any, name: str | Text, right: Tensor) -> Tensor:
+    """Take `value` for as many numbers as `right` has; their shape is another test's matter."""
+    value = torch.tensor(value) if isinstance(value, float) else value
+    if isinstance(value, Tensor) and value.numel() == right.numel():
+        value = value.reshape(right.shape)
+    return checks.tensor(value, name, tuple(right.shape))
 
 
 def sigmoid(z: Tensor) -> Tensor:
@@ -121,14 +135,3 @@ def draw_pictures(rng: torch.Generator, dim: int, m: int) -> Tensor:
     """Columns of numbers between -1.5 and 1.5, none of them near zero."""
     sign = torch.randint(2, (dim, m), generator=rng) * 2.0 - 1
     return sign * (0.1 + 1.4 * torch.rand(dim, m, generator=rng))
-
-
-def first_that_passes(*attempts: Callable[[], None]) -> None:
-    """Pass where one attempt passes; else fail with the failure that tells most."""
-    failures: list[Failure] = []
-    for attempt in attempts:
-        try:
-            return attempt()
-        except Failure as failure:
-            failures.append(failure)
-    raise min(failures, key=lambda each: (not each.misconception, isinstance(each, StudentError)))

@@ -5,69 +5,26 @@ function in its place.
 """
 
 import pytest
-import torch
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.attempts import first_that_passes
+from autograder.exercise.checks import expect
+from autograder.exercise.formula import Formula
 from autograder.suites.manual_backward import (
     call,
     draw_pictures,
     draw_state,
-    first_that_passes,
-    probe_lr,
+    model,
+    of_any_shape,
+    probes,
     sigmoid,
 )
 
 DIM, M = 5, 131  # more pictures than the constants that people write into slices
 
-NO_BIAS = Misconception("bias-ignored", "Your answers leave the bias out: `b` is never added.")
-BIAS_TWICE = Misconception("bias-twice", "You add the bias twice.")
-BIAS_MINUS = Misconception("bias-subtracted", "You subtract the bias; it is added.")
-BIAS_AFTER = Misconception(
-    "bias-after-sigmoid",
-    "You add the bias to the probability. It belongs to the score: first add it, then take the"
-    " sigmoid.",
-)
-NO_SIGMOID = Misconception(
-    "no-sigmoid",
-    "You return the score: numbers below 0 and above 1. The sigmoid makes a probability of it.",
-)
-TWICE = Misconception(
-    "sigmoid-twice",
-    "You apply the sigmoid twice: even sure answers come out between 0.5 and 0.74.",
-)
-ROUNDED = Misconception(
-    "rounded",
-    "You return 0 or 1. `forward` gives probabilities; to decide is the task of `predict`.",
-)
-MIRRORED = Misconception(
-    "score-negated", "Your answers are mirrored: the sign of the score is flipped on the way."
-)
-COLUMN = Misconception(
-    "answers-as-a-column",
-    "Your answers are a column, `(m, 1)`; wanted is a row, `(1, m)`, like `y`. Together they would"
-    " stretch to `(m, m)` without a word: compare `x.T @ w` with `w.T @ x`.",
-)
-FLAT = Misconception(
-    "answers-without-row",
-    "Your answers have one axis, `(m,)`; wanted is a row, `(1, m)`, like `y`. Does something"
-    " squeeze, flatten or sum an axis away?",
-)
-ELEMENTWISE = Misconception(
-    "elementwise-product",
-    "Your result still has `dim` rows: `*` multiplies number by number, and nothing adds up. The"
-    " weighted sum is a matrix product, `@`.",
-)
-MEAN = Misconception(
-    "mean-not-sum",
-    "You take the mean of weight times pixel where the score is the sum: your scores are smaller by"
-    " the factor `dim`.",
-)
 
-
-@pytest.fixture(scope="module")
-def given(suite_rng):
-    return {**draw_state(suite_rng, DIM), "x": draw_pictures(suite_rng, DIM, M)}
+def draw(rng, stand_in=False):
+    x = draw_pictures(rng, DIM, M)
+    return {**draw_state(rng, DIM), "x": x, "stand_in": stand_in}
 
 
 def arbitrary(z):
@@ -75,103 +32,110 @@ def arbitrary(z):
     return 2 * z + 5
 
 
-def with_either(student, given, check):
+def size(w, b, x, stand_in):
+    largest = w.abs().T @ x.abs() + b
+    return arbitrary(largest) if stand_in else largest
+
+
+score = Formula("the score", draw=draw, reference=lambda w, b, x: w.T @ x + b, terms=DIM + 1)
+score.mistake("bias-ignored", lambda w, x: w.T @ x).says(
+    "Your answers leave the bias out: `b` is never added."
+)
+score.mistake("bias-twice", lambda w, b, x: w.T @ x + 2 * b).says("You add the bias twice.")
+score.mistake("bias-subtracted", lambda w, b, x: w.T @ x - b).says(
+    "You subtract the bias; it is added."
+)
+score.mistake("score-negated", lambda w, b, x: -(w.T @ x + b)).says(
+    "Your answers are mirrored: the sign of the score is flipped on the way."
+)
+score.mistake("mean-not-sum", lambda w, b, x: w.T @ x / DIM + b).says(
+    "You take the mean of weight times pixel where the score is the sum: your scores are smaller by"
+    " the factor `dim`."
+)
+
+answers = Formula(
+    "`forward(x)`",
+    draw=draw,
+    given={"z": score},
+    also=lambda stand_in: {"function": arbitrary if stand_in else sigmoid},
+    reference=lambda z, function: function(z),
+    terms=DIM + 1,
+    steps=2,
+    size=size,
+    take=of_any_shape,
+    message="The answers are not the sigmoid of `w` transposed times `x`, plus `b`.",
+    cases=[{"stand_in": False}, {"stand_in": True}],
+)
+answers.mistake("bias-after-sigmoid", lambda w, b, x, function: function(w.T @ x) + b).says(
+    "You add the bias to the probability. It belongs to the score: first add it, then take the"
+    " sigmoid."
+)
+answers.mistake("no-sigmoid", lambda z: z).says(
+    "You return the score: numbers below 0 and above 1. The sigmoid makes a probability of it."
+)
+answers.mistake("sigmoid-twice", lambda z, function: function(function(z))).says(
+    "You apply the sigmoid twice: even sure answers come out between 0.5 and 0.74."
+)
+answers.mistake("rounded", lambda z: (z > 0).double()).says(
+    "You return 0 or 1. `forward` gives probabilities; to decide is the task of `predict`."
+)
+elementwise = answers.mistake("elementwise-product", lambda w, x: w * x, shape_only=True).says(
+    "Your result still has `dim` rows: `*` multiplies number by number, and nothing adds up. The"
+    " weighted sum is a matrix product, `@`."
+)
+
+row = Formula("`forward(x)`", draw=draw, reference=lambda w, x: w.T @ x, terms=DIM)
+row.add(elementwise, lambda w, x: w * x, shape_only=True)
+row.mistake("answers-as-a-column", lambda w, x: x.T @ w, shape_only=True).says(
+    "Your answers are a column, `(m, 1)`; wanted is a row, `(1, m)`, like `y`. Together they would"
+    " stretch to `(m, m)` without a word: compare `x.T @ w` with `w.T @ x`."
+)
+row.mistake("answers-without-row", lambda w, x: (w * x).sum(0), shape_only=True).says(
+    "Your answers have one axis, `(m,)`; wanted is a row, `(1, m)`, like `y`. Does something"
+    " squeeze, flatten or sum an axis away?"
+)
+
+
+def with_either(student, rng, check):
     """Pass where `check` passes with the student's `sigmoid` or with an arbitrary function."""
 
     def attempt(stand_in):
-        (left,) = student.run(
-            probe_lr,
-            dim=DIM,
-            lr=torch.tensor(0.1),
-            state={"w": given["w"], "b": given["b"]},
-            calls=[call("forward", given["x"])],
-            stand_in=stand_in,
-        )
-        check(left["returned"], arbitrary if stand_in else sigmoid)
+        inputs = answers.draw(rng, stand_in=stand_in)
+        asked = model(inputs["w"], inputs["b"], call("forward", inputs["x"]))
+        (left,) = student.run(probes.lr, **asked, stand_in=stand_in)
+        check(left["returned"], **inputs)
 
     first_that_passes(lambda: attempt(False), lambda: attempt(True))
 
 
-def scores(given):
-    return given["w"].double().T @ given["x"].double(), given["b"].double()
-
-
-VALUES = """\
-small = LR(3)
-with torch.no_grad():
-    small.w.copy_(torch.tensor([[1.0], [-1.0], [0.5]]))
-    small.b.fill_(0.5)
-x = torch.tensor([[0.0, 2.0], [1.0, 0.0], [1.0, 3.0]], device=device)
-print(small(x).detach().cpu())  # the scores are 0 and 4
-#> tensor([[0.5000, 0.9820]])
-"""
-
-
 @pytest.mark.points(7)
-@pytest.mark.example(VALUES)
-def test_values(student, given):
-    """The answer for each picture is the sigmoid of its weighted sum plus the bias."""
+def test_values(student, rng):
+    """The answer for each picture is the sigmoid of its weighted sum plus the bias.
 
-    def check(got, function):
-        expect(isinstance(got, torch.Tensor), f"`forward(x)` should be a tensor: {_kind(got)}.")
-        if tuple(got.shape) == (DIM, M):
-            fail("", because=ELEMENTWISE)
-        count = f"`forward(x)` should give one answer for each of the {M} pictures; yours has shape"
-        expect(got.numel() == M, f"{count} {tuple(got.shape)}.")
-        product, b = scores(given)
-        wanted = function(product + b)
-        among = [
-            (NO_BIAS, function(product)),
-            (BIAS_TWICE, function(product + 2 * b)),
-            (BIAS_MINUS, function(product - b)),
-            (BIAS_AFTER, function(product) + b),
-            (NO_SIGMOID, product + b),
-            (TWICE, function(function(product + b))),
-            (ROUNDED, (product + b > 0).double()),
-            (MIRRORED, function(-product - b)),
-            (MEAN, function(product / DIM + b)),
-        ]
-        size = float((given["w"].abs().T @ given["x"].abs() + b).max())
-        checks.close(
-            checks.tensor(got.reshape(1, M), "`forward(x)`", (1, M)),
-            wanted,
-            "`forward(x)`",
-            checks.roundoff(DIM + 1, 2),
-            among,
-            message="The answers are not the sigmoid of `w` transposed times `x`, plus `b`.",
-            scale=size if function is sigmoid else 2 * size + 5,
-        )
-
-    with_either(student, given, check)
-
-
-SHAPE = """\
-for m in (4, 1):  # how many pictures
-    print(LR(3)(torch.ones(3, m, device=device)).shape)
-#> torch.Size([1, 4])
-#> torch.Size([1, 1])
-"""
+    small = LR(3)
+    with torch.no_grad():
+        small.w.copy_(torch.tensor([[1.0], [-1.0], [0.5]]))
+        small.b.fill_(0.5)
+    x = torch.tensor([[0.0, 2.0], [1.0, 0.0], [1.0, 3.0]], device=device)
+    print(small(x).detach().cpu())  # the scores are 0 and 4
+    #> tensor([[0.5000, 0.9820]])
+    """
+    with_either(student, rng, answers.check)
 
 
 @pytest.mark.points(3)
-@pytest.mark.example(SHAPE)
-def test_shape(student, given):
-    """The answers are one row, `(1, m)`, another answer for another picture."""
+def test_shape(student, rng):
+    """The answers are one row, `(1, m)`, another answer for another picture.
 
-    def check(got, function):
-        expect(isinstance(got, torch.Tensor), f"`forward(x)` should be a tensor: {_kind(got)}.")
-        if tuple(got.shape) == (M, 1):
-            fail("", because=COLUMN)
-        if tuple(got.shape) == (M,):
-            fail("", because=FLAT)
-        if tuple(got.shape) == (DIM, M):
-            fail("", because=ELEMENTWISE)
-        got = checks.tensor(got, "`forward(x)`", (1, M))
+    for m in (4, 1):  # how many pictures
+        print(LR(3)(torch.ones(3, m, device=device)).shape)
+    #> torch.Size([1, 4])
+    #> torch.Size([1, 1])
+    """
+
+    def check(got, **inputs):
+        got = row.form(got, **inputs)
         different = bool((got.max() - got.min()) > 1e-3)
         expect(different, "Your answer is the same for every picture: it has to depend on x.")
 
-    with_either(student, given, check)
-
-
-def _kind(value):
-    return f"yours is {checks.kind(value)}"
+    with_either(student, rng, check)

@@ -2,37 +2,46 @@
 
 import pytest
 import torch
-from torch import nn
 
 from autograder.exercise import checks
 from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.formula import Formula
+from autograder.language import Text
+from autograder.suites.manual_backward import probes
 
-W_FLAT = Misconception(
-    "w-without-column",
+
+def draw(rng):
+    """The width of the pictures and a learning rate, other ones for each submission."""
+    dim = int(torch.randint(4, 9, (), generator=rng))
+    return {"dim": dim, "lr": 0.1 + 0.5 * torch.rand((), generator=rng)}
+
+
+w = Formula("`w`", draw=draw, reference=lambda dim: torch.zeros(dim, 1), dtype=torch.float32)
+w.mistake("w-without-column", lambda dim: torch.zeros(dim), shape_only=True).says(
     "Your `w` has one axis, `(dim,)`; wanted is a column, `(dim, 1)`. With one axis, `w.T` changes"
-    " nothing, and products come out as other shapes.",
+    " nothing, and products come out as other shapes."
 )
-W_ROW = Misconception(
-    "w-as-a-row", "Your `w` is a row, `(1, dim)`; wanted is a column, `(dim, 1)`."
+w.mistake("w-as-a-row", lambda dim: torch.zeros(1, dim), shape_only=True).says(
+    "Your `w` is a row, `(1, dim)`; wanted is a column, `(dim, 1)`."
 )
+
+b = Formula("`b`", draw=draw, reference=lambda: torch.zeros(()), dtype=torch.float32)
+b.mistake("b-python-number", lambda: 0.0, shape_only=True).says(
+    "Your `b` is a Python number; wanted is a scalar tensor, on `device` like `w`."
+)
+b.mistake("b-not-scalar", lambda: torch.zeros(1), lambda: torch.zeros(1, 1), shape_only=True).says(
+    "Your `b` is a tensor with one element, but with axes; wanted is a scalar, of shape `()`. A"
+    " `b` of shape `(1,)` makes other shapes wherever it takes part."
+)
+b.mistake("b-whole-number", lambda: torch.tensor(0), shape_only=True).says(
+    "Your `b` is a tensor of whole numbers (`torch.tensor(0)`): it cannot take a step that is a"
+    " fraction in place. `torch.scalar_tensor(0.0)` is a float32."
+)
+
 RANDOM = Misconception(
     "random-start",
     "Your `w` or `b` starts with other numbers than zeros. One weighted sum alone has no need of"
     " random weights, and the first loss is log 2 only with zeros.",
-)
-B_AXES = Misconception(
-    "b-not-scalar",
-    "Your `b` is a tensor with one element, but with axes; wanted is a scalar, of shape `()`. A"
-    " `b` of shape `(1,)` makes other shapes wherever it takes part.",
-)
-B_NUMBER = Misconception(
-    "b-python-number",
-    "Your `b` is a Python number; wanted is a scalar tensor, on `device` like `w`.",
-)
-B_WHOLE = Misconception(
-    "b-whole-number",
-    "Your `b` is a tensor of whole numbers (`torch.tensor(0)`): it cannot take a step that is a"
-    " fraction in place. `torch.scalar_tensor(0.0)` is a float32.",
 )
 LR_NUMBER = Misconception(
     "lr-python-number",
@@ -62,132 +71,79 @@ SHARED = Misconception(
 )
 
 
-def probe_init(notebook, dim, lr):
-    default = notebook.LR(dim)
-    given = notebook.LR(dim, lr.to(notebook.device))
-    shared = []
-    for name in ("w", "b", "grads"):
-        one, two = getattr(default, name, None), getattr(given, name, None)
-        if isinstance(one, torch.Tensor) and isinstance(two, torch.Tensor):
-            if one.data_ptr() == two.data_ptr():
-                shared.append(name)
-        elif isinstance(one, dict) and one is two:
-            shared.append(name)
-    found = {"shared": shared, "module": isinstance(given, nn.Module)}
-    found["ready"] = "_parameters" in vars(given)
-    found["lr"] = [getattr(model, "lr", None) for model in (default, given)]
-    for name in ("w", "b", "grads"):
-        found[name] = getattr(given, name, None)
-    return found
+@pytest.fixture(scope="module")
+def given(suite_rng):
+    return draw(suite_rng)
 
 
 @pytest.fixture(scope="module")
-def found(student, draw):
-    return student.run(probe_init, **draw)
-
-
-@pytest.fixture(scope="module")
-def draw(suite_rng):
-    """The width of the pictures and a learning rate, other ones for each submission."""
-    dim = int(torch.randint(4, 9, (), generator=suite_rng))
-    return {"dim": dim, "lr": 0.1 + 0.5 * torch.rand((), generator=suite_rng)}
-
-
-ZEROS = """\
-small = LR(5)
-print(small.w.shape, small.w.dtype, bool(small.w.any()))
-#> torch.Size([5, 1]) torch.float32 False
-print(small.b.shape, small.b.dtype, float(small.b))
-#> torch.Size([]) torch.float32 0.0
-"""
+def found(student, given):
+    return student.run(probes.init, **given)
 
 
 @pytest.mark.points(2)
-@pytest.mark.example(ZEROS)
-def test_w_and_b(found, draw):
-    """`w` is a column of zeros, `(dim, 1)`, and `b` a scalar zero, both float32."""
-    w, b, dim = found["w"], found["b"], draw["dim"]
-    if isinstance(w, torch.Tensor) and tuple(w.shape) == (dim,):
-        fail("", because=W_FLAT)
-    if isinstance(w, torch.Tensor) and tuple(w.shape) == (1, dim):
-        fail("", because=W_ROW)
-    checks.tensor(w, "`w`", (dim, 1), torch.float32)
-    if isinstance(b, float | int) and not isinstance(b, bool):
-        fail("", because=B_NUMBER)
-    if isinstance(b, torch.Tensor) and b.numel() == 1 and b.dim() > 0:
-        fail("", because=B_AXES)
-    if isinstance(b, torch.Tensor) and not b.dtype.is_floating_point:
-        fail("", because=B_WHOLE)
-    checks.tensor(b, "`b`", (), torch.float32)
-    expect(not w.any() and not b.any(), "", because=RANDOM)
+def test_w_and_b(found, given):
+    """`w` is a column of zeros, `(dim, 1)`, and `b` a scalar zero, both float32.
 
-
-RATE = """\
-for small in LR(5), LR(5, lr=torch.scalar_tensor(0.25)):
-    print(torch.is_tensor(small.lr), f"{float(small.lr):.4f}")
-#> True 0.0100
-#> True 0.2500
-"""
+    small = LR(5)
+    print(small.w.shape, small.w.dtype, bool(small.w.any()))
+    #> torch.Size([5, 1]) torch.float32 False
+    print(small.b.shape, small.b.dtype, float(small.b))
+    #> torch.Size([]) torch.float32 0.0
+    """
+    zeros = [w.form(found["w"], **given), b.form(found["b"], **given)]
+    expect(not any(each.any() for each in zeros), RANDOM)
 
 
 @pytest.mark.points(1)
-@pytest.mark.example(RATE)
-def test_lr(found, draw):
-    """`lr` is kept as it is given, a scalar tensor; it is 0.01 where none is given."""
-    for got, wanted in zip(found["lr"], (0.01, float(draw["lr"])), strict=True):
-        if isinstance(got, float):
-            fail("", because=LR_NUMBER)
-        got = checks.tensor(got, "`lr`", ())
-        if not checks.is_close(got, wanted, 1e-6):
+def test_lr(found, given):
+    """`lr` is kept as it is given, a scalar tensor; it is 0.01 where none is given.
+
+    for small in LR(5), LR(5, lr=torch.scalar_tensor(0.25)):
+        print(torch.is_tensor(small.lr), f"{float(small.lr):.4f}")
+    #> True 0.0100
+    #> True 0.2500
+    """
+    for got, wanted in zip(found["lr"], (0.01, float(given["lr"])), strict=True):
+        expect(not isinstance(got, float), LR_NUMBER)
+        if not checks.is_close(checks.tensor(got, "`lr`", ()), wanted, 1e-6):
             same = checks.is_close(found["lr"][0], found["lr"][1], 1e-6)
             fail("`lr` is not what the constructor was given.", LR_FIXED if same else None)
 
 
-GRADS = """\
-for name, gradient in sorted(LR(5).grads.items()):
-    print(name, gradient.shape)
-#> db torch.Size([])
-#> dw torch.Size([5, 1])
-"""
-
-
 @pytest.mark.points(1)
-@pytest.mark.example(GRADS)
-def test_grads(found, draw):
-    """`grads` is a dictionary with `dw`, of the shape of `w`, and `db`, of the shape of `b`."""
+def test_grads(found, given):
+    """`grads` is a dictionary with `dw`, of the shape of `w`, and `db`, of the shape of `b`.
+
+    for name, gradient in sorted(LR(5).grads.items()):
+        print(name, gradient.shape)
+    #> db torch.Size([])
+    #> dw torch.Size([5, 1])
+    """
     grads = found["grads"]
-    expect(isinstance(grads, dict), f"`grads` should be a dictionary; yours is {_kind(grads)}.")
-    values = list(grads.values())
-    if not grads or all(value is None for value in values):
-        fail("", because=NO_GRADS)
-    expect(set(grads) == {"dw", "db"}, "", because=OTHER_KEYS)
-    for name, of in (("dw", "w"), ("db", "b")):
-        shape = {"w": (draw["dim"], 1), "b": ()}[of]
+    got = checks.kind(grads, returned=False)
+    expect(isinstance(grads, dict), "`grads` should be a dictionary; yours is {got}.", got=got)
+    expect(any(value is not None for value in grads.values()), NO_GRADS)
+    expect(set(grads) == {"dw", "db"}, OTHER_KEYS)
+    for name, of, shape in (("dw", "w", (given["dim"], 1)), ("db", "b", ())):
         own = found[of]
         same = isinstance(own, torch.Tensor) and getattr(grads[name], "shape", None) == own.shape
         if not same:  # a wrong shape of `w` or `b` itself is another test's matter
-            checks.tensor(grads[name], f"`grads[{name!r}]`", shape)
-
-
-OWN = """\
-one, two = LR(5), LR(5)
-print(one(torch.ones(5, 3, device=device)).shape)
-#> torch.Size([1, 3])
-print(one.w is two.w, one.b is two.b, one.grads is two.grads)
-#> False False False
-"""
+            checks.tensor(grads[name], Text("`grads['{key}']`", key=name), shape)
 
 
 @pytest.mark.points(1)
-@pytest.mark.example(OWN)
 def test_own(found):
-    """Each model is a working `nn.Module`, and has `w`, `b` and `grads` of its own."""
+    """Each model is a working `nn.Module`, and has `w`, `b` and `grads` of its own.
+
+    one, two = LR(5), LR(5)
+    print(one(torch.ones(5, 3, device=device)).shape)
+    #> torch.Size([1, 3])
+    print(one.w is two.w, one.b is two.b, one.grads is two.grads)
+    #> False False False
+    """
     expect(found["module"], "`LR` should be a subclass of `nn.Module`.")
-    expect(found["ready"], "", because=NO_SUPER)
-    expect(not found["shared"], "", because=SHARED)
+    expect(found["ready"], NO_SUPER)
+    expect(not found["shared"], SHARED)
     for name in ("w", "b", "grads"):
-        expect(found[name] is not None, f"The model has no `{name}`.")
-
-
-def _kind(value):
-    return str(checks.kind(value)).replace(" (is a `return` missing?)", "")
+        expect(found[name] is not None, "The model has no `{name}`.", name=name)

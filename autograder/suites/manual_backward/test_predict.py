@@ -1,94 +1,22 @@
 """`predict`: the accuracy in percent; class 1 above 0.5, and a tie is class 0."""
 
-import math
-
 import pytest
 import torch
 
 from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, fail
-from autograder.exercise.formula import told_apart
+from autograder.exercise.formula import Formula
+from autograder.suites.manual_backward import probes
 
-# What the visible check and the examples have for an answer: none of that is right here.
-SHOWN = [("shown", 60.0), ("shown", 80.0)]
 #: So that no share of them is a whole number of percents, but none and all.
 M = 131
-
-FRACTION = Misconception(
-    "fraction", "Your accuracy is a fraction between 0 and 1; wanted is percent, 0 to 100."
-)
-COUNT = Misconception(
-    "count", "You return how many answers are right; wanted is what part of them, in percent."
-)
-BY_ROWS = Misconception(
-    "divides-by-rows",
-    "You divide by the number of rows, which is 1: `len(y)` and `y.shape[0]` do not count the"
-    " pictures here, `y.shape[1]` does.",
-)
-ERRORS = Misconception(
-    "counts-errors",
-    "You count the answers that are wrong, or take class 1 where `yhat` is small: your result and"
-    " the accuracy add up to 100.",
-)
-NO_THRESHOLD = Misconception(
-    "no-threshold",
-    "You compare the probabilities themselves with the classes: they are hardly ever equal. First"
-    " decide: class 1 above 0.5.",
-    idle=True,
-)
-SOFT = Misconception(
-    "distance-not-accuracy",
-    "You measure how far the probabilities are from the classes. For an accuracy each answer is"
-    " either right or wrong: first decide, with the threshold.",
-)
-ALL_ONE = Misconception(
-    "threshold-at-0",
-    "You put every picture into class 1: probabilities are always above 0. The threshold is 0.5.",
-)
-ALL_ZERO = Misconception(
-    "argmax-of-one-row",
-    "You put every picture into class 0. There is one row of answers: `argmax` over it, or turning"
-    " probabilities into whole numbers, always gives 0.",
-)
-STRETCHED = Misconception(
-    "every-answer-with-every-label",
-    "You compare every answer with every class: one was a column and the other a row, and together"
-    " they stretch to `(m, m)`.",
-)
-POSITIVES = Misconception(
-    "share-of-ones",
-    "You return how many pictures you put into class 1; wanted is for how many that is right.",
-)
-TIE = Misconception(
-    "tie-is-class-1",
-    "You count an answer of exactly 0.5 as class 1 (`>=`, or rounding up): class 1 is only above"
-    " it.",
-)
-WHOLE = Misconception(
-    "whole-percents",
-    "You cut or round the accuracy to whole percents: with 131 pictures, one of them is 0.76"
-    " percent. Return the number as it is.",
-)
-FLAGS = Misconception(
-    "one-for-each-picture",
-    "You return something for each picture; wanted is one number: how many percent are right.",
-)
+#: An accuracy may be rounded to hundredths.
+NEAR = 6e-5
+#: So many inputs: one number may be right by luck, or look like that of a mistake.
+TIMES = 3
 
 
-def probe_predict(notebook, yhat, y):
-    return notebook.predict(yhat.to(notebook.device), y.to(notebook.device))
-
-
-def ask(student, yhat, y):
-    got = student.run(probe_predict, yhat=yhat, y=y)
-    if isinstance(got, torch.Tensor) and got.numel() == M:
-        fail("", because=FLAGS)
-    return checks.number(got, "The accuracy")
-
-
-def draw(rng, counts):
-    """Answers and classes (1, m): so many right, so many wrong, so many ties of class 0 and 1."""
-    right, wrong, ties0, _ = counts
+def draw(rng, right, wrong, ties0=0):
+    """Answers and classes (1, m): so many right, wrong, ties of class 0; the others tie with 1."""
     y = torch.randint(2, (M,), generator=rng).float()
     clear = 0.03 + 0.42 * torch.rand(M, generator=rng)
     ends = right + wrong
@@ -97,111 +25,135 @@ def draw(rng, counts):
     yhat[right:ends] = 1 - yhat[right:ends]
     yhat[ends:] = 0.5
     order = torch.randperm(M, generator=rng)
-    return yhat[order].reshape(1, M), y[order].reshape(1, M)
+    return {"yhat": yhat[order].reshape(1, M), "y": y[order].reshape(1, M)}
 
 
-def results(yhat, y):
-    """What known mistakes return."""
-    yhat, y = yhat.double(), y.double()
-    hit = (yhat > 0.5).double() == y
-    right = float(hit.double().mean())
-    return 100 * right, [
-        (FRACTION, right),
-        (WHOLE, 100.0 * right // 1),
-        (WHOLE, round(100 * right)),
-        (COUNT, right * M),
-        (BY_ROWS, right * M * 100),
-        (ERRORS, 100 - 100 * right),
-        (ERRORS, 1 - right),
-        (NO_THRESHOLD, 0.0),
-        (SOFT, 100 * (1 - (yhat - y).abs().mean())),
-        (SOFT, 1 - (yhat - y).abs().mean()),
-        (ALL_ONE, 100 * y.mean()),
-        (ALL_ZERO, 100 * (1 - y.mean())),
-        (STRETCHED, 100 * ((yhat > 0.5).double() == y.T).double().mean()),
-        (POSITIVES, 100 * (yhat > 0.5).double().mean()),
-    ]
+def draw_ties(rng):
+    one, two, three = sorted(torch.randperm(M, generator=rng)[:3].tolist())
+    return draw(rng, one, two - one, three - two)
 
 
-PERCENT = """\
-yhat = torch.tensor([[0.9, 0.2, 0.4, 0.7, 0.3, 0.6, 0.4, 0.1]])
-y = torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0]])
-print(float(predict(yhat, y)))  # five of the eight are right
-#> 62.5
-"""
+def draw_clear(rng):
+    right = int(torch.randint(75, 115, (), generator=rng))
+    return draw(rng, right, M - right)
+
+
+def percent(decided, y):
+    """How many percent are decided as the labels say."""
+    return 100 * (decided.double() == y).double().mean()
+
+
+def told(right):
+    """So many percent, also as a fraction or a count, in whole percents, or of the wrong ones."""
+    for each in (right, 100 - right):
+        yield from (each, each / 100, each * M / 100, each * M)
+    yield from (right.floor(), right.ceil())
+
+
+hits = Formula(
+    "The accuracy",
+    draw=draw_ties,
+    reference=lambda yhat, y: percent(yhat > 0.5, y),
+    accepted=lambda yhat, y: told(percent(yhat > 0.5, y)),  # that is the other test's matter
+    within=NEAR,
+    size=lambda: 100.0,
+    take=lambda got, name, right: checks.number(got, name),
+    message="The result fits neither ties of class 0 nor ties of class 1.",
+)
+hits.mistake(
+    "tie-is-class-1",
+    lambda yhat, y: (each for each in told(percent(yhat >= 0.5, y)) if (yhat == 0.5).any()),
+).says(
+    "You count an answer of exactly 0.5 as class 1 (`>=`, or rounding up): class 1 is only above"
+    " it."
+)
+hits.mistake("no-threshold", lambda y: 0 * y.mean(), idle=True).says(
+    "You compare the probabilities themselves with the classes: they are hardly ever equal. First"
+    " decide: class 1 above 0.5."
+)
+hits.mistake(
+    "distance-not-accuracy", lambda yhat, y: (k * (1 - (yhat - y).abs().mean()) for k in (100, 1))
+).says(
+    "You measure how far the probabilities are from the classes. For an accuracy each answer is"
+    " either right or wrong: first decide, with the threshold."
+)
+hits.mistake("threshold-at-0", lambda yhat, y: percent(yhat > 0, y)).says(
+    "You put every picture into class 1: probabilities are always above 0. The threshold is 0.5."
+)
+hits.mistake("argmax-of-one-row", lambda yhat, y: percent(yhat > 1, y)).says(
+    "You put every picture into class 0. There is one row of answers: `argmax` over it, or turning"
+    " probabilities into whole numbers, always gives 0."
+)
+hits.mistake("every-answer-with-every-label", lambda yhat, y: percent(yhat > 0.5, y.T)).says(
+    "You compare every answer with every class: one was a column and the other a row, and together"
+    " they stretch to `(m, m)`."
+)
+hits.mistake("share-of-ones", lambda yhat: 100 * (yhat > 0.5).double().mean()).says(
+    "You return how many pictures you put into class 1; wanted is for how many that is right."
+)
+each_picture = (lambda y: y, lambda y: y.T, lambda y: y[0])
+flags = hits.mistake("one-for-each-picture", *each_picture, shape_only=True).says(
+    "You return something for each picture; wanted is one number: how many percent are right."
+)
+
+accuracy = Formula(
+    "The accuracy",
+    draw=draw_clear,
+    given={"right": hits},
+    reference=lambda right: right,
+    within=NEAR,
+    size=lambda: 100.0,
+    take=lambda got, name, right: checks.number(got, name),
+    message="The result is one number, but not how many percent of the answers are right.",
+)
+accuracy.add(flags, *each_picture, shape_only=True)
+accuracy.mistake("fraction", lambda right: right / 100).says(
+    "Your accuracy is a fraction between 0 and 1; wanted is percent, 0 to 100."
+)
+accuracy.mistake("count", lambda right: right * M / 100).says(
+    "You return how many answers are right; wanted is what part of them, in percent."
+)
+accuracy.mistake("divides-by-rows", lambda right: right * M).says(
+    "You divide by the number of rows, which is 1: `len(y)` and `y.shape[0]` do not count the"
+    " pictures here, `y.shape[1]` does."
+)
+accuracy.mistake("counts-errors", lambda right: (k * (100 - right) for k in (1, 0.01))).says(
+    "You count the answers that are wrong, or take class 1 where `yhat` is small: your result and"
+    " the accuracy add up to 100."
+)
+accuracy.mistake("whole-percents", lambda right: right.floor(), lambda right: right.round()).says(
+    "You cut or round the accuracy to whole percents: with 131 pictures, one of them is 0.76"
+    " percent. Return the number as it is."
+)
+
+
+def ask(student, formula, rng):
+    """Check what comes of several inputs."""
+    inputs = [formula.draw(rng) for _ in range(TIMES)]
+    pairs = [[each["yhat"], each["y"]] for each in inputs]
+    got = student.run(probes.predict, pairs=pairs)
+    formula.check_all(list(zip(got, inputs, strict=True)))
 
 
 @pytest.mark.points(3)
-@pytest.mark.example(PERCENT)
 def test_percent(student, rng):
-    """`predict(yhat, y)` is how many percent of the answers are right."""
-    while True:  # until no mistake gives what another one or the right way gives
-        right = int(torch.randint(75, 115, (), generator=rng))
-        yhat, y = draw(rng, (right, M - right, 0, 0))
-        wanted, among = results(yhat, y)
-        if _apart([(None, wanted), *SHOWN, *among], by=0.11) and abs(wanted - round(wanted)) > 0.2:
-            break
-    got = ask(student, yhat, y)
-    checks.close(
-        got,
-        wanted,
-        "The accuracy",
-        1e-4,  # of 100 percent
-        among,
-        message="The result is one number, but not how many percent of the answers are right.",
-        scale=100.0,
-    )
+    """`predict(yhat, y)` is how many percent of the answers are right.
 
-
-TIES = """\
-yhat = torch.tensor([[0.5, 0.5, 0.5, 0.5, 0.9]])
-y = torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]])
-print(f"{float(predict(yhat, y)):.1f}")  # the four ties count as class 0, three of them rightly
-#> 80.0
-"""
+    yhat = torch.tensor([[0.9, 0.2, 0.4, 0.7, 0.3, 0.6, 0.4, 0.1]])
+    y = torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0]])
+    print(float(predict(yhat, y)))  # five of the eight are right
+    #> 62.5
+    """
+    ask(student, accuracy, rng)
 
 
 @pytest.mark.points(2)
-@pytest.mark.example(TIES)
 def test_tie(student, rng):
-    """An answer of exactly 0.5 counts as class 0."""
-    while True:
-        counts = torch.randint(20, 45, (3,), generator=rng).tolist()
-        counts.append(M - sum(counts))
-        if counts[3] < 10:
-            continue
-        yhat, y = draw(rng, counts)
-        right, _, ties0, ties1 = counts
-        class0, class1 = _forms(right + ties0), _forms(right + ties1)
-        same_way = (FRACTION, WHOLE, COUNT, BY_ROWS, ERRORS)
-        others = [pair for pair in results(yhat, y)[1] if pair[0] not in same_way]
-        ties = [("class 0", value) for value in class0] + [("class 1", value) for value in class1]
-        if _apart([*ties, *SHOWN, *others]):
-            break
-    got = ask(student, yhat, y)
-    # Percent, fraction, count, or errors instead: that is another test's matter.
-    if any(abs(got - value) < 0.01 for value in class0):
-        return
-    if any(abs(got - value) < 0.01 for value in class1):
-        fail("", because=TIE)
-    fail(
-        "The result fits neither ties of class 0 nor ties of class 1.",
-        because=checks.diagnose(checks.Compared(got, -1.0, others, 1e-4, 100.0)),
-    )
+    """An answer of exactly 0.5 counts as class 0.
 
-
-def _apart(results, by=0.05):
-    """Whether no two different causes, of pairs (cause, value), give the same value."""
-    return told_apart(
-        [(cause, torch.tensor(float(value), dtype=torch.float64)) for cause, value in results], by
-    )
-
-
-def _forms(right):
-    """Ways to say that so many of the answers are right."""
-    return [
-        scale * count / M
-        for count in (right, M - right)
-        for scale in (100, 1, M, 100 * M)
-        if count > 0
-    ] + [way(100 * right / M) for way in (math.floor, math.ceil)]
+    yhat = torch.tensor([[0.5, 0.5, 0.5, 0.5, 0.9]])
+    y = torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]])
+    print(f"{float(predict(yhat, y)):.1f}")  # the four ties count as class 0, three of them rightly
+    #> 80.0
+    """
+    ask(student, hits, rng)
