@@ -254,6 +254,8 @@ def diagnose(*compared: Compared) -> Misconception | None:
     gives (zeros, or the value of one that is `idle`), or what another one gives, too.
     """
     wrong = [each for each in compared if not each.right]
+    if not wrong:
+        return None
     names = [{mistake.name for mistake, value in it.among if it.agrees(value)} for it in compared]
     matches = [
         (mistake, value)

@@ -190,4 +190,4 @@ def test_own(found):
 
 
 def _kind(value):
-    return checks.kind(value).replace(" (is a `return` missing?)", "")
+    return str(checks.kind(value)).replace(" (is a `return` missing?)", "")
