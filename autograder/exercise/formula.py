@@ -72,6 +72,8 @@ class Formula:
         dtype: the type that the student's tensor must have, if it matters.
         take: takes the student's value for one of the right form, `take(value, name, right)`; a
             finite tensor of the right shape, where it is None.
+        by: what of a value is compared, where it is not the value itself: of right and wrong ones
+            and of the student's alike.
         message: the sentence of a wrong value that no mistake explains.
         margin: how far apart right and wrong values must be on drawn inputs, relative to the
             largest number in what is right; far more than the tolerance.
@@ -91,6 +93,7 @@ class Formula:
         size: Callable[..., Any] | None = None,
         dtype: torch.dtype | None = None,
         take: Callable[[Any, str | Text, Any], Any] | None = None,
+        by: Callable[[Any], Any] | None = None,
         message: str | Text | None = None,
         margin: float = 1e-3,
         cases: Sequence[Mapping[str, Any]] = ({},),
@@ -102,7 +105,7 @@ class Formula:
         self._unsaid: set[str] = set()
         self._draw, self._reference, self._also = draw, reference, also
         self._terms, self._steps, self._size = terms, steps, size
-        self._dtype, self._take = dtype, take
+        self._dtype, self._take, self._by = dtype, take, by or _itself
         self._message, self._margin, self._unnamed = message, margin, unnamed
 
     def mistake(
@@ -136,9 +139,9 @@ class Formula:
         for attempt in range(1000):
             inputs = self._draw(rng, **case)
             exact = in_double(inputs)
-            wanted = _flat(self.right(**exact))
+            wanted = _flat(self._by(self.right(**exact)))
             values = [("", wanted)]
-            values += [(known.name, _flat(value)) for known, value in self.wrong(**exact)]
+            values += [(known.name, _flat(self._by(value))) for known, value in self.wrong(**exact)]
             numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
             distance = self._margin * (float(wanted.abs().max()) if numbers else 1.0)
             if attempt < NOT_ZERO and numbers:
@@ -223,7 +226,8 @@ class Formula:
         except Failure:
             self._name_by_form(got, Compared(got, wanted, among, relative, scale), exact)
             raise
-        return Compared(got, wanted, among, relative, scale)
+        among = [(known, self._by(value)) for known, value in among]
+        return Compared(self._by(got), self._by(wanted), among, relative, scale)
 
     def _taken(self, got: Any, wanted: Any) -> Any:
         if self._take is not None:
@@ -298,6 +302,10 @@ def in_double(inputs: Inputs) -> Inputs:
     return {name: _double(value) for name, value in inputs.items()}
 
 
+def _itself(value: Any) -> Any:
+    return value
+
+
 def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:
     value = _of(way, inputs)
     return list(value) if isinstance(value, GeneratorType) else [value]
@@ -330,10 +338,7 @@ def _flat(value: Any) -> Any:
         value = list(value.values())
     if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
         value = torch.cat([torch.as_tensor(item).double().flatten() for item in value])
-    try:
-        return torch.as_tensor(value, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError):
-        return value
+    return checks.as_numbers(value)
 
 
 def _apart(one: Any, other: Any, distance: float) -> bool:
