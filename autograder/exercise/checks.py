@@ -194,6 +194,8 @@ def is_close(got: Any, wanted: Any, relative: float, scale: float | None = None)
 
 def as_numbers(value: Any) -> Any:
     """A float64 tensor of the numbers that `value` is; `value` itself where it is none."""
+    if isinstance(value, list | tuple) and any(isinstance(item, str) for item in value):
+        return value  # an empty text is an empty list to PyTorch
     try:
         return torch.as_tensor(value, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):

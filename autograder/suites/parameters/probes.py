@@ -3,6 +3,55 @@
 from contextlib import suppress
 
 import torch
+from torch import nn
+
+# ------------------------------------------------------------- parameter_names, count_parameters
+
+
+class Nested(nn.Module):
+    """A module with modules inside modules: parameters, frozen ones, buffers and a plain tensor."""
+
+    def __init__(self, a, b, c, d):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(d, b))
+        self.shift = nn.Parameter(torch.ones(c))
+        self.block = nn.Sequential(nn.Linear(b, c), nn.Sequential(nn.Linear(c, d, bias=False)))
+        self.norm = nn.BatchNorm1d(d)
+        self.first = nn.Linear(a, b)
+        self.plain = torch.ones(4)
+
+
+def freezes(sizes):
+    """Such a module three times: nothing frozen, some parameters, all but those.
+
+    Two parameters have a gradient already, which says nothing about what is trained.
+    """
+    modules = [Nested(*sizes) for _ in range(3)]
+    for place, module in enumerate(modules):
+        some = [module.scale, module.block[0].bias, module.block[1][0].weight]
+        for p in (module.norm.weight, module.block[0].bias):
+            p.grad = torch.zeros_like(p)
+        for p in module.parameters():
+            p.requires_grad = place == 0 or any(p is other for other in some) == (place == 2)
+    return modules
+
+
+def counts(notebook, sizes):
+    return [notebook.count_parameters(module) for module in freezes(sizes)]
+
+
+def names(notebook, sizes):
+    """The names and the type of what they came in, before and after all is frozen."""
+    module, found = Nested(*sizes), []
+    for trained in (True, False):
+        module.requires_grad_(trained)
+        names = notebook.parameter_names(module)
+        walkable = hasattr(names, "__iter__") and not isinstance(names, str | torch.Tensor)
+        found.append([list(names) if walkable else names, type(names).__name__])
+    return found
+
+
+# ------------------------------------------------------------------------------------ Standardize
 
 
 def forward(notebook, x, mean, std):
