@@ -189,12 +189,27 @@ def kind(value: Any, returned: bool = True) -> Text:
 
 
 def is_close(got: Any, wanted: Any, relative: float, scale: float | None = None) -> bool:
-    """Whether two values agree to `relative` of `scale` (the largest size in `wanted`)."""
-    got, wanted = (torch.as_tensor(item, dtype=torch.float64) for item in (got, wanted))
+    """Whether two values agree to `relative` of `scale` (the largest size in `wanted`).
+
+    What is no numbers, such as names, has to be the same.
+    """
+    got, wanted = as_numbers(got), as_numbers(wanted)
+    if not isinstance(got, Tensor) or not isinstance(wanted, Tensor):
+        return type(got) is type(wanted) and bool(got == wanted)
     if got.shape != wanted.shape or not bool(torch.isfinite(got).all()):
         return False
     size = float(wanted.abs().max()) if scale is None else scale
     return bool(((got - wanted).abs() <= relative * size).all())
+
+
+def as_numbers(value: Any) -> Any:
+    """A float64 tensor of the numbers that `value` is; `value` itself where it is none."""
+    if isinstance(value, list | tuple) and any(isinstance(item, str) for item in value):
+        return value  # an empty text is an empty list to PyTorch
+    try:
+        return torch.as_tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        return value
 
 
 def close(
@@ -286,8 +301,8 @@ def diagnose(*compared: Compared) -> Misconception | None:
     for mistake, _ in matches:
         if mistake.idle:
             return mistake
-    zeros = torch.zeros_like(torch.as_tensor(wrong[0].got, dtype=torch.float64))
-    if not matches or wrong[0].near(wrong[0].got, zeros):
+    got = as_numbers(wrong[0].got)
+    if not matches or (isinstance(got, Tensor) and wrong[0].near(got, torch.zeros_like(got))):
         return None
     loosely = [each.explained(known, partial(each.near, each.got)) for each in compared]
     alike = {

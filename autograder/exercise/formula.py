@@ -84,6 +84,8 @@ class Formula:
         take: takes the student's value for one of the right form, `take(value, name, right)`; a
             finite tensor of the right shape, where it is None.
         accepted: values that pass as well: what is wrong in them is another test's matter.
+        by: what of a value is compared, where it is not the value itself: of right and wrong ones
+            and of the student's alike.
         message: the sentence of a wrong value that no mistake explains.
         margin: how far apart right and wrong values must be on drawn inputs, relative to the
             largest number in what is right; more than the tolerance in any case.
@@ -106,6 +108,7 @@ class Formula:
         dtype: torch.dtype | None = None,
         take: Callable[[Any, str | Text, Any], Any] | None = None,
         accepted: Callable[..., Iterator[Any]] | None = None,
+        by: Callable[[Any], Any] | None = None,
         message: str | Text | None = None,
         margin: float = 1e-3,
         cases: Sequence[Mapping[str, Any]] | None = None,
@@ -120,7 +123,7 @@ class Formula:
         self._draw: Callable[..., Inputs] = draw or (first._draw if first else lambda rng: {})
         self._reference, self._also, self._accepted = reference, also, accepted
         self._terms, self._steps, self._size, self._within = terms, steps, size, within
-        self._dtype, self._take = dtype, take
+        self._dtype, self._take, self._by = dtype, take, by or _itself
         self._message, self._margin, self._unnamed = message, margin, unnamed
 
     def mistake(
@@ -154,7 +157,8 @@ class Formula:
         for attempt in range(1000):
             inputs = self._draw(rng, **case)
             exact = in_double(inputs)
-            wanted, wrong = _flat(self.right(**exact)), self.wrong(**exact)
+            wanted = _flat(self._by(self.right(**exact)))
+            wrong = [(known, self._by(value)) for known, value in self.wrong(**exact)]
             values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
             numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
             largest = float(wanted.abs().max()) if numbers else 1.0
@@ -269,7 +273,8 @@ class Formula:
             checks.is_close(got, each, relative, scale) for each in self._all(self._accepted, exact)
         ):
             got = wanted
-        return Compared(got, wanted, among, relative, scale)
+        among = [(known, self._by(value)) for known, value in among]
+        return Compared(self._by(got), self._by(wanted), among, relative, scale)
 
     def _taken(self, got: Any, wanted: Any, name: Text) -> Any:
         if self._take is not None:
@@ -349,7 +354,7 @@ def _form(value: Any) -> Any:
 def _alike(got: Any, value: Any, right: Any) -> bool:
     """Whether what is not of the right form has that of a mistake's value."""
     if not isinstance(got, Tensor) or not isinstance(value, Tensor) or value.shape == right.shape:
-        return _form(got) == _form(value) is not None
+        return bool(_form(got) == _form(value) is not None)
     return bool(got.shape == value.shape)
 
 
@@ -363,6 +368,10 @@ def _told(template: str | Text, inputs: Inputs) -> Text:
     text = Text(template)
     named = {*re.findall(r"{(\w+)}", text.template)} - {*text.values}
     return Text(text, **{name: inputs[name] for name in named & {*inputs}})
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:
@@ -397,10 +406,7 @@ def _flat(value: Any) -> Any:
         value = list(value.values())
     if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
         value = torch.cat([torch.as_tensor(item).double().flatten() for item in value])
-    try:
-        return torch.as_tensor(value, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError):
-        return value
+    return checks.as_numbers(value)
 
 
 def _apart(one: Any, other: Any, distance: float) -> bool:
