@@ -38,10 +38,10 @@ release: install ## make release/ anew from source/
 hostile: install ## the corpus of hostile submissions, through plain nbgrader autograde
 	$(BIN)/python -m pytest tests/test_hostile.py
 
-validate: install ## every solution notebook earns full marks, every released one none
+validate: install ## every solution notebook earns full marks, every released one none, by nbgrader and without
 	$(BIN)/python -m autograder validate
 
-audit: install ## the corpora of correct and wrong solutions, each through the real grading path
+audit: install ## the corpora of correct and wrong solutions: points and diagnoses
 	$(BIN)/python -m autograder audit
 
 draws: install ## every formula of the suites and each of its mistakes, on 10,000 fresh inputs
