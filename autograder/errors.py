@@ -7,16 +7,17 @@
   x SandboxError                 a sandboxed kernel could not be started
     + SandboxUnavailable         this machine has no usable sandbox; tells what to install or set
     + TemplateGone               the process that kernels are forked from ended: a new one will do
-  x BudgetSpent                  a call of the worker's needed more time or memory than it may
   x Failure                      a check that a student's work does not pass: what he reads
     + StudentError               the student's code did not get as far as returning a value
-  x KernelTrouble                a probe was not answered: too late, dead, unreadable
+  x Explained                    one whose text is a sentence for people, in any language
+    + BudgetSpent                a call of the worker's needed more time or memory than it may
+    + KernelTrouble              a probe was not answered: too late, dead, unreadable
+    + NotANotebook               the submitted file cannot be graded
+    + NotLean                    within its reading: no JSON of a notebook, or too many values
+    + UnknownEncoding            within its reading: letters in no encoding that can be told
+    + Unfit                      within the intake: a file or folder that is not taken
   x _Ended                       within the kernel's client: it will not answer any more
   x BadValue                     what a kernel sent is no value
-  x NotANotebook                 the submitted file cannot be graded
-  x NotLean                      within its reading: no JSON of a notebook, or too many values
-  x UnknownEncoding              within its reading: letters in no encoding that can be told
-  x Unfit                        within the intake: a file or folder that is not taken
   x Enough                       within the reading of code: more steps than honest work needs
   x _Cut                         within the connection to a kernel: what came is no ZMTP
   x InUse                        `demo`: the course folder holds work of others than the samples
@@ -27,7 +28,7 @@ Raised by, and caught by:
 * The machine and the course: CourseError by `grading/course.py` and the exporter, SuiteError by
   `grading/session.py`, SandboxUnavailable by `sandbox/`. Before the first submission they end the
   run; the exporter logs them (`pipeline/exporter.py`).
-* The grader's own work on a submission: BudgetSpent by `pipeline/worker.py`, and whatever else goes
+* The grader's own work on a submission: BudgetSpent by `grading/worker.py`, and whatever else goes
   wrong. Each step of `pipeline/` catches them with `why_not`: that submission could not be graded,
   no score is made up, and the others are.
 * A suite: SuiteBroken by `exercise/student.py`, noted by `grading/session.py`: the cell could not

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder.errors import AutograderError
+
 #: Finds the translation of a template, as `gettext.GNUTranslations.gettext` does.
 Translate = Callable[[str], str]
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, eq=False)
 class Text:
-    """A sentence for people, not yet in any language.
+    """A sentence for people, not yet in any language; equal to what reads the same in English.
 
     Attributes:
         template: in English, in the syntax of `str.format`; braces that stand for themselves are
@@ -35,14 +37,43 @@ class Text:
     def __str__(self) -> str:
         return render(self)
 
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other) if isinstance(other, Text | str) else NotImplemented
+
     def __hash__(self) -> int:
         return hash(str(self))
+
+    def __contains__(self, part: str) -> bool:
+        return part in str(self)
+
+    def __reduce__(self) -> Any:  # named values do not go through copy's way
+        return _text, (self.template, dict(self.values))
 
     def __bool__(self) -> bool:
         return bool(self.template)
 
 
-def render(text: "str | Text", translate: Translate = str) -> str:
+def _text(template: str, values: dict[str, Any]) -> Text:
+    return Text(template, **values)
+
+
+#: What stands for a sentence: one, or a text that is the same in every language.
+Sentence = str | Text
+
+
+class Explained(AutograderError):
+    """An error whose text is a sentence for people.
+
+    Attributes:
+        text: the sentence; `str(error)` is it in English.
+    """
+
+    def __init__(self, template: Sentence, /, **values: Any) -> None:
+        self.text = Text(template, **values)
+        super().__init__(self.text)
+
+
+def render(text: Sentence, translate: Translate = str) -> str:
     """Write a sentence out; a plain string is what it is."""
     if isinstance(text, str):
         return text
@@ -63,7 +94,7 @@ class _Names(string.Formatter):
         return kwargs[field_name], field_name
 
 
-def as_data(text: str | Text) -> Any:
+def as_data(text: Sentence) -> Any:
     """A sentence as JSON can hold it; see :func:`from_data`."""
     if isinstance(text, str):
         return text
@@ -77,7 +108,7 @@ def as_data(text: str | Text) -> Any:
     return {"template": text.template, "values": values}
 
 
-def from_data(data: Any) -> str | Text:
+def from_data(data: Any) -> Sentence:
     """The sentence that :func:`as_data` was given."""
     if isinstance(data, str):
         return data

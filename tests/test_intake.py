@@ -42,7 +42,7 @@ def copied(taken: Taken) -> list[str]:
 def refused(taken: Taken) -> dict[str, str]:
     """Why single files were not used, by their names."""
     found = (
-        note.removeprefix("The file `").split("` was not used: it is ") for note in taken.notes
+        str(note).removeprefix("The file `").split("` was not used: it is ") for note in taken.notes
     )
     return {parts[0]: parts[1].rstrip(".") for parts in found if len(parts) == 2}
 

@@ -68,7 +68,7 @@ def test_encodings_are_told_and_noted(
 ) -> None:
     sources, notes = reading(written(text).encode(encoding))
     assert sources == [text]
-    assert [note.split(",")[0] for note in notes] == (
+    assert [str(note).split(",")[0] for note in notes] == (
         [f"Your notebook was saved as {name}"] if name else []
     )
 

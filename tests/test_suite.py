@@ -26,15 +26,19 @@ import pytest
 import torch
 
 from autograder.exercise import checks
+from made_up import probes
 
 SIZES = [3, 4]
 
 """
 TEST = '''
 @pytest.mark.points(2)
-@pytest.mark.example("1 + 1  # 2")
 def {signature}:
-    """It works."""
+    """It works.
+
+    print(1 + 1)
+    #> 2
+    """
     {body}
 '''
 PROBE = """
@@ -47,13 +51,20 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Writes the suite `test_a` of an assignment `made_up`, in place of the real ones."""
+    """Writes the suite `test_a` of an assignment `made_up`, in place of the real ones.
+
+    Its probes are `PROBE`, and `more` than that.
+    """
     folder = tmp_path / "made_up"
     folder.mkdir()
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     monkeypatch.setattr(suite, "SUITES", tmp_path)
 
-    def make(*parts: str, name: str = "test_a") -> Path:
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def make(*parts: str, name: str = "test_a", more: str = "") -> Path:
+        (folder / "probes.py").write_text(PROBE + more)
         path = folder / f"{name}.py"
         path.write_text(HEAD + "".join(parts))
         return path
@@ -80,50 +91,29 @@ def grade(answer: Callable[[int], Any], *names: str) -> dict[str, CellResult]:
 @pytest.mark.parametrize(
     ("source", "problem"),
     [
+        (one_test("student.run(lambda notebook: 1)"), r"test_a\.py:17: `lambda .*` is no probe"),
         (
-            "def probe(notebook):\n    return notebook.answer(SIZES)\n",
-            r"test_a\.py:9: the probe `probe` uses `SIZES`, which is not there in the student kern",
+            one_test("student.run(checks.fail)"),
+            r"`checks\.fail` is no probe: it must be a",
         ),
         (
-            "def probe_it(notebook, sizes=SIZES):\n    return notebook.answer(sizes)\n",
-            r"test_a\.py:8: the probe `probe_it` uses `SIZES`",
+            "def mine(notebook):\n    return 1\n" + one_test("student.run(mine)"),
+            r"`mine` is no probe",
         ),
-        (
-            "def probe(notebook):\n    def inner():\n        return [checks for _ in range(2)]\n"
-            "    return inner()\n",
-            r"test_a\.py:10: the probe `probe` uses `checks`",
-        ),
-        (
-            "def outer():\n    size = 3\n\n    def probe(notebook):\n        return size\n"
-            "    return probe\n",
-            r"test_a\.py:12: the probe `probe` uses `size`",
-        ),
-        (
-            "def probe(notebook):\n    import autograder\n    return autograder\n",
-            r"test_a\.py:9: the probe `probe` imports `autograder`",
-        ),
-        (
-            "def probe(notebook):\n    from no_such_module import x\n    return x\n",
-            r"test_a\.py:9: the probe `probe` imports `no_such_module`",
-        ),
-        (
-            "@torch.no_grad()\ndef probe(notebook):\n    return 1\n",
-            r"test_a\.py:9: the probe `probe` cannot have a decorator",
-        ),
-        (one_test("student.run(lambda notebook: 1)"), r"not a lambda"),
-        (one_test("assert wantd == 1"), r"test_a\.py:13: `wantd` is not defined: define or import"),
+        (one_test("student.run(probes.prob)"), r"`probes\.prob` is no probe"),
+        (one_test("assert wantd == 1"), r"test_a\.py:17: `wantd` is not defined: define or import"),
         (
             "def draw():\n    return [seed for _ in range(3)]\n",
-            r"test_a\.py:9: `seed` is not defined",
+            r"test_a\.py:10: `seed` is not defined",
         ),
         (
             one_test("checks.colse(1, 1)"),
-            r"test_a\.py:13: there is no `checks\.colse`: is it missp",
+            r"test_a\.py:17: there is no `checks\.colse`: is it missp",
         ),
         (one_test("torch.nn.functional.relou"), r"there is no `torch\.nn\.functional\.relou`"),
         (
             one_test("checks.close(1, 1, 'x', 1e-5, amnog=[])"),
-            r"test_a\.py:13: `checks\.close` cannot be called like this: got an unexpected keyword",
+            r"test_a\.py:17: `checks\.close` cannot be called like this: got an unexpected keyword",
         ),
         (
             "def draw(rng, n):\n    return n\n" + one_test("draw(1)"),
@@ -131,7 +121,7 @@ def grade(answer: Callable[[int], Any], *names: str) -> dict[str, CellResult]:
         ),
         (
             one_test("pass", "test_one(studnet)"),
-            r"test_a\.py:9: test_one asks for a fixture `studnet` that does not exist",
+            r"test_a\.py:10: test_one asks for a fixture `studnet` that does not exist",
         ),
         (
             "@pytest.fixture\ndef made(grng):\n    return 1\n" + one_test("pass", "test_one(made)"),
@@ -165,11 +155,7 @@ def test_a_broken_suite_is_refused(write: Write, source: str, problem: str) -> N
 @pytest.mark.parametrize(
     "source",
     [
-        PROBE + one_test("student.run(probe, n=3)"),
-        "def probe(notebook, n=len([1])):\n    import math\n    from torch import nn as layers\n"
-        "    class Noted(nn.Module):\n        size = n\n        twice = size * 2\n"
-        "    def inner(x):\n        return math.pi, layers, Noted, np.ones(x), __name__\n"
-        "    return [inner(i) for i in range(n)]\n",
+        one_test("student.run(probes.probe, n=3)"),
         "def draw(rng, n):\n    return n\n\ndef other(draw):\n    return draw(1)\n",
         "def draw(rng, n=1):\n    return draw(*[1], **{})\n\n"
         "called = draw(n=2, rng=1) if SIZES is None else 1\n",
@@ -186,12 +172,38 @@ def test_a_suite_that_is_sound_is_not(write: Write, source: str) -> None:
     assert suite.collect("made_up")["test_a"].points == 2
 
 
+@pytest.mark.parametrize(
+    ("probe", "problem"),
+    [
+        ("return notebook.answer(SIZES)", r"probes\.py:7: `SIZES` is not defined"),
+        (
+            "def inner():\n        return [checks for _ in range(2)]\n    return inner()",
+            r"probes\.py:8: `checks` is not defined",
+        ),
+        ("import autograder\n    return autograder", r"probes\.py:7: `autograder` is not there in"),
+        (
+            "from no_such_module import x",
+            r"probes\.py:7: `no_such_module` is not there in the",
+        ),
+        ("from . import x", r"probes\.py:7: `\.` is not there in the student kernel"),
+    ],
+)
+def test_a_probe_that_needs_what_it_will_not_have_is_refused(
+    write: Write, probe: str, problem: str
+) -> None:
+    write(one_test("pass"), more=f"\ndef more(notebook):\n    {probe}\n")
+    with pytest.raises(SuiteError, match=problem):
+        suite.collect("made_up")
+
+
 def test_what_suites_share_is_read_too(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = write("def helper():\n    return missing_name\n", name="shared_helper")
     monkeypatch.syspath_prepend(str(shared.parent))
     write("import shared_helper\n", one_test("shared_helper.helper()"))
     try:
-        with pytest.raises(SuiteError, match=r"shared_helper\.py:9: `missing_name` is not defined"):
+        with pytest.raises(
+            SuiteError, match=r"shared_helper\.py:10: `missing_name` is not defined"
+        ):
             suite.collect("made_up")
     finally:
         del sys.modules["shared_helper"]
@@ -208,40 +220,36 @@ def test_the_course_s_own_suites_are_sound(assignment: str) -> None:
 @pytest.mark.parametrize(
     ("source", "place"),
     [
-        (one_test("student.run(probe)\nmissing_name()"), r"NameError at test_a\.py:\d+"),
-        (one_test("student.run(probe)\nif student is None:\n    x = 1\nx"), "UnboundLocalError"),
-        (one_test("student.run(probe)\nimport no_such_module"), "ModuleNotFoundError"),
-        (one_test("student.run(probe)\nchecks.colse(1, 1)"), "AttributeError"),
-        (one_test("student.run(probe)\nopen('/no/such/file')"), "FileNotFoundError"),
-        (one_test("pass", "test_one(studnet)"), "FixtureLookupError"),
-        (one_test("torch.ones(2) @ torch.ones(3)\nstudent.run(probe)"), "RuntimeError"),
-        (one_test("assert 1 == 2, 'a draw that went wrong'"), "AssertionError"),
-        (one_test("student.run(probe)\nstudent.run(probe, m=1)"), "SuiteBroken"),
+        (one_test("student.run(probes.probe)\nmissing_name()"), r"NameError at test_a\.py:\d+"),
         (
-            one_test("student.run(probe)\nstudent.run(probe, n=[1j])"),
+            one_test("student.run(probes.probe)\nif student is None:\n    x = 1\nx"),
+            "UnboundLocalError",
+        ),
+        (one_test("student.run(probes.probe)\nimport no_such_module"), "ModuleNotFoundError"),
+        (one_test("student.run(probes.probe)\nchecks.colse(1, 1)"), "AttributeError"),
+        (one_test("student.run(probes.probe)\nopen('/no/such/file')"), "FileNotFoundError"),
+        (one_test("pass", "test_one(studnet)"), "FixtureLookupError"),
+        (one_test("torch.ones(2) @ torch.ones(3)\nstudent.run(probes.probe)"), "RuntimeError"),
+        (one_test("assert 1 == 2, 'a draw that went wrong'"), "AssertionError"),
+        (one_test("student.run(probes.probe)\nstudent.run(probes.probe, m=1)"), "SuiteBroken"),
+        (
+            one_test("student.run(probes.probe)\nstudent.run(probes.probe, n=[1j])"),
             "SuiteBroken",
         ),
         (one_test("pytest.skip('not today')"), "Skipped"),
         (
             "@pytest.fixture(scope='module')\ndef made():\n    return [][0]\n"
-            + one_test("student.run(probe)", "test_one(student, made)"),
+            + one_test("student.run(probes.probe)", "test_one(student, made)"),
             "IndexError",
         ),
-        (
-            "def probe_more(notebook):\n    if notebook is None:\n        x = 1\n    return x\n"
-            + one_test("student.run(probe_more)"),
-            "SuiteBroken",
-        ),
-        (
-            "def probe_more(notebook):\n    return SIZES\n"
-            + one_test("student.run(probe)\nstudent.run(probe_more)"),
-            "SuiteBroken",
-        ),
+        (one_test("student.run(probes.unbound)"), "SuiteBroken"),
+        (one_test("student.run(checks.fail)"), "SuiteBroken"),
     ],
 )
 def test_a_suite_that_breaks_makes_up_no_score(write: Write, source: str, place: str) -> None:
-    write(PROBE, source, one_test("student.run(probe)", "test_two(student)"))
-    write(PROBE, one_test("student.run(probe)"), name="test_b")
+    unbound = "\ndef unbound(notebook):\n    if notebook is None:\n        x = 1\n    return x\n"
+    write(source, one_test("student.run(probes.probe)", "test_two(student)"))
+    write(one_test("student.run(probes.probe)"), name="test_b", more=unbound)
     results = grade(lambda n: n, "test_a", "test_b")
     why = results["test_a"].ungraded
     assert why.startswith("The suite of `test_a` could not grade: its check `test_one` is broken (")
@@ -252,27 +260,28 @@ def test_a_suite_that_breaks_makes_up_no_score(write: Write, source: str, place:
 
 
 def test_the_reason_quotes_no_value(write: Write) -> None:
-    write(PROBE, one_test("student.run(probe)\nraise ImportError('0.123456')"))
+    write(one_test("student.run(probes.probe)\nraise ImportError('0.123456')"))
     assert "0.123" not in grade(lambda n: n)["test_a"].ungraded
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        one_test("student.run(probe) + 1"),
+        one_test("student.run(probes.probe) + 1"),
         one_test("made + 1", "test_one(made)"),
         one_test("more + 1", "test_one(more)"),
         one_test("assert len(student.code) == 2, 'the code'"),
-        one_test("student.run(probe).no_such_method()"),
-        one_test("student.run(probe)['x']"),
+        one_test("student.run(probes.probe).no_such_method()"),
+        one_test("student.run(probes.probe)['x']"),
     ],
 )
 def test_odd_values_are_the_student_s_own_fault(write: Write, source: str) -> None:
     fixtures = (
-        "@pytest.fixture(scope='module')\ndef made(student):\n    return student.run(probe)\n"
+        "@pytest.fixture(scope='module')\n"
+        "def made(student):\n    return student.run(probes.probe)\n"
         "@pytest.fixture(scope='module')\ndef more(made):\n    return made\n"
     )
-    write(PROBE, fixtures, one_test("made", "test_before(made)"), source)
+    write(fixtures, one_test("made", "test_before(made)"), source)
     (_, test) = grade(lambda n: object())["test_a"].tests
     assert grade(lambda n: object())["test_a"].ungraded == ""
     assert test.earned == 0
@@ -280,23 +289,22 @@ def test_odd_values_are_the_student_s_own_fault(write: Write, source: str) -> No
 
 
 def test_a_fixture_that_stumbles_over_a_value_fails_all_that_ask_for_it(write: Write) -> None:
-    fixture = (
-        "@pytest.fixture(scope='module')\ndef made(student):\n    return student.run(probe) + 1\n"
-    )
+    made = "def made(student):\n    return student.run(probes.probe) + 1\n"
+    fixture = f"@pytest.fixture(scope='module')\n{made}"
     tests = [one_test("made", f"test_{name}(made)") for name in ("one", "two")]
-    write(PROBE, fixture, *tests)
+    write(fixture, *tests)
     result = grade(lambda n: object())["test_a"]
     assert result.ungraded == ""
     assert [test.earned for test in result.tests] == [0, 0]
 
 
 def test_a_builtin_that_is_taken_away_is_no_fault_of_the_suite(write: Write) -> None:
-    probe = "def probe(notebook):\n    notebook.answer(1)\n    return __builtins__['len']([1])\n"
+    probe = "def more(notebook):\n    notebook.answer(1)\n    return __builtins__['len']([1])\n"
 
     def answer(n: int) -> None:
         raise NameError("name 'len' is not defined")
 
-    write(probe, one_test("student.run(probe)"))
+    write(one_test("student.run(probes.more)"), more=probe)
     result = grade(answer)["test_a"]
     assert result.ungraded == ""
     assert str(result.tests[0].message).startswith("Your code raised `NameError`")
@@ -307,9 +315,10 @@ def test_a_forged_word_of_a_broken_suite_earns_nothing(write: Write) -> None:
     source = "def forged(n):\n    if n is None:\n        value = 1\n    return value\n"
     names: dict[str, Any] = {}
     exec(compile(source, "<probe>", "exec"), names)
-    probe = "def probe(notebook):\n    value = notebook.answer(1)\n    return value\n"
-    write(probe, one_test("student.run(probe)"))
-    write(PROBE, one_test("student.run(probe)"), name="test_b")
+    probe = "def more(notebook):\n    value = notebook.answer(1)\n    return value\n"
+    write(one_test("student.run(probes.more)"))
+    more = f"{probe}\ndef other(notebook):\n    return 1\n"
+    write(one_test("assert student.run(probes.other) == 2, 'no'"), name="test_b", more=more)
     results = grade(names["forged"], "test_a", "test_b")
     assert results["test_a"].ungraded
     assert results["test_a"].earned == 0
@@ -321,7 +330,7 @@ def test_a_name_error_of_the_student_s_is_told_with_no_word_of_the_suite(write: 
     def answer(n: int) -> int:
         return missing_here  # type: ignore[name-defined]  # noqa: F821
 
-    write(PROBE, one_test("student.run(probe)"))
+    write(one_test("student.run(probes.probe)"))
     result = grade(answer)["test_a"]
     assert result.ungraded == ""
     assert str(result.tests[0].message) == (
@@ -333,9 +342,10 @@ def test_failures_keep_nothing_alive(write: Write) -> None:
     kept: list[weakref.ref] = []
     write(
         "from autograder.exercise.checks import fail\n",
-        PROBE,
-        one_test("value = student.run(probe)\nstudent.note(value)\nfail('wrong')"),
-        one_test("value = student.run(probe)\nstudent.note(value)\nvalue + 'x'", "test_2(student)"),
+        one_test("value = student.run(probes.probe)\nstudent.note(value)\nfail('wrong')"),
+        one_test(
+            "value = student.run(probes.probe)\nstudent.note(value)\nvalue + 'x'", "test_2(student)"
+        ),
     )
     student = Student(SameProcess(names={"answer": lambda n: torch.ones(3)}))
     student.note = lambda value: kept.append(weakref.ref(value))  # type: ignore[attr-defined]

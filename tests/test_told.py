@@ -18,6 +18,7 @@ from autograder.grading import record
 from autograder.kernel.same_process import SameProcess
 from autograder.suites.training_loop.test_to_tensor import LAYOUT
 from autograder.suites.training_loop.test_to_tensor import PYTORCH_SAYS as READ
+from tests import probes
 
 Notebook = nbformat.NotebookNode
 
@@ -48,13 +49,9 @@ def cells() -> Iterator[Cells]:
     made.close()
 
 
-def probe(notebook, x):
-    return notebook.task(x)
-
-
 def told(cells: Cells) -> StudentError:
     with pytest.raises(StudentError) as error:
-        Student(cells, ()).run(probe, x=torch.ones(2, 3))
+        Student(cells, ()).run(probes.task, x=torch.ones(2, 3))
     return error.value
 
 
@@ -278,7 +275,7 @@ def test_pytorch_s_words_are_looked_for_in_what_pytorch_said(
     cells.run(f"def task(x):\n    {source}")
     student = Student(cells, ())
     with pytest.raises(Failure) as error, named_by_pytorch(*READ):
-        student.run(probe, x=torch.ones(2))
+        student.run(probes.task, x=torch.ones(2))
     assert error.value.misconception == (LAYOUT.name if named else None)
     assert isinstance(error.value, StudentError) is not named
 

@@ -104,7 +104,7 @@ def _judge(entry: Entry, graded: Graded) -> Finding:
         for test in cell.tests
     }
     problems = [f"{name} is no test" for name in entry.loses if name not in tests]
-    problems += [cell.ungraded for cell in graded.results.values() if cell.ungraded]
+    problems += [str(cell.ungraded) for cell in graded.results.values() if cell.ungraded]
     named = unnamed = misnamed = 0
     for name, test in tests.items():
         lost, expected = test.earned < test.points, entry.loses.get(name)

@@ -6,9 +6,6 @@ from collections.abc import Container, Iterator
 from types import CodeType, ModuleType
 from typing import Any
 
-#: What a probe finds beside its arguments and Python's builtins: `autograder.kernel.inside.run`.
-PROBE_NAMES = frozenset({"torch", "nn", "numpy", "np"})
-
 _LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_GLOBALS"}
 _STORES = {"STORE_NAME", "STORE_GLOBAL"}
 

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +11,7 @@ from typing import Any, NoReturn
 from nbformat import NotebookNode
 
 from autograder.errors import AutograderError
-from autograder.exercise.bytecode import PROBE_NAMES, codes_in, unknown_names
+from autograder.exercise.bytecode import codes_in, unknown_names
 from autograder.exercise.checks import Failure
 from autograder.exercise.ended import why_missing
 from autograder.kernel.protocol import Kernel, KernelTrouble
@@ -110,7 +109,7 @@ class Student:
             answer = self._kernel.probe(code, packed, watch)
             outcome = unpack_outcome(answer)
         except KernelTrouble as trouble:
-            raise StudentError(trouble.kind, str(trouble)) from None
+            raise StudentError(trouble.kind, trouble.text) from None
         except BadValue as error:
             raise StudentError(
                 "garbled", Text("What your code returned is no value: {why}.", why=str(error))
@@ -131,19 +130,24 @@ class Student:
         raise StudentError(kind, message, trouble.type, trouble.message, trouble.line)
 
 
+def is_probe(thing: object) -> bool:
+    """Whether something is a function at the top of a file `probes.py`."""
+    module = inspect.getmodule(thing) if inspect.isfunction(thing) else None
+    return module is not None and (
+        module.__name__.rpartition(".")[2] == "probes"
+        and vars(module).get(getattr(thing, "__name__", "")) is thing
+    )
+
+
 @cache
 def compiled(probe: Probe) -> CodeType:
     """The module of a probe, compiled without its docstrings: it defines the name `probe`."""
+    if not is_probe(probe):
+        raise SuiteBroken("it is no plain function of a file `probes.py`")
     module = inspect.getmodule(probe)
-    if module is None or module.__name__.rpartition(".")[2] != "probes":
-        return compile_probe(textwrap.dedent(inspect.getsource(probe)))
+    assert module is not None
     source = f"{inspect.getsource(module)}\nprobe = {probe.__name__}\n"
     return compile(source, "<probe>", "exec", optimize=2)
-
-
-def compile_probe(source: str) -> CodeType:
-    """Compile the source of a function, under the name `probe`."""
-    return compile(re.sub(r"^def \w+\(", "def probe(", source, count=1), "<probe>", "exec")
 
 
 def unbound_in(code: CodeType, trouble: Trouble) -> str:
@@ -154,7 +158,7 @@ def unbound_in(code: CodeType, trouble: Trouble) -> str:
     found = re.search(r"name '(\w+)' is not defined|variable '(\w+)'", trouble.message)
     name = (found[1] or found[2]) if found else ""
     own = {local for each in codes_in(code) for local in (*each.co_varnames, *each.co_cellvars)}
-    return name if name in own or name in unknown_names(code, PROBE_NAMES) else ""
+    return name if name in own or name in unknown_names(code, ()) else ""
 
 
 def in_words(trouble: Trouble, cells: Sequence[NotebookNode]) -> Text:

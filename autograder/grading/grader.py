@@ -33,7 +33,7 @@ from autograder.grading.spent import Phases, Spent
 from autograder.grading.worker import Worker
 from autograder.kernel.protocol import Kernel, Launch, Limits
 from autograder.kernel.student_kernel import StudentKernel
-from autograder.language import Text
+from autograder.language import Sentence, Text
 from autograder.sandbox import SandboxLimits
 from autograder.submission.cells import grade_cells, is_locked, marks, only_draws
 from autograder.submission.limits import ReadLimits
@@ -85,7 +85,7 @@ class Submission:
     release: Release
     seed: str
     files: bytes = b""
-    notes: tuple[str | Text, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -126,7 +126,7 @@ class Graded:
 
     notebook: NotebookNode
     results: dict[str, CellResult]
-    notes: tuple[str | Text, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     spent: dict[str, Spent] = field(default_factory=dict)
     depends_on: Dependence | None = None
 
@@ -184,14 +184,16 @@ def grade(submission: Submission, terms: Terms, make_kernel: MakeKernel = Studen
         whatever goes wrong in the grader itself; that is no submission's fault, and no verdict.
     """
     phases = Phases()
-    notes: list[str | Text] = list(submission.notes)
-    cells, why = [], ""
+    notes: list[Sentence] = list(submission.notes)
+    cells: list[NotebookNode] = []
+    why: Sentence = ""
     with phases("read"):
         try:
             nb, more = read(submission.notebook, terms.reading)
             cells, notes = nb.cells, [*notes, *more]
         except NotANotebook as error:
-            why = f"the file `{submission.assignment}.ipynb` {error}"
+            name = f"{submission.assignment}.ipynb"
+            why = Text("the file `{name}` {why}", name=name, why=error.text)
     with phases("restore"):
         nb, mended = restored(cells, submission.release)
     if why:
@@ -248,7 +250,7 @@ def run(
     finally:
         with phases("end"):
             kernel.close()
-    unsafe = [UNSAFE] * (terms.sandbox is None)
+    unsafe = [Text(UNSAFE)] * (terms.sandbox is None)
     return Graded(
         notebook=nb,
         results=results,
@@ -258,7 +260,7 @@ def run(
     )
 
 
-def ungraded(nb: NotebookNode, why: str, notes: Sequence[str | Text] = ()) -> Graded:
+def ungraded(nb: NotebookNode, why: Sentence, notes: Sequence[Sentence] = ()) -> Graded:
     """The third verdict, on every grade cell of a notebook: it could not be graded.
 
     Args:

@@ -14,7 +14,7 @@ from autograder.grading.dependence import Dependence
 from autograder.grading.grader import Graded
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Spent
-from autograder.language import Text, as_data, from_data
+from autograder.language import Sentence, Text, as_data, from_data
 
 VERSION = 1
 
@@ -34,8 +34,8 @@ class Record:
         depends_on: what the results follow from.
     """
 
-    notes: tuple[str | Text, ...] = ()
-    ungraded: str = ""
+    notes: tuple[Sentence, ...] = ()
+    ungraded: Sentence = ""
     cells: tuple[CellResult, ...] = ()
     spent: Mapping[str, Spent] = field(default_factory=dict)
     depends_on: Dependence | None = None
@@ -56,12 +56,12 @@ def write(nb: NotebookNode, record: Record) -> None:
     nb.metadata[_KEY] = {
         "version": VERSION,
         "notes": [as_data(note) for note in record.notes],
-        "ungraded": record.ungraded,
+        "ungraded": as_data(record.ungraded),
         "cells": [
             {
                 "grade_id": cell.grade_id,
                 "seed": cell.seed,
-                "ungraded": cell.ungraded,
+                "ungraded": as_data(cell.ungraded),
                 "tests": [{**vars(test), "message": as_data(test.message)} for test in cell.tests],
             }
             for cell in record.cells
@@ -80,13 +80,13 @@ def read(nb: NotebookNode) -> Record:
     peaks = found["peak_bytes"]
     return Record(
         notes=tuple(from_data(note) for note in found["notes"]),
-        ungraded=found["ungraded"],
+        ungraded=from_data(found["ungraded"]),
         cells=tuple(
             CellResult(
                 grade_id=cell["grade_id"],
                 seed=cell["seed"],
                 tests=tuple(_test(test) for test in cell["tests"]),
-                ungraded=cell["ungraded"],
+                ungraded=from_data(cell["ungraded"]),
             )
             for cell in found["cells"]
         ),
@@ -109,7 +109,7 @@ def public(result: CellResult) -> dict[str, Any]:
         "tests": [{key: getattr(test, key) for key in _OF_TEST} for test in result.tests],
     }
     if result.ungraded:
-        record |= {"graded": False, "ungraded": result.ungraded}
+        record |= {"graded": False, "ungraded": str(result.ungraded)}
     return {_KEY: record}
 
 

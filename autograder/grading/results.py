@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from autograder.language import Text
+from autograder.language import Sentence, Text
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class CellResult:
     grade_id: str
     seed: str
     tests: tuple[TestResult, ...] = field(default_factory=tuple)
-    ungraded: str = ""
+    ungraded: Sentence = ""
 
     @property
     def task(self) -> str:

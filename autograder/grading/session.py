@@ -28,7 +28,7 @@ from autograder.exercise.checks import Failure
 from autograder.exercise.student import Student, SuiteBroken
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.suite_check import problems_of_module, problems_of_test
-from autograder.language import Text
+from autograder.language import Sentence, Text
 from autograder.suites import SUITES
 
 # Everything of pytest that a suite in a grader has no use for: it costs time, or writes files.
@@ -162,7 +162,7 @@ class _Session:
         self.checks: dict[str, dict[str, Check]] = {}
         self.reads_code = reads_code
         self.failures: dict[tuple[str, str], Failure] = {}
-        self.broken: dict[str, str] = {}
+        self.broken: dict[str, Text] = {}
         self.passed: set[tuple[str, str]] = set()
         self.answered: set[tuple[str, str]] = set()
         self.answers = 0
@@ -305,7 +305,8 @@ class _Session:
             raise error  # an interrupt of the grader's own, say: no student's fault
         said = "".join(traceback.format_exception(error))
         if self._is_broken(item, error):
-            why = f"its check `{key[1]}` is broken ({_place(error)})"
+            where = _place(error)
+            why = Text("its check `{check}` is broken ({where})", check=key[1], where=where)
             self.broken.setdefault(key[0], why)
             self.log.error("Suite %s: %s\n%s", key[0], why, said)
         elif isinstance(error, AssertionError) and str(error):
@@ -334,13 +335,15 @@ class _Session:
             for name in self.order
         }
 
-    def _ungraded(self, name: str) -> str:
+    def _ungraded(self, name: str) -> Sentence:
         """Why a grade cell has no score: its suite broke, or a check of it never ran."""
         why = self.broken.get(name)
         for check in self.checks[name]:
             if (name, check) not in self.passed and (name, check) not in self.failures:
-                why = why or f"its check `{check}` did not run"
-        return f"The suite of `{name}` could not grade: {why}." if why else ""
+                why = why or Text("its check `{check}` did not run", check=check)
+        return (
+            Text("The suite of `{name}` could not grade: {why}.", name=name, why=why) if why else ""
+        )
 
     def _result(self, name: str, check: Check) -> TestResult:
         key = (name, check.id)

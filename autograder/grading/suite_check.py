@@ -6,19 +6,21 @@ Every problem is one line: the place, what is wrong there, and what to do.
 import ast
 import importlib.util
 import inspect
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from autograder.exercise.bytecode import PROBE_NAMES, codes_in, unknown_attributes, unknown_names
-from autograder.exercise.student import compile_probe
+from autograder.exercise.bytecode import unknown_attributes, unknown_names
+from autograder.exercise.student import is_probe
 
 _SCOPES = ("function", "class", "module", "package", "session")
 _PROJECT = "autograder."
 _SKIPS = ("skip", "skipif", "xfail")
+
+#: The file of an assignment's probes.
+PROBES = "probes.py"
 
 
 def problems_of_module(module: ModuleType, root: Path) -> list[str]:
@@ -31,24 +33,17 @@ def problems_of_module(module: ModuleType, root: Path) -> list[str]:
     source = path.read_text(encoding="utf-8")
     where = path.relative_to(root)
     tree = ast.parse(source)
-    probes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    probes = [node for node in probes if node.name == "probe" or node.name.startswith("probe_")]
     found: dict[tuple[int, str], None] = {}
-    for node in probes:
-        for line, problem in _problems_of_probe(node, source):
-            found[line, problem] = None
     code = compile(source, str(path), "exec")
     for name, line in unknown_names(code, vars(module)).items():
-        # In a probe, the same name has been told of already, with the rest of what it may not use.
-        if not any(node.lineno <= line <= (node.end_lineno or 0) for node in probes):
-            found[line, f"`{name}` is not defined: define or import it"] = None
+        found[line, f"`{name}` is not defined: define or import it"] = None
     for name, line in unknown_attributes(code, vars(module)).items():
         found[line, f"there is no `{name}`: is it misspelt?"] = None
     for line, problem in _problems_of_calls(tree, module):
         found[line, problem] = None
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and _asks(call) and isinstance(call.args[0], ast.Lambda):
-            found[call.lineno, "a probe must be a function with a name, not a lambda"] = None
+    problems = _problems_of_imports if path.name == PROBES else _problems_of_asking
+    for line, problem in problems(tree, module):
+        found[line, problem] = None
     return [f"{where}:{line}: {problem}" for line, problem in sorted(found)]
 
 
@@ -80,47 +75,43 @@ def _problems_of_calls(tree: ast.Module, module: ModuleType) -> Iterator[tuple[i
             yield call.lineno, f"`{name}` cannot be called like this: {error}"
 
 
-def _asks(node: ast.Call) -> bool:
-    """Whether a call is `student.run(…)` or `student.watch(…)`, by what it looks like."""
-    return (
-        isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("run", "watch")
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "student"
-        and bool(node.args)
-    )
+def _problems_of_asking(tree: ast.Module, module: ModuleType) -> Iterator[tuple[int, str]]:
+    """Calls of `student.run(…)` and `student.watch(…)` with what is no probe."""
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or not call.args:
+            continue
+        if ast.unparse(call.func) not in ("student.run", "student.watch"):
+            continue
+        first, *rest = ast.unparse(call.args[0]).split(".")
+        probe = vars(module).get(first)
+        for each in rest:
+            probe = getattr(probe, each, None)
+        known = isinstance(call.args[0], ast.Name) and probe is None  # a parameter, say
+        if not known and not is_probe(probe):
+            yield (
+                call.lineno,
+                f"`{ast.unparse(call.args[0])}` is no probe: it must be a plain function at the top"
+                f" of a file `{PROBES}`, which is sent to the student kernel as a whole",
+            )
 
 
-def _problems_of_probe(node: ast.FunctionDef, source: str) -> Iterator[tuple[int, str]]:
-    """What a probe uses that is not in the student kernel, where its source alone is sent."""
-    if node.decorator_list:
-        yield node.lineno, f"the probe `{node.name}` cannot have a decorator: it is not sent along"
-        return
-    lines = source.splitlines(keepends=True)[node.lineno - 1 : node.end_lineno]
-    code = compile_probe(textwrap.dedent("".join(lines)))
-    for name, line in unknown_names(code, PROBE_NAMES).items():
-        yield (
-            node.lineno + line - 1,
-            f"the probe `{node.name}` uses `{name}`, which is not there in the student kernel: hand"
-            " it over as an argument, or define or import it inside",
-        )
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Import):
-            modules = [name.name for name in inner.names]
-        elif isinstance(inner, ast.ImportFrom) and not inner.level:
-            modules = [inner.module or ""]
+def _problems_of_imports(tree: ast.Module, module: ModuleType) -> Iterator[tuple[int, str]]:
+    """What probes import that is not there in the student kernel."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["." * node.level + (node.module or "")]
         else:
             continue
-        for module in modules:
-            top = module.partition(".")[0]
-            if top == "autograder" or importlib.util.find_spec(top) is None:
+        for name in names:
+            top = name.partition(".")[0]
+            if top in ("", "autograder") or importlib.util.find_spec(top) is None:
                 yield (
-                    inner.lineno,
-                    f"the probe `{node.name}` imports `{module}`, which is not there in the student"
-                    " kernel",
+                    node.lineno,
+                    f"`{name}` is not there in the student kernel: hand over what a probe needs of"
+                    " it as an argument",
                 )
-    if not any(inner.co_name == "probe" for inner in codes_in(code)):
-        yield node.lineno, f"the probe `{node.name}` must be a plain function on a line of its own"
 
 
 def problems_of_test(item: pytest.Function, root: Path) -> list[str]:

@@ -26,8 +26,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
-from autograder.errors import AutograderError
 from autograder.kernel.protocol import Limits
+from autograder.language import Explained, Text
 from autograder.sandbox.template import close_templates
 
 Answer = TypeVar("Answer")
@@ -54,7 +54,7 @@ class GraderLimits:
     )
 
 
-class BudgetSpent(AutograderError):
+class BudgetSpent(Explained):
     """A call needed more time or memory than it may, or its process died; the text says which."""
 
 
@@ -211,26 +211,28 @@ class Worker:
                 self._kill()
             raise
         self._kill()
-        raise BudgetSpent(f"it took longer than {seconds:.0f} s")
+        raise BudgetSpent("it took longer than {seconds:.0f} s", seconds=seconds)
 
     def _kill(self) -> None:
         if self._process is not None:
             self._process.kill()
         self.close()
 
-    def _why_ended(self) -> str:
+    def _why_ended(self) -> Text:
         assert self._process is not None
         self._process.join(5)
         status = self._process.exitcode
         self._kill()
         if status == -signal.SIGXCPU:
-            return f"it needed more than {self.budget.processor_seconds} s of the grader's time"
+            most = self.budget.processor_seconds
+            return Text("it needed more than {most} s of the grader's time", most=most)
         if status == -signal.SIGABRT:  # so ends a library that gets no memory
             return self._too_large()
-        return f"the grader's process died of it (status {status})"
+        return Text("the grader's process died of it (status {status})", status=status)
 
-    def _too_large(self) -> str:
-        return f"it needed more than {self.budget.memory_bytes // 2**20} MiB of the grader's memory"
+    def _too_large(self) -> Text:
+        most = self.budget.memory_bytes // 2**20
+        return Text("it needed more than {most} MiB of the grader's memory", most=most)
 
     def _limit(self, processor_seconds: float) -> None:
         """Let the operating system end the process beyond the budget."""
@@ -262,12 +264,12 @@ class Worker:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def why_not(error: Exception, log: logging.Logger, doing: str) -> str:
+def why_not(error: Exception, log: logging.Logger, doing: str) -> Text:
     """Say in a line why a call came to nothing; what was not foreseen is logged as a whole."""
     if isinstance(error, BudgetSpent):
-        return str(error)
+        return error.text
     log.error("%s failed", doing, exc_info=error)
-    return f"the grader failed with {type(error).__name__}"
+    return Text("the grader failed with {type}", type=type(error).__name__)
 
 
 def _wants_memory(error: Exception) -> bool:

@@ -469,7 +469,7 @@ def run(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) -> st
 def answer(names: dict[str, Any], code: CodeType, inputs: bytes, watch: bool) -> str:
     """The same, in known settings."""
     arguments = decode(*unpack(inputs))
-    space = {"torch": torch, "nn": torch.nn, "numpy": numpy, "np": numpy}
+    space: dict[str, Any] = {"__name__": "probes"}
     builtins.exec(code, space)
     probe: Any = space["probe"]
 

@@ -11,15 +11,15 @@ from typing import Protocol
 
 from nbformat import NotebookNode
 
-from autograder.errors import AutograderError
+from autograder.language import Explained, Sentence, Text
 from autograder.sandbox import SandboxLimits
 
 
-class KernelTrouble(AutograderError):
+class KernelTrouble(Explained):
     """A probe could not be answered; `kind` is timeout, dead, garbled, submission or replays."""
 
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, kind: str, why: Sentence) -> None:
+        super().__init__(why)
         self.kind = kind
 
 
@@ -32,7 +32,7 @@ class Kernel(Protocol):
     """
 
     nb: NotebookNode
-    notes: list[str]
+    notes: list[Text]
 
     def start(self) -> None:
         """Start it; called once, before all else."""

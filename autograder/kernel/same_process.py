@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_notebook, new_output
 
 from autograder.kernel import inside
+from autograder.language import Text
 
 #: By such names of files a line of the notebook's is told from one of a library's, see `inside`.
 _FILE = "/tmp/ipykernel_same_process/{}.py"
@@ -39,7 +40,7 @@ class SameProcess:
 
     def __init__(self, nb: NotebookNode | None = None, names: dict[str, Any] | None = None) -> None:
         self.nb: NotebookNode = new_notebook() if nb is None else nb
-        self.notes: list[str] = []
+        self.notes: list[Text] = []
         self.names: dict[str, Any] = {"__name__": "__main__", **(names or {})}
         self._files: list[str] = []
         # Whoever keeps no hold of it need not close it: linecache would keep all sources.

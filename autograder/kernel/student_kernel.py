@@ -34,6 +34,7 @@ from autograder.kernel import channel
 from autograder.kernel.history import History
 from autograder.kernel.output_budget import OutputBudget
 from autograder.kernel.protocol import KernelTrouble, Launch, Limits
+from autograder.language import Sentence, Text
 from autograder.sandbox import SandboxKernelManager
 from autograder.sandbox.folder import unpack
 
@@ -96,11 +97,11 @@ class StudentKernel(NotebookClient):
         super().__init__(nb, log=log)
         self.launch = launch
         self.limits = limits
-        self.notes: list[str] = []
+        self.notes: list[Text] = []
         self._deadline = time.monotonic() + limits.submission_seconds
         self._history = History(limits.replays)
         self._output = OutputBudget(limits.output_bytes)
-        self._fatal_probes: dict[tuple[int, CodeType], tuple[str, str]] = {}
+        self._fatal_probes: dict[tuple[int, CodeType], tuple[str, Text]] = {}
         self._heard_all = self._timed_out = False
         self._own_folder: tempfile.TemporaryDirectory[str] | None = None
         self.allow_errors = True
@@ -287,7 +288,7 @@ class StudentKernel(NotebookClient):
         if note := self._output.end(index):
             self._say(index, note)
 
-    def _attempt(self, index: int) -> tuple[str, str] | None:
+    def _attempt(self, index: int) -> tuple[str, Text] | None:
         """Run a code cell; return name and words of an error where the kernel died in it."""
         cell = self.nb.cells[index]
         cell.outputs = []
@@ -325,41 +326,38 @@ class StudentKernel(NotebookClient):
         cell.outputs = [out for out in cell.outputs if out.output_type != "error"]
         whole = self._left() <= 0
         seconds = self.limits.submission_seconds if whole else self.limits.cell_seconds
-        what = "The submission" if whole else "This cell"
-        message = (
-            f"{what} ran longer than its time limit of {seconds} s and was stopped. Is there a loop"
-            " that never ends, or far too many iterations?"
-        )
-        self._give_error(cell, "TimeLimit", message)
+        stopped = _SUBMISSION_STOPPED if whole else _CELL_STOPPED
+        self._give_error(cell, "TimeLimit", Text(stopped, seconds=seconds))
         if not whole and not self._responds():
             self.log.warning("The student kernel ignored an interrupt; replacing it")
             self._history.kernel_ended()
             self._replace(skip=index)
 
-    def _fatal(self, index: int, name: str, message: str) -> None:
+    def _fatal(self, index: int, name: str, message: Sentence) -> None:
         self._give_error(self.nb.cells[index], name, message)
         self._history.kernel_ended()
         self._replace(skip=index)
 
-    def _why_dead(self) -> str:
+    def _why_dead(self) -> Text:
         provisioner = self.km.provisioner if self.km is not None else None
         if getattr(provisioner, "exit_reason", None) == "memory":
             assert self.launch.sandbox is not None
             limit = self.launch.sandbox.memory_bytes / 2**30
-            return f"The kernel was ended: your code used more than its {limit:g} GiB of memory."
-        return "The kernel died: your code ended the Python process, or crashed it."
+            return Text(_TOO_LARGE, limit=limit)
+        return Text("The kernel died: your code ended the Python process, or crashed it.")
 
-    def _why_not(self) -> str:
+    def _why_not(self) -> Text:
         if self._left() <= 0:
             seconds = self.limits.submission_seconds
-            return f"Not run: the submission used up its time limit of {seconds} s."
-        return f"Not run: the kernel had died {self.limits.replays + 1} times before this cell."
+            return Text(_NO_TIME_LEFT, seconds=seconds)
+        return Text(_TOO_MANY_ENDINGS, count=self.limits.replays + 1)
 
-    def _give_error(self, cell: NotebookNode, name: str, message: str) -> None:
-        note = f"{name}: {message}"
+    def _give_error(self, cell: NotebookNode, name: str, message: Sentence) -> None:
+        note = Text("{name}: {message}", name=name, message=Text(message))
         if note not in self.notes:
             self.notes.append(note)
-        cell.outputs.append(new_output("error", ename=name, evalue=message, traceback=[note]))
+        shown = {"evalue": str(message), "traceback": [str(note)]}
+        cell.outputs.append(new_output("error", ename=name, **shown))
 
     def _cell_timeout(self, cell: NotebookNode) -> int:
         return max(1, int(min(self.limits.cell_seconds, self._left())))
@@ -456,7 +454,7 @@ class StudentKernel(NotebookClient):
             trouble = KernelTrouble("dead", self._why_dead())
         except _Ended as ended:
             trouble = ended.trouble
-        self._fatal_probes[place] = trouble.kind, str(trouble)
+        self._fatal_probes[place] = trouble.kind, trouble.text
         self._history.kernel_ended()
         self._replace()
         raise trouble
@@ -478,10 +476,10 @@ class StudentKernel(NotebookClient):
             raise
         except Empty:
             self._interrupt()
-            kind, says = "timeout", f"Your code was stopped after {seconds:.0f} s in this check."
+            kind, says = "timeout", Text(_PROBE_STOPPED, seconds=seconds)
         except Exception as error:
             self.log.warning("A probe's answer could not be read: %r", error)
-            kind, says = "garbled", _UNREADABLE
+            kind, says = "garbled", Text(_UNREADABLE)
         else:
             if answer is None:
                 raise KernelTrouble("garbled", _UNREADABLE)
@@ -559,6 +557,18 @@ def _is_output(kind: str, content: dict[str, Any]) -> bool:
     return False
 
 
+_CELL_STOPPED = (
+    "This cell ran longer than its time limit of {seconds} s and was stopped. Is there a loop that"
+    " never ends, or far too many iterations?"
+)
+_SUBMISSION_STOPPED = (
+    "The submission ran longer than its time limit of {seconds} s and was stopped. Is there a loop"
+    " that never ends, or far too many iterations?"
+)
+_PROBE_STOPPED = "Your code was stopped after {seconds:.0f} s in this check."
+_NO_TIME_LEFT = "Not run: the submission used up its time limit of {seconds} s."
+_TOO_MANY_ENDINGS = "Not run: the kernel had died {count} times before this cell."
+_TOO_LARGE = "The kernel was ended: your code used more than its {limit:g} GiB of memory."
 _UNREADABLE = "Your code's answer could not be read."
 _TOO_FAST = "Some output came too fast, or too much of it at once, and is not shown."
 _LATER = (

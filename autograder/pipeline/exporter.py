@@ -20,6 +20,7 @@ from nbgrader.utils import rmtree
 from autograder.grading import course, record
 from autograder.grading.course import CourseError
 from autograder.grading.worker import BudgetSpent, why_not, worker
+from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
 from autograder.pipeline.grade import GradeNotebook
 from autograder.pipeline.settings import gathered, limit
@@ -200,7 +201,7 @@ class SubmissionExporter(NotebookExporter):
             self._ungraded += [f"{told['student']}: {why}" for why in told.get("ungraded", ())]
         return text, resources
 
-    def _read(self, taken: Taken) -> tuple[Any, list[str], str]:
+    def _read(self, taken: Taken) -> tuple[Any, list[Text], Sentence]:
         """The notebook, what is to be noted about it, and why it could not be graded, if so."""
         notes, why = list(taken.notes), taken.ungraded
         if not why:
@@ -210,9 +211,10 @@ class SubmissionExporter(NotebookExporter):
                 )
                 return nb, [*notes, *more], ""
             except NotANotebook as error:
-                why = f"the file `{taken.notebook.name}` {error}"
+                why = Text("the file `{name}` {why}", name=taken.notebook.name, why=error.text)
             except BudgetSpent as error:
-                why = f"the file `{taken.notebook.name}` cannot be read: {error}"
+                name = taken.notebook.name
+                why = Text("the file `{name}` cannot be read: {why}", name=name, why=error.text)
             except Exception as error:
                 why = why_not(error, self.log, f"Reading {taken.notebook}")
         return nbformat.v4.new_notebook(), notes, why

@@ -7,6 +7,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from autograder.grading import record
 from autograder.grading.record import Record
 from autograder.grading.worker import why_not, worker
+from autograder.language import Sentence
 from autograder.pipeline import gradebook
 from autograder.submission.rebuild import Release, restored
 
@@ -21,7 +22,7 @@ class RestoreNotebook(NbGraderPreprocessor):
         told = resources["nbgrader"]
         gradebook.withdraw(told["db_url"], told["assignment"], told["student"])
         release: Release = told.pop("release")
-        ungraded: str = told.get("ungraded", "")
+        ungraded: Sentence = told.get("ungraded", "")
         try:
             whole, mended = worker.call(restored, nb.cells, release, log=self.log)
         except Exception as error:  # the grader's fault, and no student's

@@ -8,7 +8,7 @@ import codecs
 import re
 from itertools import islice
 
-from autograder.errors import AutograderError
+from autograder.language import Explained
 
 _MARKS = [  # UTF-32's begins like UTF-16's
     (codecs.BOM_UTF8, "utf-8", "UTF-8"),
@@ -40,7 +40,7 @@ _IN_WORDS = re.compile(
 )
 
 
-class UnknownEncoding(AutograderError):
+class UnknownEncoding(Explained):
     """The letters of a file can be read in more than one way, or in none."""
 
 
@@ -70,7 +70,7 @@ def _recoded(data: memoryview, codec: str, name: str) -> tuple[bytes, str]:
     try:
         return str(data, codec).encode("utf-8"), name
     except UnicodeError:
-        raise UnknownEncoding(f"it begins as {name}, but is not") from None
+        raise UnknownEncoding("it begins as {name}, but is not", name=name) from None
 
 
 def _is_utf8(data: bytes | memoryview) -> bool:
@@ -116,4 +116,4 @@ def _strictly(data: bytes, codec: str, name: str) -> tuple[bytes, str]:
     try:
         return data.decode(codec).encode("utf-8"), name
     except UnicodeError:
-        raise UnknownEncoding(f"it looks like {name}, but is not") from None
+        raise UnknownEncoding("it looks like {name}, but is not", name=name) from None

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from nbgrader.utils import parse_utc
 
-from autograder.errors import AutograderError
+from autograder.language import Explained, Sentence, Text
 from autograder.submission.digest import digest
 from autograder.submission.limits import IntakeLimits
 from autograder.text import escaped, is_plain
@@ -39,7 +39,10 @@ _PLAIN_PATH = re.compile(r"[\w/.,=@%~ -]+")
 _STAMP = re.compile(r"(?!.*(?:\.\.| /))[\w:.,+/ -]+", re.A)
 
 
-class Unfit(AutograderError):
+TOO_LARGE = "larger than {most} MiB"
+
+
+class Unfit(Explained):
     """What makes a file or folder unfit to be taken; the text goes on after "it is"."""
 
 
@@ -55,8 +58,8 @@ class Taken:
     """
 
     notebook: Path
-    ungraded: str
-    notes: tuple[str, ...]
+    ungraded: Sentence
+    notes: tuple[Text, ...]
     digest: str
 
 
@@ -123,9 +126,9 @@ class Intake:
                 copy.time_stamp(folder)
                 copy.what_lies_beside(folder)
         except Unfit as unfit:
-            ungraded = f"its folder is {unfit}"
+            ungraded = Text("its folder is {why}", why=unfit.text)
         except OSError as error:
-            ungraded = f"its folder is {_told(error)}"
+            ungraded = Text("its folder is {why}", why=_told(error))
         name = target / f"{self._assignment}.ipynb"
         name.touch(0o600)
         return Taken(name, ungraded, tuple(copy.notes()), digest(target, self._others))
@@ -192,10 +195,10 @@ class _Copy:
         self._name = f"{assignment}.ipynb"
         self._page = f"{assignment}.html"
         self._ignore = ignore
-        self._refused: list[tuple[str, str]] = []
-        self._more = ""
+        self._refused: list[tuple[str, Text]] = []
+        self._more = Text("")
 
-    def notebook(self, folder: int) -> str:
+    def notebook(self, folder: int) -> Sentence:
         """Take the notebook; return why it cannot be, or an empty text."""
         try:
             most = self._limits.notebook_file_bytes
@@ -204,10 +207,14 @@ class _Copy:
             found = [
                 name for name in _listed(folder, self._limits.entries) if name.endswith(".ipynb")
             ]
-            listed = ", ".join(f"`{escaped(name)}`" for name in found[:5]) or "none"
-            return f"there is no notebook named `{self._name}` (found: {listed})"
+            listed = ", ".join(f"`{escaped(name)}`" for name in found[:5])
+            return Text(
+                "there is no notebook named `{name}` (found: {listed})",
+                name=self._name,
+                listed=listed or Text("none"),
+            )
         except Unfit as unfit:
-            return f"the file `{self._name}` is {unfit}"
+            return Text("the file `{name}` is {why}", name=self._name, why=unfit.text)
         return ""
 
     def time_stamp(self, folder: int) -> None:
@@ -221,7 +228,7 @@ class _Copy:
         except FileNotFoundError:
             pass
         except Unfit as unfit:
-            self._refused.append((name, str(unfit)))
+            self._refused.append((name, unfit.text))
 
     def what_lies_beside(self, folder: int) -> None:
         """Take the other files, the nearest first, as far as the limits go."""
@@ -236,14 +243,15 @@ class _Copy:
                             continue
                         count += 1
                         if count > self._limits.files:
-                            self._more = (
-                                f"There are more than {self._limits.files} files and folders"
-                                " beside the notebook; those beyond were not used."
+                            self._more = Text(
+                                "There are more than {most} files and folders beside the notebook;"
+                                " those beyond were not used.",
+                                most=self._limits.files,
                             )
                             return
                         left -= self._entry(here, (*where, name), left, waiting)
             except Unfit as unfit:
-                self._refused.append(("/".join(where) or ".", str(unfit)))
+                self._refused.append(("/".join(where) or ".", unfit.text))
             except OSError as error:
                 self._refused.append(("/".join(where) or ".", _told(error)))
 
@@ -265,13 +273,13 @@ class _Copy:
                 raise Unfit("under a name of the assignment's own")
             if is_folder:
                 if len(path) > self._limits.depth:
-                    raise Unfit(f"deeper than {self._limits.depth} folders")
+                    raise Unfit("deeper than {depth} folders", depth=self._limits.depth)
                 waiting.append(path)
                 return 0
             base = self._others if name.endswith(".ipynb") else self._target
             return _copy(here, name, base.joinpath(*path), self._limits.folder_bytes, left)
         except Unfit as unfit:
-            why = str(unfit)
+            why = unfit.text
         except OSError as error:
             why = _told(error)
         self._refused.append(("/".join(path), why))
@@ -281,12 +289,12 @@ class _Copy:
         own = not where and name in (self._name, "timestamp.txt")
         return own or any(fnmatch.fnmatchcase(name, each) for each in self._ignore)
 
-    def notes(self) -> Iterator[str]:
+    def notes(self) -> Iterator[Text]:
         """Say in the student's words what was left alone."""
         for name, why in self._refused[:MAX_NOTES]:
-            yield f"The file `{escaped(name)}` was not used: it is {why}."
+            yield Text("The file `{name}` was not used: it is {why}.", name=escaped(name), why=why)
         if more := self._refused[MAX_NOTES:]:
-            yield f"{len(more)} more files were not used, for such reasons."
+            yield Text("{count} more files were not used, for such reasons.", count=len(more))
         if self._more:
             yield self._more
 
@@ -360,19 +368,21 @@ def _check(status: os.stat_result, limit: int, left: int | None) -> None:
     if status.st_nlink > 1:
         raise Unfit("a hard link")
     if status.st_size > limit:
-        raise Unfit(f"larger than {limit // 2**20} MiB" if limit >= 2**20 else "too large")
+        raise Unfit(
+            "larger than {most} MiB" if limit >= 2**20 else "too large", most=limit // 2**20
+        )
     if left is not None and status.st_size > left:
-        raise Unfit(f"more than the {limit // 2**20} MiB that may lie beside a notebook")
+        raise Unfit("more than the {most} MiB that may lie beside a notebook", most=limit // 2**20)
 
 
-def _told(error: OSError) -> str:
+def _told(error: OSError) -> Text:
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        return "a symbolic link, or no regular file"
+        return Text("a symbolic link, or no regular file")
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "not readable"
+        return Text("not readable")
     if error.errno == errno.ENOENT:
-        return "gone"
-    return f"a file that cannot be read ({error.strerror})"
+        return Text("gone")
+    return Text("a file that cannot be read ({why})", why=error.strerror)
 
 
 def _listed(folder: int, most: int) -> list[str]:
@@ -391,7 +401,7 @@ def _names(folder: int, most: int) -> list[str]:
     with os.scandir(folder) as entries:
         names = [entry.name for entry in islice(entries, most + 1)]
     if len(names) > most:
-        raise Unfit(f"a folder of more than {most:,} files")
+        raise Unfit("a folder of more than {most:,} files", most=most)
     return sorted(names)
 
 
@@ -412,7 +422,7 @@ def _folder(descriptor: int, *path: str) -> Iterator[int]:
             here = inner
     except OSError as error:
         os.close(here)
-        why = "no folder" if error.errno == errno.ENOTDIR else _told(error)
+        why = Text("no folder") if error.errno == errno.ENOTDIR else _told(error)
         raise Unfit(why) from None
     except BaseException:
         os.close(here)

@@ -7,7 +7,7 @@ speed of a regular expression, and never become objects.
 import json
 import re
 
-from autograder.errors import AutograderError
+from autograder.language import Explained
 
 #: Brackets of the JSON that are looked at one by one: a second for a million.
 MAX_BRACKETS = 5 * 10**6
@@ -30,7 +30,7 @@ _TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+", re.S)
 _CUT_OFF = re.compile(_SPACE + rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+(?:\\|"\s*+:?\s*+)?)?\Z', re.S)
 
 
-class NotLean(AutograderError):
+class NotLean(Explained):
     """This is no JSON of a notebook that can be made lean; the text goes on after "it"."""
 
 

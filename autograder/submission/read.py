@@ -9,7 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
-from autograder.errors import AutograderError
+from autograder.language import Explained, Sentence, Text
 from autograder.submission.encoding import UnknownEncoding, to_utf8
 from autograder.submission.lean import NotLean, lean
 from autograder.submission.limits import ReadLimits
@@ -27,16 +27,16 @@ _PAGE = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.I)
 _PYTHON = re.compile(rb"^(?:import \w|from [\w.]+ import |def \w|class \w|# ?%%|#!)", re.M)
 
 
-class NotANotebook(AutograderError):
+class NotANotebook(Explained):
     """The submitted file is no notebook that can be graded; the text goes on after its name."""
 
 
-def read_file(path: Path, limits: ReadLimits) -> tuple[NotebookNode, list[str]]:
+def read_file(path: Path, limits: ReadLimits) -> tuple[NotebookNode, list[Text]]:
     """Read a regular file (see `autograder.submission.intake`) like :func:`read`."""
     return read(path.read_bytes(), limits)
 
 
-def read(data: bytes, limits: ReadLimits | None = None) -> tuple[NotebookNode, list[str]]:
+def read(data: bytes, limits: ReadLimits | None = None) -> tuple[NotebookNode, list[Text]]:
     """Read a submitted notebook: cells, their text and their nbgrader ids, nothing else.
 
     Outputs, attachments that are no images, and all metadata but a cell's `nbgrader` go; that of
@@ -52,23 +52,29 @@ def read(data: bytes, limits: ReadLimits | None = None) -> tuple[NotebookNode, l
     Raises:
         NotANotebook: it is too large, not JSON, or not a notebook.
     """
-    limits, notes = limits or ReadLimits(), []
+    limits = limits or ReadLimits()
+    notes: list[Text] = []
     if why := _is_something_else(data):
         raise NotANotebook(why)
     try:
         data, encoding = to_utf8(data)
     except UnknownEncoding as error:
-        raise NotANotebook(f"is not in UTF-8, as Jupyter saves notebooks, and {error}") from None
+        raise NotANotebook(
+            "is not in UTF-8, as Jupyter saves notebooks, and {why}", why=error.text
+        ) from None
     if encoding:
         notes.append(
-            f"Your notebook was saved as {encoding}, not as UTF-8, which is what Jupyter writes. It"
-            " was read as such, and that cost you nothing."
+            Text(
+                "Your notebook was saved as {encoding}, not as UTF-8, which is what Jupyter writes."
+                " It was read as such, and that cost you nothing.",
+                encoding=encoding,
+            )
         )
     try:
         data = lean(data)
         if len(data) > limits.notebook_bytes:
             most = limits.notebook_bytes // 2**20
-            raise NotANotebook(f"is larger than {most} MiB without its outputs")
+            raise NotANotebook("is larger than {most} MiB without its outputs", most=most)
         if sum(data.count(mark) for mark in (b",", b"[", b"{")) > limits.values:
             raise NotANotebook("holds more values than a notebook can have")
         return plain(json.loads(data, strict=False), limits), notes
@@ -78,16 +84,17 @@ def read(data: bytes, limits: ReadLimits | None = None) -> tuple[NotebookNode, l
         raise NotANotebook(_why_broken(data, error)) from None
 
 
-def _is_something_else(data: bytes) -> str:
+def _is_something_else(data: bytes) -> Sentence:
     """Name what a file is that was never a notebook; an empty text where it may be one."""
     if not data.strip():
         return "is empty"
     if not data.strip(b"\0"):
         return "holds nothing but zero bytes: it was not saved to its end"
-    return next((f"is {what}" for mark, what in _BEGINNINGS.items() if data.startswith(mark)), "")
+    found = (what for mark, what in _BEGINNINGS.items() if data.startswith(mark))
+    return next((Text("is {what}", what=Text(what)) for what in found), "")
 
 
-def _why_broken(data: bytes, error: Exception) -> str:
+def _why_broken(data: bytes, error: Exception) -> Sentence:
     """Say why a text is no JSON, as somebody would who looks at it."""
     if _CONFLICT.search(data):
         return "holds a merge conflict: lines of Git that begin with `<<<<<<<`"
@@ -98,7 +105,7 @@ def _why_broken(data: bytes, error: Exception) -> str:
             return "is a Python script, not a notebook"
         return "is not JSON, as Jupyter saves notebooks"
     if isinstance(error, NotLean):
-        return str(error)
+        return error.text
     return "is broken: it is not JSON, as Jupyter saves notebooks"
 
 
@@ -117,7 +124,7 @@ def plain(data: Any, limits: ReadLimits) -> NotebookNode:
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise NotANotebook("is JSON, but not a notebook: it has no list of `cells`")
     if len(cells) > limits.cells:
-        raise NotANotebook(f"has more than {limits.cells} cells")
+        raise NotANotebook("has more than {most} cells", most=limits.cells)
     made = [_plain_cell(cell, limits.source_length) for cell in cells]
     for place, cell in enumerate(made):
         cell["id"] = f"cell-{place}"
@@ -143,7 +150,7 @@ def _plain_cell(cell: dict[str, Any], most: int) -> NotebookNode:
     if not isinstance(source, str):
         raise NotANotebook("is JSON, but not a notebook: a cell's `source` is not text")
     if len(source) > most:
-        raise NotANotebook(f"has a cell whose source is longer than {most // 2**10} KiB")
+        raise NotANotebook("has a cell whose source is longer than {most} KiB", most=most // 2**10)
     kind = cell.get("cell_type")
     if kind == "heading":  # so were headings
         level = cell.get("level")

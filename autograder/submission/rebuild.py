@@ -12,6 +12,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
+from autograder.language import Text
 from autograder.submission.cells import PICTURE, grade_id, is_locked, marks
 from autograder.submission.read import new_cell
 from autograder.submission.recognise import asked_for, binds, plain, recognise
@@ -41,6 +42,11 @@ ELSEWHERE = (
     " cost you nothing."
 )
 DELETED = "The cell `{cell}` was missing, and nothing else does what it asks for."
+COPIED = "The cell `{cell}` was there more than once; its last copy was graded."
+MOVED = "Cells of the assignment had been moved; they ran in the release's order."
+CHANGED = "The locked cell `{cell}` had been changed; it was put back."
+MISSING = "The cell {cells} was missing; it was put back as released."
+ALL_MISSING = "The cells {cells} were missing; they were put back as released."
 ANSWERS_ALONE = (
     "None of the cells that were handed out are in this notebook, but what they ask for is. They"
     " were put back beside your own, and that cost you nothing. Next time, work in the notebook"
@@ -112,7 +118,7 @@ class Release:
         }
 
 
-def restored(cells: list[NotebookNode], release: Release) -> tuple[NotebookNode, list[str]]:
+def restored(cells: list[NotebookNode], release: Release) -> tuple[NotebookNode, list[Text]]:
     """The notebook that a submission's cells make with the release, and what had to be mended."""
     cells, notes = rebuild(cells, release.cells)
     for place, cell in enumerate(cells):
@@ -125,7 +131,7 @@ def restored(cells: list[NotebookNode], release: Release) -> tuple[NotebookNode,
 
 def rebuild(
     cells: list[NotebookNode], release: Sequence[ReleasedCell]
-) -> tuple[list[NotebookNode], list[str]]:
+) -> tuple[list[NotebookNode], list[Text]]:
     """Rebuild a submission's cells from the release; return them and what had to be mended.
 
     A student's own cell keeps its place: before the next recorded cell that follows it. Where a
@@ -134,8 +140,8 @@ def rebuild(
     back empty where its names are bound in another cell, and is graded after that one.
     """
     places, lost, exchanged = recognise(cells, release)
-    notes = [LOST.format(cells=_named(lost))] * bool(lost)
-    notes += [EXCHANGED.format(cells=_named(exchanged))] * bool(exchanged)
+    notes = [Text(LOST, cells=_named(lost))] * bool(lost)
+    notes += [Text(EXCHANGED, cells=_named(exchanged))] * bool(exchanged)
     known = {cell.grade_id: cell for cell in release}
     own: dict[str | None, list[NotebookNode]] = {}
     submitted: dict[str, NotebookNode] = {}
@@ -148,11 +154,11 @@ def rebuild(
             waiting = []
             if extra := _beside(known[name], cell):
                 waiting.append(new_cell("code", extra))
-                notes.append(MERGED.format(cell=name))
+                notes.append(Text(MERGED, cell=name))
             continue
         mark = grade_id(cell)
         if mark in known:
-            notes.append(f"The cell `{mark}` was there more than once; its last copy was graded.")
+            notes.append(Text(COPIED, cell=mark))
             if known[mark].locked:
                 continue
         cell.metadata.pop("nbgrader", None)
@@ -161,7 +167,7 @@ def rebuild(
 
     order = [cell.grade_id for cell in release if cell.grade_id in submitted]
     if order != list(submitted):
-        notes.append("Cells of the assignment had been moved; they ran in the release's order.")
+        notes.append(Text(MOVED))
     bound = [binds(cell.source) for each in own.values() for cell in each if _is_code(cell)]
     bound += [
         binds(cell.source)
@@ -180,19 +186,19 @@ def rebuild(
             source = handed_in.source
             if _is_untouched(released, handed_in) and binds(source) & elsewhere:
                 source = ""
-                notes.append(UNTOUCHED.format(cell=name))
+                notes.append(Text(UNTOUCHED, cell=name))
         elif released.solution and handed_in is None:
             source = ""
             there = asked_for(released) <= elsewhere
-            notes.append((ELSEWHERE if there else DELETED).format(cell=name))
+            notes.append(Text(ELSEWHERE if there else DELETED, cell=name))
         elif handed_in is None:
             missing.append(name)
         elif not _is_as_released(released, handed_in) and name not in lost:
-            notes.append(f"The locked cell `{name}` had been changed; it was put back.")
+            notes.append(Text(CHANGED, cell=name))
         rebuilt.append(_restored(released, source))
     if not places:
         some = any(asked_for(cell) <= elsewhere for cell in release if cell.solution)
-        notes = [ANSWERS_ALONE if some else NOTHING_KNOWN]
+        notes = [Text(ANSWERS_ALONE if some else NOTHING_KNOWN)]
     elif missing:
         notes.append(_missing(missing))
     ordered = _after_their_answers(rebuilt + own[None], release)
@@ -200,10 +206,8 @@ def rebuild(
     return ordered, list(dict.fromkeys(notes))
 
 
-def _missing(names: list[str]) -> str:
-    if len(names) == 1:
-        return f"The cell `{names[0]}` was missing; it was put back as released."
-    return f"The cells {_named(names)} were missing; they were put back as released."
+def _missing(names: list[str]) -> Text:
+    return Text(MISSING if len(names) == 1 else ALL_MISSING, cells=_named(names))
 
 
 def _named(names: Iterable[str]) -> str:
