@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy
 import torch
+from torch import nn
 
 
 def reshaped(notebook, img, size):
@@ -81,3 +82,153 @@ def loaded(notebook, tree, size, stand_in):
     if stand_in:
         return {**found, "size": asked[0]} if asked else None
     return found
+
+
+def lr(notebook, dim, lr, state, calls, fresh=False, stand_in=False):
+    """Make an `LR`, put `state` into it and call its methods; say what each call left behind.
+
+    `state` holds `w` and `b`. A call has the name of a method (or `train`), its arguments and,
+    where they count, the `grads` to put in place before it. With `fresh`, each call gets a model
+    of its own. With `stand_in`, `self.sigmoid` is replaced by an arbitrary function.
+    """
+    device = notebook.device
+
+    def make():
+        given = lr.clone().to(device)
+        try:
+            model = notebook.LR(dim, given)
+        except Exception:  # a constructor that does not work is another test's matter
+            model = notebook.LR.__new__(notebook.LR)
+        if isinstance(model, nn.Module) and "_parameters" not in vars(model):
+            nn.Module.__init__(model)
+        for name, value in {"lr": given, **state}.items():
+            put(model, name, value)
+        if stand_in:
+            model.sigmoid = lambda *z, **named: 2 * [*z, *named.values()][0] + 5
+        return model
+
+    def put(model, name, value):
+        parameters, buffers = (vars(model).get(name, {}) for name in ("_parameters", "_buffers"))
+        value = value.clone().to(device)
+        old = getattr(model, name, None)
+        if isinstance(old, torch.Tensor) and old.numel() == value.numel():
+            value = value.reshape(old.shape)
+        here = parameters if name in parameters else buffers if name in buffers else vars(model)
+        alike = isinstance(old, torch.Tensor) and old.shape == value.shape
+        if name in here and name != "lr" and alike and old.is_floating_point():
+            with torch.no_grad():
+                old.copy_(value)
+        else:
+            here[name] = nn.Parameter(value) if here is parameters else value
+
+    def put_grads(model, dw, db):
+        new = {"dw": dw.clone().to(device), "db": db.clone().to(device)}
+        for name, of in (("dw", "w"), ("db", "b")):
+            if getattr(model, of).numel() == new[name].numel():
+                new[name] = new[name].reshape(getattr(model, of).shape)
+        if isinstance(model.__dict__.get("grads"), dict):
+            model.grads.update(new)
+        else:
+            model.grads = new
+
+    def copy(value):
+        return value.detach().clone() if isinstance(value, torch.Tensor) else value
+
+    left, model = [], None
+    for call in calls:
+        model = make() if fresh or model is None else model
+        if "grads" in call:
+            put_grads(model, **call["grads"])
+        arguments = [a.to(device) if isinstance(a, torch.Tensor) else a for a in call["with"]]
+        if call["do"] == "train":
+            returned = notebook.train(model, *arguments)
+        else:
+            returned = getattr(model, call["do"])(*arguments)
+        grads = getattr(model, "grads", None)
+        if isinstance(grads, dict):
+            grads = {str(name): copy(value) for name, value in grads.items()}
+        left.append(
+            {
+                "returned": copy(returned),
+                "w": copy(model.w),
+                "b": copy(model.b),
+                "grads": grads,
+            }
+        )
+    return left
+
+
+def cost(notebook, yhat, y):
+    return notebook.loss(yhat.to(notebook.device), y.to(notebook.device))
+
+
+def noted(notebook, x, y, answers, costs, swapped, iterations):
+    """What `train` does with a model and a loss that answer with any numbers, and note their calls.
+
+    Returns:
+        `losses`: what it returned; `given`: what model and loss got, the "whole" of x and y, the
+        first "part" of them, or "other"; `left`: whether w and b stayed as each step left them;
+        `steps`: for each, which answers its gradients are of (-1: none of them; None: there are no
+        new ones), and whether of the whole; `other`: whether a model was made.
+    """
+    device = notebook.device
+    x, y, costs = x.to(device), y.to(device), costs.float().to(device)
+    answers = [answer.to(device) for answer in answers]
+    given, left, steps, made = set(), [], [], []
+
+    def which(yhat):
+        """The number of the answer that yhat is, -1 where it is none of them."""
+        same = [
+            isinstance(yhat, torch.Tensor)
+            and yhat.shape == answer.shape
+            and torch.equal(yhat.detach(), answer)
+            for answer in answers
+        ]
+        return same.index(True) if True in same else -1
+
+    def part(value, whole):
+        if not isinstance(value, torch.Tensor) or value.dim() != whole.dim():
+            return "other"
+        if torch.equal(value, whole):
+            return "whole"
+        return "part" if torch.equal(value, whole[:, : value.shape[1]]) else "other"
+
+    class Model(nn.Module):
+        def __init__(self, *ignored, **named):
+            super().__init__()
+            made.append(self)
+            self.lr, self.grads = torch.tensor(0.1, device=device), {}
+            self.steps, self.ready = 0, (None, False)
+            self.move()
+
+        def move(self):
+            """Put other numbers into w and b."""
+            self.w = torch.full((x.shape[0], 1), 1.5 + self.steps, device=device)
+            self.b = torch.tensor(2.5 + self.steps, device=device)
+
+        def forward(self, x_given):
+            given.add(part(x_given, x))
+            same_w = bool((self.w == 1.5 + self.steps).all())
+            left.append(same_w and float(self.b) == 2.5 + self.steps)
+            return answers[min(self.steps, len(answers) - 1)].clone()
+
+        def backward(self, x_given, yhat, y_given):
+            self.ready = which(yhat), part(x_given, x) == part(y_given, y) == "whole"
+            self.grads = {"dw": self.w, "db": self.b}
+
+        def optimize(self):
+            steps.append(self.ready)
+            self.steps, self.ready = self.steps + 1, (None, False)
+            self.move()
+
+    def loss(yhat, labels):
+        place = which(yhat)
+        if place < 0:
+            return torch.tensor(swapped if which(labels) >= 0 else swapped - 1, device=device)
+        given.add(part(labels, y))
+        return costs[place].clone()
+
+    notebook.loss, notebook.LR = loss, Model
+    losses = notebook.train(Model(), x, y, iterations)
+    found = {"losses": losses, "given": list(given), "left": all(left), "steps": steps[:1000]}
+    return {**found, "other": len(made) > 1}
