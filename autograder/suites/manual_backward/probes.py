@@ -1,6 +1,7 @@
 """What runs in the student kernel for the suites of `manual_backward`."""
 
 import tempfile
+from itertools import groupby
 from pathlib import Path
 
 import numpy
@@ -232,3 +233,56 @@ def noted(notebook, x, y, answers, costs, swapped, iterations):
     losses = notebook.train(Model(), x, y, iterations)
     found = {"losses": losses, "given": list(given), "left": all(left), "steps": steps[:1000]}
     return {**found, "other": len(made) > 1}
+
+
+def weights(notebook):
+    return {"w": notebook.model.w, "b": notebook.model.b}
+
+
+def plan(notebook, cells):
+    """How the student's cells train `model`: image size, and each learning rate with its steps."""
+    names, splits = notebook._names, {}
+
+    def load_split(data_dir, split, image_size):
+        size, m = int(image_size), {"train": 600}.get(split, 200)
+        if (split, size) not in splits:
+            x = torch.rand(3 * size * size, m, device=notebook.device)
+            splits[split, size] = x, (torch.arange(m) % 2.0).reshape(1, m).to(notebook.device)
+        return splits[split, size]
+
+    def trained_on(x, y):
+        """The size of the pictures where they are all those of the training split, else 0."""
+        for (split, size), whole in splits.items():
+            if split == "train" and all(map(torch.equal, (x, y), whole)):
+                return size
+        return 0
+
+    class Noted(nn.Module):
+        def __init__(self, dim, lr=0.01):
+            super().__init__()
+            self.w = torch.ones(int(dim), 1, device=notebook.device)
+            self.b = torch.ones((), device=notebook.device)
+            self.lr, self.grads, self.noted = torch.as_tensor(lr), {}, []
+
+        def forward(self, x):
+            return torch.full((1, x.shape[1]), 0.5, device=notebook.device)
+
+        def backward(self, x, yhat, y):
+            self.size = trained_on(x, y)
+
+        def optimize(self):
+            self.noted.append([self.size, float(self.lr), 1])
+
+    def train(model, x, y, iterations):
+        model.noted.append([trained_on(x, y), float(model.lr), int(iterations)])
+        return [0.5] * min(int(iterations), 100000)
+
+    names.update(load_split=load_split, LR=Noted, train=train)
+    names.update(loss=lambda yhat, y: torch.tensor(0.5), predict=lambda yhat, y: 50.0)
+    for split in ("train", "val"):
+        x, y = load_split(None, split, names.get("image_size", 28))
+        names.update({f"x_{split}": x, f"y_{split}": y})
+    for cell in cells:
+        exec(cell, names)
+    runs = groupby(notebook.model.noted, key=lambda note: note[:2])
+    return [[*what, sum(steps for *_, steps in notes)] for what, notes in runs][:100]
