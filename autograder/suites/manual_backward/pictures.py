@@ -20,24 +20,26 @@ HELD_OUT = Path(__file__).parents[2] / "holdout" / "digits_3_vs_8"
 PIXEL = 2.5 / 255
 
 
-def squared(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Scale a picture (height, width, 3) until its shorter side is `size`; cut out the middle."""
-    height, width, _ = picture.shape
-    short = min(height, width)
-    scaled = int(size * width / short), int(size * height / short)
-    resized = Image.fromarray(picture).resize(scaled, Image.Resampling.BILINEAR)
-    left, top = (round((side - size) / 2) for side in scaled)
-    return np.asarray(resized.crop((left, top, left + size, top + size)))
+def scaled(image: Image.Image, size: int) -> Image.Image:
+    """Scale a picture until its shorter side is `size` long."""
+    width, height = (int(size * side / min(image.size)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
-def flat(picture: NDArray[np.uint8]) -> Tensor:
+def middle(image: Image.Image, size: int) -> Image.Image:
+    """Cut the square of `size` out of the middle; beyond the picture it is black."""
+    left, top = (round((side - size) / 2) for side in image.size)
+    return image.crop((left, top, left + size, top + size))
+
+
+def flat(image: Image.Image) -> Tensor:
     """A picture as float32 values from 0 to 1: all red ones first, then green, then blue."""
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1).reshape(-1).float() / 255
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).reshape(-1).float() / 255
 
 
 def pipeline(picture: NDArray[np.uint8], size: int) -> Tensor:
-    """What a picture becomes: (3 * size * size,)."""
-    return flat(squared(picture, size))
+    """What a picture (height, width, 3) becomes: (3 * size * size,)."""
+    return flat(middle(scaled(Image.fromarray(picture), size), size))
 
 
 @cache

@@ -1,5 +1,10 @@
 """What runs in the student kernel for the suites of `manual_backward`."""
 
+import tempfile
+from itertools import groupby
+from pathlib import Path
+
+import numpy
 import torch
 from torch import nn
 
@@ -24,20 +29,31 @@ def init(notebook, dim, lr):
     return found
 
 
-def lr(notebook, dim, lr, state, calls, fresh=False, stand_in=False):
+def sigmoid(notebook, z):
+    model = _model(notebook, 4, {"lr": torch.tensor(0.1)})
+    return model.sigmoid(z.to(notebook.device))
+
+
+def forward(notebook, w, b, x, stand_in):
+    """The answers of a model; with `stand_in`, its sigmoid is an arbitrary function."""
+    model = _model(notebook, len(w), {"lr": torch.tensor(0.1), "w": w, "b": b})
+    if stand_in:
+        model.sigmoid = lambda *z, **named: 2 * [*z, *named.values()][0] + 5
+    return model.forward(x.to(notebook.device))
+
+
+def lr(notebook, dim, lr, state, calls, fresh=False):
     """Make an `LR`, put `state` into it and call its methods; say what each call left behind.
 
     `state` holds `w` and `b`. A call has the name of a method (or `train`), its arguments and,
     where they count, the `grads` to put in place before it. With `fresh`, each call gets a model
-    of its own. With `stand_in`, `self.sigmoid` is replaced by an arbitrary function.
+    of its own.
     """
     device = notebook.device
     left, model = [], None
     for call in calls:
         if fresh or model is None:
             model = _model(notebook, dim, {"lr": lr, **state})
-        if stand_in:
-            model.sigmoid = lambda *z, **named: 2 * [*z, *named.values()][0] + 5
         if "grads" in call:
             _put_grads(model, device, **call["grads"])
         arguments = [a.to(device) if isinstance(a, torch.Tensor) else a for a in call["with"]]
@@ -101,3 +117,208 @@ def loss(notebook, pairs):
 
 def predict(notebook, pairs):
     return [notebook.predict(yhat.to(notebook.device), y.to(notebook.device)) for yhat, y in pairs]
+
+
+def reshaped(notebook, img, size):
+    return notebook.ReshapeTransform(tuple(size))(img)
+
+
+def piped(notebook, pictures, size, stand_in):
+    """What each pipeline makes of each picture, six times over.
+
+    With `stand_in`, an object that leaves pictures as they are is there for `ReshapeTransform`.
+
+    Returns:
+        `type` of what `make_transforms` returned; `rows` by key, by picture; the shapes that were
+        `asked` of the stand-in.
+    """
+    from PIL import Image
+
+    asked = []
+
+    class Note:
+        def __init__(self, *new_size, **named):
+            asked.append(numpy.ravel([*new_size, *named.values()]).tolist())
+
+        def __call__(self, img):
+            return img
+
+    if stand_in:
+        notebook.ReshapeTransform = Note
+    made = notebook.make_transforms(size)
+    images = [Image.fromarray(picture) for picture in pictures]
+    rows = {
+        str(key): [[pipeline(image) for _ in range(6)] for image in images]
+        for key, pipeline in (made.items() if isinstance(made, dict) else ())
+    }
+    name = "dict" if isinstance(made, dict) else type(made).__name__
+    return {"type": name, "rows": rows, "asked": asked}
+
+
+def describe(picture, place, size):
+    """A row that says which pipeline (its place) it comes from, which picture, and its folder."""
+    values = numpy.asarray(picture).reshape(-1)
+    numbers = numpy.resize(values / 255, 3 * size**2)
+    numbers[0] = 2 + place + 2 * (values[0] % 2)
+    return torch.tensor(numbers, dtype=torch.float32)
+
+
+def loaded(notebook, tree, size, stand_in):
+    """What `load_split` makes of each split of a tree of pictures, given by path.
+
+    With `stand_in`, pipelines that describe are there for those of `make_transforms`, and `size` is
+    what they are asked for; where nothing asks for them, there is no answer.
+    """
+    from PIL import Image
+
+    asked = []
+
+    def make_transforms(*sizes, **named):
+        asked[:] = [*sizes, *named.values()]
+        return {
+            split: lambda image, place=place: describe(image, place, size)
+            for place, split in enumerate(("train", "val"))
+        }
+
+    if stand_in:
+        notebook.make_transforms = make_transforms
+    with tempfile.TemporaryDirectory() as folder:
+        for path, picture in tree.items():
+            file = Path(folder, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(file, compress_level=0)
+        found = {"size": size}
+        for split in ("train", "val"):
+            found[split] = notebook.load_split(Path(folder), split, size)
+    if stand_in:
+        return {**found, "size": asked[0]} if asked else None
+    return found
+
+
+def cost(notebook, yhat, y):
+    return notebook.loss(yhat.to(notebook.device), y.to(notebook.device))
+
+
+def noted(notebook, x, y, answers, costs, swapped, iterations):
+    """What `train` does with a model and a loss that answer with any numbers, and note their calls.
+
+    Returns:
+        `losses`: what it returned; `given`: what model and loss got, the "whole" of x and y, the
+        first "part" of them, or "other"; `left`: whether w and b stayed as each step left them;
+        `steps`: for each, which answers its gradients are of (-1: none of them; None: there are no
+        new ones), and whether of the whole; `other`: whether a model was made.
+    """
+    device = notebook.device
+    x, y, costs = x.to(device), y.to(device), costs.float().to(device)
+    answers = [answer.to(device) for answer in answers]
+    given, left, steps, made = set(), [], [], []
+
+    def which(yhat):
+        """The number of the answer that yhat is, -1 where it is none of them."""
+        same = [
+            isinstance(yhat, torch.Tensor)
+            and yhat.shape == answer.shape
+            and torch.equal(yhat.detach(), answer)
+            for answer in answers
+        ]
+        return same.index(True) if True in same else -1
+
+    def part(value, whole):
+        if not isinstance(value, torch.Tensor) or value.dim() != whole.dim():
+            return "other"
+        if torch.equal(value, whole):
+            return "whole"
+        return "part" if torch.equal(value, whole[:, : value.shape[1]]) else "other"
+
+    class Model(nn.Module):
+        def __init__(self, *ignored, **named):
+            super().__init__()
+            made.append(self)
+            self.lr, self.grads = torch.tensor(0.1, device=device), {}
+            self.steps, self.ready = 0, (None, False)
+            self.move()
+
+        def move(self):
+            """Put other numbers into w and b."""
+            self.w = torch.full((x.shape[0], 1), 1.5 + self.steps, device=device)
+            self.b = torch.tensor(2.5 + self.steps, device=device)
+
+        def forward(self, x_given):
+            given.add(part(x_given, x))
+            same_w = bool((self.w == 1.5 + self.steps).all())
+            left.append(same_w and float(self.b) == 2.5 + self.steps)
+            return answers[min(self.steps, len(answers) - 1)].clone()
+
+        def backward(self, x_given, yhat, y_given):
+            self.ready = which(yhat), part(x_given, x) == part(y_given, y) == "whole"
+            self.grads = {"dw": self.w, "db": self.b}
+
+        def optimize(self):
+            steps.append(self.ready)
+            self.steps, self.ready = self.steps + 1, (None, False)
+            self.move()
+
+    def loss(yhat, labels):
+        place = which(yhat)
+        if place < 0:
+            return torch.tensor(swapped if which(labels) >= 0 else swapped - 1, device=device)
+        given.add(part(labels, y))
+        return costs[place].clone()
+
+    notebook.loss, notebook.LR = loss, Model
+    losses = notebook.train(Model(), x, y, iterations)
+    found = {"losses": losses, "given": list(given), "left": all(left), "steps": steps[:1000]}
+    return {**found, "other": len(made) > 1}
+
+
+def weights(notebook):
+    return {"w": notebook.model.w, "b": notebook.model.b}
+
+
+def plan(notebook, cells):
+    """How the student's cells train `model`: image size, and each learning rate with its steps."""
+    names, splits = notebook._names, {}
+
+    def load_split(data_dir, split, image_size):
+        size, m = int(image_size), {"train": 600}.get(split, 200)
+        if (split, size) not in splits:
+            x = torch.rand(3 * size * size, m, device=notebook.device)
+            splits[split, size] = x, (torch.arange(m) % 2.0).reshape(1, m).to(notebook.device)
+        return splits[split, size]
+
+    def trained_on(x, y):
+        """The size of the pictures where they are all those of the training split, else 0."""
+        for (split, size), whole in splits.items():
+            if split == "train" and all(map(torch.equal, (x, y), whole)):
+                return size
+        return 0
+
+    class Noted(nn.Module):
+        def __init__(self, dim, lr=0.01):
+            super().__init__()
+            self.w = torch.ones(int(dim), 1, device=notebook.device)
+            self.b = torch.ones((), device=notebook.device)
+            self.lr, self.grads, self.noted = torch.as_tensor(lr), {}, []
+
+        def forward(self, x):
+            return torch.full((1, x.shape[1]), 0.5, device=notebook.device)
+
+        def backward(self, x, yhat, y):
+            self.size = trained_on(x, y)
+
+        def optimize(self):
+            self.noted.append([self.size, float(self.lr), 1])
+
+    def train(model, x, y, iterations):
+        model.noted.append([trained_on(x, y), float(model.lr), int(iterations)])
+        return [0.5] * min(int(iterations), 100000)
+
+    names.update(load_split=load_split, LR=Noted, train=train)
+    names.update(loss=lambda yhat, y: torch.tensor(0.5), predict=lambda yhat, y: 50.0)
+    for split in ("train", "val"):
+        x, y = load_split(None, split, names.get("image_size", 28))
+        names.update({f"x_{split}": x, f"y_{split}": y})
+    for cell in cells:
+        exec(cell, names)
+    runs = groupby(notebook.model.noted, key=lambda note: note[:2])
+    return [[*what, sum(steps for *_, steps in notes)] for what, notes in runs][:100]

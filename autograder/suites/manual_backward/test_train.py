@@ -6,53 +6,77 @@ others in their place, too: a model and a loss that answer with any numbers and 
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor
 
 from autograder.exercise import checks
+from autograder.exercise.attempts import first_that_passes
 from autograder.exercise.checks import Failure, Misconception, expect, fail
-from autograder.exercise.student import StudentError
+from autograder.exercise.formula import Formula
+from autograder.exercise.returned import Forms, floats
 from autograder.suites.manual_backward import (
     call,
     cross_entropy,
     draw_labels,
     draw_pictures,
     draw_state,
-    probe_lr,
+    probes,
     sigmoid,
 )
 
 DIM, ITERATIONS = 4, 5
 M = 131  # more pictures than the constants that people write into slices
+SWAPPED = 9.0  # what the loss in place of the student's gives for its arguments swapped
 
-AFTER_STEP = Misconception(
-    "loss-after-step",
+
+def draw(rng):
+    """Any answers of a model, before each step and after it, and what they cost."""
+    y = draw_labels(rng, M)
+    answers = [0.1 + 0.8 * torch.rand(1, M, generator=rng) for _ in range(2 * ITERATIONS + 1)]
+    costs = torch.stack([cross_entropy(answer, y) for answer in answers])
+    return {"y": y, "answers": answers, "costs": costs}
+
+
+losses = Formula(
+    "The losses",
+    draw=draw,
+    also=lambda costs: {"before": costs[:ITERATIONS], "after": costs[1 : ITERATIONS + 1]},
+    reference=lambda before: before,
+    within=2e-4,
+    margin=5e-3,
+    message="The entries of the list are not the losses of the iterations, each of the answers from"
+    " before its step.",
+)
+losses.mistake("loss-after-step", lambda after: after).says(
     "Your losses are from after the step of their iteration; wanted is the loss from before it, of"
-    " the answers that the gradients are worked out from.",
+    " the answers that the gradients are worked out from."
 )
-STALE = Misconception(
-    "forward-only-once",
+STALE = losses.mistake("forward-only-once", lambda before: before[:1].expand(ITERATIONS)).says(
     "You ask the model for its answers once, before the loop. They change with each step: forward"
-    " is a part of every iteration.",
+    " is a part of every iteration."
 )
-TENSORS = Misconception(
-    "losses-as-tensors",
-    "Your list holds tensors; wanted are Python floats. `.item()` makes one of a scalar tensor.",
+losses.mistake("loss-arguments-swapped", lambda: torch.full((ITERATIONS,), SWAPPED)).says(
+    "You call `loss` with its arguments the other way round: first the answers, then the classes."
 )
-LAST_ONLY = Misconception(
-    "last-loss-only",
-    "You return one loss; wanted is a list with the loss of each iteration.",
-)
-RUNNING = Misconception(
+losses.mistake(
     "running-sum",
-    "Your losses add up the ones before them; each entry is the loss of its own iteration.",
+    lambda before: before.cumsum(0),
+    lambda before: before.cumsum(0) / torch.arange(1, ITERATIONS + 1),
+).says("Your losses add up the ones before them; each entry is the loss of its own iteration.")
+
+FORMS = Forms(
+    nothing=None,
+    number=Misconception(
+        "last-loss-only", "You return one loss; wanted is a list with the loss of each iteration."
+    ),
+    tensors=Misconception(
+        "losses-as-tensors",
+        "Your list holds tensors; wanted are Python floats. `.item()` makes one of a scalar"
+        " tensor.",
+    ),
+    arrays=None,
 )
 RETURNS_EARLY = Misconception(
-    "returns-early",
-    "Your list has a single entry: does `return` stand inside the loop?",
-)
-ARGUMENTS = Misconception(
-    "loss-arguments-swapped",
-    "You call `loss` with its arguments the other way round: first the answers, then the classes.",
+    "returns-early", "Your list has a single entry: does `return` stand inside the loop?"
 )
 NO_STEP = Misconception(
     "no-step", "The model does not change: an iteration has to end with `optimize()`."
@@ -88,319 +112,161 @@ OTHER_MODEL = Misconception(
 )
 
 
-def probe_stand_in(notebook, x, y, answers, iterations):
-    device = notebook.device
-    x, y = x.to(device), y.to(device)
-    answers = [answer.to(device) for answer in answers]
-    notes, made = [], []
-
-    def which(yhat):
-        """The number of the answer that yhat is, -1 where it is none of them."""
-        same = [
-            isinstance(yhat, torch.Tensor)
-            and yhat.shape == answer.shape
-            and torch.equal(yhat.detach(), answer)
-            for answer in answers
-        ]
-        return same.index(True) if True in same else -1
-
-    def given(value, whole):
-        """Whether a value is the whole of what `train` was given, its first columns, or neither."""
-        if not isinstance(value, torch.Tensor) or value.dim() != whole.dim():
-            return "other"
-        if torch.equal(value, whole):
-            return "whole"
-        return "part" if torch.equal(value, whole[:, : value.shape[1]]) else "other"
-
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.lr, self.grads = torch.tensor(0.1, device=device), {}
-            self.steps = 0
-            self.move()
-
-        def move(self):
-            """Put other numbers into w and b."""
-            self.w = torch.full((x.shape[0], 1), 1.5 + self.steps, device=device)
-            self.b = torch.tensor(2.5 + self.steps, device=device)
-
-        def forward(self, x_given):
-            left = bool((self.w == 1.5 + self.steps).all()) and float(self.b) == 2.5 + self.steps
-            notes.append(["forward", self.steps, given(x_given, x), left])
-            return answers[min(self.steps, len(answers) - 1)].clone()
-
-        def backward(self, x_given, yhat, y_given):
-            right = given(x_given, x) == given(y_given, y) == "whole"
-            notes.append(["backward", which(yhat), right])
-            self.grads = {"dw": self.w, "db": self.b}
-
-        def optimize(self):
-            notes.append(["optimize", self.steps])
-            self.steps += 1
-            self.move()
-
-    def loss(yhat, labels):
-        place = which(yhat)
-        if place < 0:
-            swapped = which(labels) >= 0
-            notes.append(["loss", -2 if swapped else -1])
-            return torch.tensor(9.0 if swapped else 8.0, device=device)
-        notes.append(["loss", place, given(labels, y)])
-        return torch.tensor(2.0 + 0.25 * place, device=device)
-
-    class Other(Model):
-        def __init__(self, *ignored, **named):
-            super().__init__()
-            made.append(True)
-
-    notebook.loss = loss
-    notebook.LR = Other
-    losses = notebook.train(Model(), x, y, iterations)
-    return {"losses": losses, "notes": notes[:1000], "other": bool(made)}
-
-
 @pytest.fixture(scope="module")
 def given(suite_rng):
-    answers = [0.1 + 0.8 * torch.rand(1, M, generator=suite_rng) for _ in range(2 * ITERATIONS + 2)]
     return {
+        **losses.draw(suite_rng),
         "state": draw_state(suite_rng, DIM),
         "x": draw_pictures(suite_rng, DIM, M),
-        "y": draw_labels(suite_rng, M),
         "lr": 0.3 + 0.3 * torch.rand((), generator=suite_rng),
-        "answers": answers,
     }
 
 
 @pytest.fixture(scope="module")
-def own(student, given):
-    """What training leaves behind with the student's own LR and loss, or why it does not."""
-    try:
-        (left,) = student.run(
-            probe_lr,
-            dim=DIM,
-            lr=given["lr"],
-            state=given["state"],
-            calls=[call("train", given["x"], given["y"], ITERATIONS)],
-        )
-    except Failure as failure:
-        return failure
-    return left
-
-
-@pytest.fixture(scope="module")
-def noted(student, given):
-    """What `train` calls, noted by a model and a loss in the place of the student's."""
-    try:
-        return student.run(
-            probe_stand_in,
-            x=given["x"],
-            y=given["y"],
-            answers=given["answers"],
-            iterations=ITERATIONS,
-        )
-    except Failure as failure:
-        return failure
-
-
-def trajectory(given):
-    """The losses, w and b of plain gradient descent, float64."""
+def right(given):
+    """Plain gradient descent, float64: answers and costs before each step, w and b after all."""
     x, y, lr = (given[name].double() for name in ("x", "y", "lr"))
     w, b = (given["state"][name].double() for name in ("w", "b"))
-    losses = []
-    for _ in range(ITERATIONS + 1):
-        yhat = sigmoid(w.T @ x + b)
-        losses.append(cross_entropy(yhat, y))
-        before = w, b
-        dz = (yhat - y) / M
+    answers = []
+    for _ in range(ITERATIONS):
+        answers.append(sigmoid(w.T @ x + b))
+        dz = (answers[-1] - y) / M
         w, b = w - lr * x @ dz.T, b - lr * dz.sum()
-    return torch.stack(losses), *before
+    answers_after = [*answers, sigmoid(w.T @ x + b)]
+    costs = torch.stack([cross_entropy(answer, y) for answer in answers_after])
+    return {"answers": answers, "costs": costs, "w": w, "b": b}
 
 
-def probe_loss(notebook, yhat, y):
-    return notebook.loss(yhat.to(notebook.device), y.to(notebook.device))
+def ask(student, given, calls):
+    return student.run(probes.lr, dim=DIM, lr=given["lr"], state=given["state"], calls=calls)
 
 
-@pytest.fixture(scope="module")
-def parts_work(student, given):
+def parts_work(student, given, right):
     """Whether all iterations come out right with the student's parts, called one by one from here.
 
     Then it is the fault of `train` where it does not train, whatever its calls look like.
     """
-    x, y, lr = given["x"], given["y"], given["lr"]
-    w, b = (given["state"][name].double() for name in ("w", "b"))
-    calls, wanted = [], []
-    for _ in range(ITERATIONS):
-        yhat = sigmoid(w.T @ x.double() + b)
-        dz = (yhat - y) / M
-        dw, db = x.double() @ dz.T, dz.sum()
-        w, b = w - lr.double() * dw, b - lr.double() * db
+    x, y, calls = given["x"], given["y"], []
+    for yhat in right["answers"]:
         calls += [call("forward", x), call("backward", x, yhat.float(), y), call("optimize")]
-        wanted += [yhat, dw, db, w, b]
     try:
-        left = student.run(probe_lr, dim=DIM, lr=lr, state=given["state"], calls=calls)
-        got = []
-        for forward, backward, step in zip(left[::3], left[1::3], left[2::3], strict=True):
-            grads = backward["grads"]
-            got += [forward["returned"], grads["dw"], grads["db"], step["w"], step["b"]]
-        got.append(student.run(probe_loss, yhat=yhat.float(), y=y))
-    except (Failure, TypeError, KeyError):
+        left = ask(student, given, calls)
+        cost = student.run(probes.cost, yhat=right["answers"][0].float(), y=y)
+    except Failure:
         return False
-    wanted.append(cross_entropy(yhat.float(), y))
+    got = [*(each["returned"] for each in left[::3]), left[-1]["w"], left[-1]["b"], cost]
+    wanted = [*right["answers"], right["w"], right["b"], right["costs"][0]]
     return all(
-        isinstance(mine, torch.Tensor) and checks.is_close(mine, right, 1e-5, scale=1.0)
-        for mine, right in zip(got, wanted, strict=True)
+        isinstance(mine, Tensor) and checks.is_close(mine, each, 1e-5, scale=1.0)
+        for mine, each in zip(got, wanted, strict=True)
     )
 
 
-def with_either(own, noted, check_own, check_noted, parts_work=False):
+def with_either(student, given, check_own, check_noted, is_own_fault=lambda: False):
     """Pass where training is right with the student's parts or, unless those work, in its calls.
 
     The notes tell more about `train` alone, so they give the reason where neither passes.
     """
 
-    def attempt(found, check):
-        if isinstance(found, Failure):
-            raise found
-        check(found)
+    def with_own():
+        (left,) = ask(student, given, [call("train", given["x"], given["y"], ITERATIONS)])
+        check_own(left)
 
-    try:
-        attempt(own, check_own)
-    except Failure as failure:
-        if isinstance(noted, StudentError) and not isinstance(failure, StudentError):
-            raise
-        attempt(noted, check_noted)
-        if parts_work:
-            raise
+    def with_stand_ins():
+        inputs = {name: given[name] for name in ("x", "y", "answers", "costs")}
+        check_noted(student.run(probes.noted, **inputs, swapped=SWAPPED, iterations=ITERATIONS))
+        if is_own_fault():
+            with_own()
+
+    first_that_passes(with_own, with_stand_ins, last_tells=True)
 
 
 def check_arguments(found):
     """Fail where the model or the loss got something else than the whole, or w and b were reset."""
-    given = [note[2] for note in found["notes"] if note[0] in ("forward", "loss") and note[2:]]
-    expect("part" not in given, "", because=PART)
+    expect("part" not in found["given"], PART)
     expect(
-        "other" not in given,
+        "other" not in found["given"],
         "The model and the loss should get x and y as they are given to `train`.",
     )
-    left = [note[3] for note in found["notes"] if note[0] == "forward"]
-    expect(all(left), "", because=STARTS_ANEW)
+    expect(found["left"], STARTS_ANEW)
 
 
-def check_list(losses):
-    if isinstance(losses, float) or (isinstance(losses, torch.Tensor) and losses.dim() == 0):
-        fail("", because=LAST_ONLY)
-    if isinstance(losses, list) and any(isinstance(item, torch.Tensor) for item in losses):
-        fail("", because=TENSORS)
-    if isinstance(losses, list) and len(losses) == 1:
-        fail("", because=RETURNS_EARLY)
-    return checks.numbers(losses, "The list of losses", ITERATIONS)
-
-
-LOSSES = """\
-small = LR(2, lr=torch.scalar_tensor(0.5))
-x = torch.linspace(-2, 3, 600, device=device).reshape(2, 300)
-y = (x[:1] > -1).float()
-print([round(value, 4) for value in train(small, x, y, 3)])  # the first: before the first step
-#> [0.6931, 0.5755, 0.5137]
-"""
+def in_list(returned):
+    message = "The list of losses should have {length} entries; yours has {got}."
+    return floats(returned, ITERATIONS, {1: RETURNS_EARLY}, forms=FORMS, message=message)
 
 
 @pytest.mark.points(2)
-@pytest.mark.example(LOSSES)
-def test_losses(own, noted, given):
-    """`train` returns a list of Python floats: the loss of each iteration, before its step."""
+def test_losses(student, given, right):
+    """`train` returns a list of Python floats: the loss of each iteration, before its step.
+
+    small = LR(2, lr=torch.scalar_tensor(0.5))
+    x = torch.linspace(-2, 3, 600, device=device).reshape(2, 300)
+    y = (x[:1] > -1).float()
+    print([round(value, 4) for value in train(small, x, y, 3)])  # the first: before the first step
+    #> [0.6931, 0.5755, 0.5137]
+    """
 
     def check_own(left):
-        losses = check_list(left["returned"])
-        wanted = trajectory(given)[0][:-1]
-        checks.close(losses, wanted, "The losses", checks.roundoff(DIM + M, ITERATIONS) + 2e-5)
+        losses.check(in_list(left["returned"]), costs=right["costs"])
 
     def check_noted(found):
         check_arguments(found)
-        losses = check_list(found["losses"])
-        steps = [note[0] for note in found["notes"]].count("optimize")
-        numbers = torch.arange(ITERATIONS + 1).double()
+        got, costs = in_list(found["losses"]), given["costs"]
         # How many steps an iteration makes is the other test's matter.
-        each = steps // ITERATIONS if steps in (0, 2 * ITERATIONS) else 1
-        table = 2 + 0.25 * each * numbers
-        own_formula = torch.stack(
-            [cross_entropy(given["answers"][each * k], given["y"]) for k in range(ITERATIONS + 1)]
-        )
-        if checks.is_close(losses, own_formula[:-1], 1e-4):
-            return
-        expect(not found["other"], "", because=OTHER_MODEL)
-        wanted = table[:-1]
-        checks.close(
-            losses,
-            wanted,
-            "The losses",
-            1e-6,
-            among=[
-                (AFTER_STEP, table[1:]),
-                (AFTER_STEP, own_formula[1:]),
-                (STALE, table[:1].expand(ITERATIONS)),
-                (STALE, own_formula[:1].expand(ITERATIONS)),
-                (ARGUMENTS, torch.full_like(wanted, 9.0)),
-                (RUNNING, wanted.cumsum(0)),
-                (RUNNING, wanted.cumsum(0) / (numbers[:-1] + 1)),
-            ],
-            message="The entries of the list are not the losses of the iterations, each of the"
-            " answers from before its step.",
-        )
+        if len(found["steps"]) == 2 * ITERATIONS:
+            costs = costs[::2]
+        elif not found["steps"]:
+            costs = costs[:1].expand(ITERATIONS + 1)
+        expect(not found["other"], OTHER_MODEL)
+        losses.check(got, costs=costs)
 
-    with_either(own, noted, check_own, check_noted)
-
-
-STEPS = """\
-small = LR(2, lr=torch.scalar_tensor(0.5))
-x = torch.linspace(-2, 3, 600, device=device).reshape(2, 300)
-y = (x[:1] > -1).float()
-train(small, x, y, 3)
-print([round(value, 4) for value in (*small.w.ravel().tolist(), small.b.item())])
-#> [0.3609, 0.466, 0.042]
-"""
+    with_either(student, given, check_own, check_noted)
 
 
 @pytest.mark.points(3)
-@pytest.mark.example(STEPS)
-def test_steps(own, noted, parts_work, given):
-    """Each iteration makes one step, from gradients of the present answers."""
+def test_steps(student, given, right):
+    """Each iteration makes one step, from gradients of the present answers.
+
+    small = LR(2, lr=torch.scalar_tensor(0.5))
+    x = torch.linspace(-2, 3, 600, device=device).reshape(2, 300)
+    y = (x[:1] > -1).float()
+    train(small, x, y, 3)
+    print([round(value, 4) for value in (*small.w.ravel().tolist(), small.b.item())])
+    #> [0.3609, 0.466, 0.042]
+    """
 
     def check_own(left):
-        _, w, b = trajectory(given)
-        for name, wanted in (("w", w), ("b", b)):
-            got = torch.as_tensor(left[name])
+        for name in ("w", "b"):
+            got, wanted = torch.as_tensor(left[name]), right[name]
             got = got.reshape(wanted.shape) if got.numel() == wanted.numel() else got
             got = checks.tensor(got, f"`{name}`", tuple(wanted.shape))
             checks.close(got, wanted, f"`{name}`", checks.roundoff(DIM + M, ITERATIONS), scale=2.0)
 
     def check_noted(found):
         check_arguments(found)
-        notes = found["notes"]
-        order = [note[0] for note in notes if note[0] in ("backward", "optimize")]
-        expect(not found["other"], "", because=OTHER_MODEL)
-        steps = order.count("optimize")
-        expect(steps > 0, "", because=NO_STEP)
-        expect("backward" in order, "", because=NO_BACKWARD)
-        if steps != ITERATIONS:
+        steps = found["steps"]
+        ready = [of is not None for of, _ in steps]
+        expect(not found["other"], OTHER_MODEL)
+        expect(bool(steps), NO_STEP)
+        expect(any(ready), NO_BACKWARD)
+        if len(steps) != ITERATIONS:
             early = isinstance(found["losses"], list) and len(found["losses"]) == 1
-            because = TOO_MANY if steps >= 2 * ITERATIONS else RETURNS_EARLY if early else None
-            because = because or (MISSING_STEP if steps < ITERATIONS else None)
-            fail(f"{ITERATIONS} iterations should make {ITERATIONS} steps, not {steps}.", because)
-        ready, done = None, 0
-        for name, *what in notes:
-            if name == "backward":
-                ready = what
-            elif name == "optimize":
-                if ready is None:
-                    late = done == 0 and order[1:2] == ["backward"]
-                    fail("", because=STEP_FIRST if late else NO_BACKWARD)
-                place, right = ready
-                expect(right, "`backward` should get x and y as they are given to `train`.")
-                if place != done:
-                    fail(
-                        "The gradients are not worked out from the answers of their iteration.",
-                        because=STALE if place == 0 else None,
-                    )
-                ready, done = None, done + 1
+            few = RETURNS_EARLY if early else MISSING_STEP if len(steps) < ITERATIONS else None
+            fail(
+                "{wanted} iterations should make {wanted} steps, not {got}.",
+                TOO_MANY if len(steps) >= 2 * ITERATIONS else few,
+                wanted=ITERATIONS,
+                got=len(steps),
+            )
+        expect(all(ready[1:]), NO_BACKWARD)
+        expect(ready[0], STEP_FIRST)
+        for place, (of, whole) in enumerate(steps):
+            expect(whole, "`backward` should get x and y as they are given to `train`.")
+            expect(
+                of == place,
+                "The gradients are not worked out from the answers of their iteration.",
+                STALE if of == 0 else None,
+            )
 
-    with_either(own, noted, check_own, check_noted, parts_work)
+    with_either(student, given, check_own, check_noted, lambda: parts_work(student, given, right))
