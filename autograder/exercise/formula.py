@@ -25,7 +25,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from types import GeneratorType
 from typing import Any
 
 import torch
@@ -51,7 +50,7 @@ class Mistake:
 
     Attributes:
         known: its name and its sentence.
-        ways: what it gives, each in the place of the right value. A generator gives several.
+        ways: what it gives, each in the place of the right value. An iterator gives several.
         shape_only: whether the form of its value alone tells it: its shape, that it is a number of
             Python's, or that it holds whole numbers where others should be.
     """
@@ -114,10 +113,10 @@ class Formula:
         self.name = name
         self._given = dict(given or {})
         first = next(iter(self._given.values()), None)
-        self.cases = cases or (first.cases if first else ({},))
+        self.cases: Sequence[Mapping[str, Any]] = cases or (first.cases if first else ({},))
         self.mistakes: list[Mistake] = []
         self._unsaid: set[str] = set()
-        self._draw = draw or (first._draw if first else dict)
+        self._draw: Callable[..., Inputs] = draw or (first._draw if first else dict)
         self._reference, self._also, self._accepted = reference, also, accepted
         self._terms, self._steps, self._size, self._within = terms, steps, size, within
         self._dtype, self._take = dtype, take
@@ -128,7 +127,7 @@ class Formula:
     ) -> "_Unsaid":
         """Add what a known mistake gives, in one way or several; `.says(...)` is its sentence.
 
-        A way is a function of inputs by name; one that is a generator gives several values, or
+        A way is a function of inputs by name; one that gives an iterator gives several values, or
         none where the mistake cannot be made on the inputs.
 
         Args:
@@ -242,6 +241,16 @@ class Formula:
         inputs = answers[first][1]
         message = _told(self._message or checks.WRONG_VALUES, inputs)
         checks.fail(message, checks.diagnose(*compared), name=_told(self.name, inputs))
+
+    def diagnosis(self, answers: Sequence[tuple[Any, Inputs]]) -> Misconception | None:
+        """The mistake that explains all of these; None where none does, or all are right."""
+        try:
+            self.check_all(answers)
+        except Failure as failure:
+            before = (mistake for each in self._given.values() for mistake in each.mistakes)
+            known = (mistake.known for mistake in (*before, *self.mistakes))
+            return next((each for each in known if each.name == failure.misconception), None)
+        return None
 
     def form(self, got: Any, **inputs: Any) -> Any:
         """The value `got`, if it is of the right form, whatever the numbers in it.
@@ -367,7 +376,7 @@ def _told(template: str | Text, inputs: Inputs) -> Text:
 
 def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:
     value = _of(way, inputs)
-    return list(value) if isinstance(value, GeneratorType) else [value]
+    return list(value) if isinstance(value, Iterator) else [value]
 
 
 def _of(function: Callable[..., Any], inputs: Inputs) -> Any:

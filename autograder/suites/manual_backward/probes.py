@@ -24,20 +24,31 @@ def init(notebook, dim, lr):
     return found
 
 
-def lr(notebook, dim, lr, state, calls, fresh=False, stand_in=False):
+def sigmoid(notebook, z):
+    model = _model(notebook, 4, {"lr": torch.tensor(0.1)})
+    return model.sigmoid(z.to(notebook.device))
+
+
+def forward(notebook, w, b, x, stand_in):
+    """The answers of a model; with `stand_in`, its sigmoid is an arbitrary function."""
+    model = _model(notebook, len(w), {"lr": torch.tensor(0.1), "w": w, "b": b})
+    if stand_in:
+        model.sigmoid = lambda *z, **named: 2 * [*z, *named.values()][0] + 5
+    return model.forward(x.to(notebook.device))
+
+
+def lr(notebook, dim, lr, state, calls, fresh=False):
     """Make an `LR`, put `state` into it and call its methods; say what each call left behind.
 
     `state` holds `w` and `b`. A call has the name of a method (or `train`), its arguments and,
     where they count, the `grads` to put in place before it. With `fresh`, each call gets a model
-    of its own. With `stand_in`, `self.sigmoid` is replaced by an arbitrary function.
+    of its own.
     """
     device = notebook.device
     left, model = [], None
     for call in calls:
         if fresh or model is None:
             model = _model(notebook, dim, {"lr": lr, **state})
-        if stand_in:
-            model.sigmoid = lambda *z, **named: 2 * [*z, *named.values()][0] + 5
         if "grads" in call:
             _put_grads(model, device, **call["grads"])
         arguments = [a.to(device) if isinstance(a, torch.Tensor) else a for a in call["with"]]

@@ -9,7 +9,7 @@ from autograder.exercise import checks
 from autograder.exercise.checks import Misconception, expect
 from autograder.exercise.formula import Formula
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
-from autograder.suites.manual_backward import call, draw_state, model, of_any_shape, probes
+from autograder.suites.manual_backward import call, draw_state, model, probes, reshaped
 
 DIM, STEPS = 5, 3
 DECAY = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -29,7 +29,7 @@ step = Formula(
     reference=lambda start, slope, lr: start - lr * slope,
     terms=2,
     size=lambda start, slope: start.abs() + slope.abs(),
-    take=of_any_shape,
+    take=reshaped,
     message="After one step, `{of}` is not where it should be: `lr` times its gradient below where"
     " it was.",
     cases=[{}, {"of": "b"}, {"still": True}, {"of": "b", "still": True}],
