@@ -148,9 +148,9 @@ def given(suite_rng):
 def ask(student, given):
     """What steps with those gradients leave behind, one after the other, from the first start."""
     calls = [call("optimize", grads={f"d{of}": each[of]["slope"] for of in each}) for each in given]
-    w, b = given[0]["w"], given[0]["b"]
+    start = {of: each["start"] for of, each in given[0].items()}
     with named_by_pytorch(*PYTORCH_SAYS):
-        return student.run(probes.lr, **model(w["start"], b["start"], *calls, lr=w["lr"]))
+        return student.run(probes.lr, **model(start, *calls, lr=given[0]["w"]["lr"]))
 
 
 @pytest.fixture(scope="module")
