@@ -25,7 +25,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from types import GeneratorType
 from typing import Any
 
 import torch
@@ -51,7 +50,7 @@ class Mistake:
 
     Attributes:
         known: its name and its sentence.
-        ways: what it gives, each in the place of the right value. A generator gives several.
+        ways: what it gives, each in the place of the right value. An iterator gives several.
         shape_only: whether the form of its value alone tells it: its shape, that it is a number of
             Python's, or that it holds whole numbers where others should be.
     """
@@ -131,7 +130,7 @@ class Formula:
     ) -> "_Unsaid":
         """Add what a known mistake gives, in one way or several; `.says(...)` is its sentence.
 
-        A way is a function of inputs by name; one that is a generator gives several values, or
+        A way is a function of inputs by name; one that gives an iterator gives several values, or
         none where the mistake cannot be made on the inputs.
 
         Args:
@@ -246,6 +245,16 @@ class Formula:
         inputs = answers[first][1]
         message = _told(self._message or checks.WRONG_VALUES, inputs)
         checks.fail(message, checks.diagnose(*compared), name=_told(self.name, inputs))
+
+    def diagnosis(self, answers: Sequence[tuple[Any, Inputs]]) -> Misconception | None:
+        """The mistake that explains all of these; None where none does, or all are right."""
+        try:
+            self.check_all(answers)
+        except Failure as failure:
+            before = (mistake for each in self._given.values() for mistake in each.mistakes)
+            known = (mistake.known for mistake in (*before, *self.mistakes))
+            return next((each for each in known if each.name == failure.misconception), None)
+        return None
 
     def form(self, got: Any, **inputs: Any) -> Any:
         """The value `got`, if it is of the right form, whatever the numbers in it.
@@ -376,7 +385,7 @@ def _itself(value: Any) -> Any:
 
 def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:
     value = _of(way, inputs)
-    return list(value) if isinstance(value, GeneratorType) else [value]
+    return list(value) if isinstance(value, Iterator) else [value]
 
 
 def _of(function: Callable[..., Any], inputs: Inputs) -> Any:

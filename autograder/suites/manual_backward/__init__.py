@@ -3,6 +3,7 @@
 Each part is tested alone: what the others should have given it is put in place by the probe.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -95,13 +96,16 @@ def call(method: str, *arguments: Any, **more: Any) -> dict[str, Any]:
     return {"do": method, "with": list(arguments), **more}
 
 
-def model(w: Tensor, b: Tensor, *calls: dict[str, Any], lr: Tensor | None = None) -> dict[str, Any]:
-    """An `LR` with these numbers, and what is called of it: inputs of `probes.lr`."""
+def model(
+    state: Mapping[str, Tensor], *calls: dict[str, Any], lr: Tensor | None = None
+) -> dict[str, Any]:
+    """An `LR` with the `w` and `b` of a state, and what is called of it: inputs of `probes.lr`."""
+    w, b = state["w"], state["b"]
     lr = torch.tensor(0.1) if lr is None else lr
     return {"dim": len(w), "lr": lr, "state": {"w": w, "b": b}, "calls": list(calls)}
 
 
-def of_any_shape(value: Any, name: str | Text, right: Tensor) -> Tensor:
+def reshaped(value: Any, name: str | Text, right: Tensor) -> Tensor:
     """Take `value` for as many numbers as `right` has; their shape is another test's matter."""
     value = torch.tensor(value) if isinstance(value, float) else value
     if isinstance(value, Tensor) and value.numel() == right.numel():

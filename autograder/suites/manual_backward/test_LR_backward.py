@@ -8,7 +8,7 @@ import torch
 from autograder.exercise import checks
 from autograder.exercise.autograd_use import UNREAD, autograd_in
 from autograder.exercise.checks import Failure, Misconception, expect, fail
-from autograder.exercise.formula import Formula
+from autograder.exercise.formula import Formula, in_double
 from autograder.exercise.student import StudentError
 from autograder.kernel.inside import Recording
 from autograder.suites.manual_backward import (
@@ -36,43 +36,44 @@ def draw(rng, state=None, m=8):
     return {**state, "x": x, "yhat": yhat, "y": draw_labels(rng, m), "m": m}
 
 
-# Step 1: from the loss to the score. What goes wrong here is wrong in dw and in db.
+# Step 1: from the loss to the score. A mistake in dz is one in dw and in db, too.
 dz = Formula(
     "dz",
     draw=draw,
-    reference=lambda yhat, y, m: (yhat - y) / m,
+    also=lambda yhat, y: {"off": yhat - y},
+    reference=lambda off, m: off / m,
     cases=[{"m": m} for m in sorted({*SIZES})],
 )
-dz.mistake("gradient-not-filled-in", lambda yhat: 0 * yhat, idle=True).says(
+dz.mistake("gradient-not-filled-in", lambda off: 0 * off, idle=True).says(
     "Your gradient is still zero, as `__init__` made it: `backward` puts no number in its place."
 )
-summed = dz.mistake("sum-instead-of-mean", lambda yhat, y: yhat - y).says(
+summed = dz.mistake("sum-instead-of-mean", lambda off: off).says(
     "Your gradient is that of the summed loss: too large by the factor m, the number of pictures."
     " The loss is a mean. (`len(y)` and `y.shape[0]` count the rows of y, and that is 1.)"
 )
-dz.mistake("mean-twice", lambda yhat, y, m: (yhat - y) / m**2).says(
+dz.mistake("mean-twice", lambda off, m: off / m**2).says(
     "You divide by the number of pictures twice: once in `dz` is enough."
 )
-dz.mistake("mean-over-pixels", lambda yhat, y: (yhat - y) / DIM).says(
+dz.mistake("mean-over-pixels", lambda off: off / DIM).says(
     "You divide by the number of pixels, `dim`. The mean of the loss is over the pictures, of which"
     " there are m."
 )
-dz.mistake("sign-flipped", lambda yhat, y, m: (y - yhat) / m).says(
+dz.mistake("sign-flipped", lambda off, m: -off / m).says(
     "Your gradient has the wrong sign: it points downhill, and the step in `optimize` would then"
     " walk uphill. Look at the order in the difference of `yhat` and `y`."
 )
 dz.mistake(
     "sigmoid-derivative-left-in",
-    lambda yhat, y, m: (k * (yhat - y) * yhat * (1 - yhat) for k in (1 / m, 2 / m, 1)),
+    lambda off, yhat, m: (k * off * yhat * (1 - yhat) for k in (1 / m, 2 / m, 1)),
 ).says(
     "The factor `yhat * (1 - yhat)` is left in. With the cross-entropy it cancels: it is in the"
     " derivative of the loss as well, below the line. (With the squared error it would stay.)"
 )
-dz.mistake("stops-at-yhat", lambda yhat, y, m: (yhat - y) / (yhat * (1 - yhat)) / m).says(
+dz.mistake("stops-at-yhat", lambda off, yhat, m: off / (yhat * (1 - yhat)) / m).says(
     "You differentiate the loss with respect to `yhat` and stop there: the sigmoid between the"
     " score and `yhat` has a derivative too. Multiply, and nearly everything cancels."
 )
-dz.mistake("factor-two", lambda yhat, y, m: 2 * (yhat - y) / m).says(
+dz.mistake("factor-two", lambda off, m: 2 * off / m).says(
     "Your gradient is twice as large: a factor 2 as from a square. This loss has no square."
 )
 dz.mistake("labels-ignored", lambda yhat, m: yhat / m).says(
@@ -84,12 +85,7 @@ dz.mistake("rounded-answers", lambda yhat, y, m: ((yhat > 0.5).double() - y) / m
 )
 dz.mistake(
     "part-of-the-pictures",
-    lambda yhat, y, m: (
-        (yhat - y) * (torch.arange(m) < first) / divisor
-        for first in CONSTANTS
-        if first < m
-        for divisor in (first, m)
-    ),
+    lambda off, m: (off * (torch.arange(m) < n) / k for n in CONSTANTS if n < m for k in (n, m)),
 ).says(
     "You use the first pictures alone, as a slice like `x[:, :10]` cuts them out. Every picture"
     " counts, however many there are."
@@ -117,7 +113,7 @@ dw.mistake("dw-for-each-picture", lambda x, dz: x * dz, shape_only=True).says(
 )
 stretched = dw.mistake(
     "stretched-difference",
-    lambda x, yhat, y, m: (x @ d / k for d in (yhat - y.T, yhat.T - y) for k in (1, m)),
+    lambda x, yhat, y, m: (x @ off / k for off in (yhat - y.T, yhat.T - y) for k in (1, m)),
 ).says(
     "Your difference of `yhat` and `y` has stretched to `(m, m)`: one of them was a column, the"
     " other a row. Both are `(1, m)`, and belong together number by number."
@@ -131,19 +127,11 @@ db = Formula(
     terms=lambda m: DIM + m,
     size=lambda dz: dz.abs().sum(),
 )
-db.mistake(
-    "db-for-each-picture",
-    lambda dz: dz,
-    lambda dz: dz.T,
-    lambda dz: dz[0],
-    shape_only=True,
-).says(
+db.mistake("db-for-each-picture", lambda dz: iter((dz, dz.T, dz[0])), shape_only=True).says(
     "Your `db` has a number for each picture. There is one bias, so its derivative is one number:"
     " add up over the pictures."
 )
-db.mistake(
-    "db-not-scalar", lambda dz: dz.sum(1), lambda dz: dz.sum(1, keepdim=True), shape_only=True
-).says(
+db.mistake("db-not-scalar", lambda dz: iter((dz.sum(1), dz @ dz.T)), shape_only=True).says(
     "Your `db` is one number, but with axes (from `keepdim`, a sum over one axis, or a matrix"
     " product); wanted is a scalar, of shape `()`, like `b`."
 )
@@ -153,13 +141,11 @@ db.mistake("db-from-dw", lambda x, dz, m: ((x @ dz.T).sum() / k for k in (1, m))
 
 afresh = Formula(
     "`{key}` of the second call",
-    draw=lambda rng: {
-        "before": torch.rand(DIM, 1, generator=rng),
-        "alone": torch.rand(DIM, 1, generator=rng),
-    },
+    draw=lambda rng: dict(
+        zip(("before", "alone"), torch.rand(2, DIM, 1, generator=rng), strict=True)
+    ),
     reference=lambda alone: alone,
     terms=8,
-    take=lambda got, name, right: got,
     message="`{key}` of a second call is another one than that of a fresh model with the same data:"
     " something of the first call is left.",
 )
@@ -221,32 +207,22 @@ def taken():
 
 
 @pytest.fixture(scope="module")
-def ask(student, given, taken):
-    """Ask what `backward` leaves behind on data sets."""
-
-    def watch(sets, **how):
-        with named_where_stored(student, given):
-            watched = student.watch(probes.lr, **asked(sets[0], *map(backward, sets)), **how)
-        taken.extend(watched.autograd)
-        return watched.value
-
-    return watch
+def left(student, given, taken):
+    """What `backward` of a fresh model leaves behind on each data set."""
+    return ask(student, given, given, taken, fresh=True)
 
 
 @pytest.fixture(scope="module")
-def left(ask, given):
-    """What it leaves in a fresh model, on each data set."""
-    return ask(given, fresh=True)
+def in_turn(student, given, taken):
+    """What three calls of one model leave behind."""
+    return ask(student, given, [given[0], *given[-2:]], taken)
 
 
-@pytest.fixture(scope="module")
-def in_turn(ask, given):
-    """What three calls of one model leave."""
-    return ask([given[0], *given[-2:]])
-
-
-def asked(data, *calls):
-    return model(data["w"], data["b"], *calls)
+def ask(student, given, sets, taken, **how):
+    with named_where_stored(student, given):
+        watched = student.watch(probes.lr, **model(given[0], *map(backward, sets)), **how)
+    taken += watched.autograd
+    return watched.value
 
 
 def backward(data):
@@ -268,17 +244,16 @@ def named_where_stored(student, given):
 def stored_by_forward(student, given):
     """Whether the gradients are those of pictures that `forward` saw before, not of those given."""
     for data, before in ((given[0], given[4]), (given[1], given[3])):  # of the same size
-        calls = [call("forward", before["x"]), backward(data)]
+        asked = model(data, call("forward", before["x"]), backward(data))
         try:
-            got = torch.as_tensor(entry(student.run(probes.lr, **asked(data, *calls))[-1], "dw"))
+            got = torch.as_tensor(entry(student.run(probes.lr, **asked)[-1], "dw"))
         except Failure:
             return False
         mixtures = [
-            one["x"].double() @ (two["yhat"] - data["y"]).double().T / data["y"].shape[1]
-            for one in (data, before)
-            for two in (data, before)
+            dw.right(**in_double({**data, "x": one["x"], "yhat": two["yhat"]}))
+            for one, two in ((before, data), (data, before), (before, before))
         ]
-        if not any(checks.is_close(got, each, 1e-4) for each in mixtures[1:]):
+        if not any(checks.is_close(got, each, 1e-4) for each in mixtures):
             return False
     return True
 
@@ -288,47 +263,30 @@ def entry(left, key):
     grads = left["grads"]
     expect(isinstance(grads, dict), "`grads` should be a dictionary with the keys `dw` and `db`.")
     expect(key in grads, "`grads` has no entry `{key}` after `backward`.", key=key)
-    got, kind = grads[key], checks.kind(grads[key])
-    told = "`grads['{key}']` should be a tensor; yours is {kind}."
-    expect(isinstance(got, torch.Tensor | float), told, key=key, kind=kind)
-    return got
+    told = {"key": key, "got": checks.kind(grads[key])}
+    number = isinstance(grads[key], torch.Tensor | float)
+    expect(number, "`grads['{key}']` should be a tensor; yours is {got}.", **told)
+    return grads[key]
 
 
 def returned_instead(left):
     """Whether the gradients were returned and `grads` left as it was."""
-    parts = left["returned"]
+    parts, grads = left["returned"], left["grads"]
     parts = list(parts.values()) if isinstance(parts, dict) else parts
     if not isinstance(parts, list) or not parts or not isinstance(parts[0], torch.Tensor):
         return False
-    kept = left["grads"].get("dw") if isinstance(left["grads"], dict) else None
-    same = isinstance(kept, torch.Tensor) and kept.shape == parts[0].shape
-    return not (same and torch.equal(kept, parts[0]))
+    kept = grads.get("dw") if isinstance(grads, dict) else None
+    return not isinstance(kept, torch.Tensor) or not torch.equal(kept, parts[0])
 
 
-def has_stretched(left, data):
-    """Whether `dw` comes from a difference of shape (m, m)."""
-    try:
-        dw.form(entry(left, "dw"), **data)
-    except Failure as failure:
-        return failure.misconception == stretched.name
-    return False
-
-
-@pytest.fixture
-def check(student, left, given):
-    """Check what lies under a key on all data sets."""
-
-    def check(formula, key):
-        expect(not any(map(returned_instead, left)), RETURNED)
-        with named_where_stored(student, given):
-            got = [entry(one, key) for one in left]
-            formula.check_all(list(zip(got, given, strict=True)))
-
-    return check
+def answers(left, key, given):
+    """What lies under a key, beside the data sets that it came of."""
+    expect(not any(map(returned_instead, left)), RETURNED)
+    return [(entry(one, key), data) for one, data in zip(left, given, strict=True)]
 
 
 @pytest.mark.points(5)
-def test_dw(check):
+def test_dw(student, left, given):
     """`grads["dw"]` is the derivative of the mean loss with respect to `w`, for any batch size.
 
     small = LR(3)
@@ -344,11 +302,12 @@ def test_dw(check):
     #> torch.Size([3, 1]) [0.25, 0.375, -1.0]
     #> torch.Size([3, 1]) [0.25, 0.375, -1.0]
     """
-    check(dw, "dw")
+    with named_where_stored(student, given):
+        dw.check_all(answers(left, "dw", given))
 
 
 @pytest.mark.points(3)
-def test_db(check, left, given):
+def test_db(student, left, given):
     """`grads["db"]` is the derivative of the mean loss with respect to `b`, a scalar.
 
     small = LR(3)
@@ -364,13 +323,12 @@ def test_db(check, left, given):
     #> torch.Size([]) -0.125
     #> torch.Size([]) -0.125
     """
-    try:
-        check(db, "db")
-    except Failure as failure:
-        # A difference that has stretched adds up to m times as much.
-        if failure.misconception == summed.name and all(map(has_stretched, left, given)):
-            fail(stretched)
-        raise
+    got = answers(left, "db", given)
+    # A difference that has stretched adds up to m times as much.
+    if db.diagnosis(got) == summed and dw.diagnosis(answers(left, "dw", given)) == stretched:
+        fail(stretched)
+    with named_where_stored(student, given):
+        db.check_all(got)
 
 
 @pytest.mark.points(2)

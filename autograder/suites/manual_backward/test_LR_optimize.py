@@ -9,7 +9,7 @@ from autograder.exercise import checks
 from autograder.exercise.checks import Misconception, expect
 from autograder.exercise.formula import Formula
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
-from autograder.suites.manual_backward import call, draw_state, model, of_any_shape, probes
+from autograder.suites.manual_backward import call, draw_state, model, probes, reshaped
 
 DIM, STEPS = 5, 3
 DECAY = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -29,7 +29,7 @@ step = Formula(
     reference=lambda start, slope, lr: start - lr * slope,
     terms=2,
     size=lambda start, slope: start.abs() + slope.abs(),
-    take=of_any_shape,
+    take=reshaped,
     message="After one step, `{of}` is not where it should be: `lr` times its gradient below where"
     " it was.",
     cases=[{}, {"of": "b"}, {"still": True}, {"of": "b", "still": True}],
@@ -148,9 +148,9 @@ def given(suite_rng):
 def ask(student, given):
     """What steps with those gradients leave behind, one after the other, from the first start."""
     calls = [call("optimize", grads={f"d{of}": each[of]["slope"] for of in each}) for each in given]
-    w, b = given[0]["w"], given[0]["b"]
+    start = {of: each["start"] for of, each in given[0].items()}
     with named_by_pytorch(*PYTORCH_SAYS):
-        return student.run(probes.lr, **model(w["start"], b["start"], *calls, lr=w["lr"]))
+        return student.run(probes.lr, **model(start, *calls, lr=given[0]["w"]["lr"]))
 
 
 @pytest.fixture(scope="module")

@@ -145,10 +145,12 @@ def given(suite_rng):
     return [value.draw(suite_rng) for _ in range(2)]
 
 
-def ask(student, given, *more):
-    """The losses of some more pairs of answers and labels, then those of what is given."""
-    pairs = [*map(list, more), *([each["yhat"], each["y"]] for each in given)]
-    return student.run(probes.loss, pairs=pairs)
+def ask(student, *pairs):
+    return student.run(probes.loss, pairs=[[each["yhat"], each["y"]] for each in pairs])
+
+
+def answers(student, given):
+    return list(zip(ask(student, *given), given, strict=True))
 
 
 def numbers(losses):
@@ -172,13 +174,11 @@ def swapped_inside(student, given):
 
     With labels strictly between 0 and 1 no logarithm has to be kept from anything.
     """
-    soft = [(each["yhat"], 0.15 + 0.7 * each["yhat"].flip(1)) for each in given]
+    soft = [{**each, "y": 0.15 + 0.7 * each["yhat"].flip(1)} for each in given]
     try:
-        got = numbers(ask(student, [], *soft))
+        return value.diagnosis(answers(student, soft)) == swapped
     except Failure:
         return False
-    right, other = ([cross_entropy(*pair[::way]) for pair in soft] for way in (1, -1))
-    return checks.is_close(got, other, NEAR) and not checks.is_close(got, right, NEAR)
 
 
 @pytest.mark.points(4)
@@ -194,7 +194,7 @@ def test_value(student, given):
     #> 0.2263
     """
     with swapped_told(student, given):
-        value.check_all(list(zip(ask(student, given), given, strict=True)))
+        value.check_all(answers(student, given))
 
 
 @pytest.mark.points(2)
@@ -205,19 +205,10 @@ def test_scalar(student, given):
     print(torch.is_tensor(value), value.shape, bool(torch.isfinite(value).all()))
     #> True torch.Size([]) True
     """
-    yhat, y = given[0].values()
+    pairs = [given[0], {**given[0], "yhat": 1 - given[0]["yhat"]}]
     with swapped_told(student, given):
-        one, other = (
-            scalar.form(got, yhat=yhat, y=y) for got in ask(student, given[:1], (1 - yhat, y))
-        )
+        one, other = (scalar.form(got, **inputs) for got, inputs in answers(student, pairs))
     expect(float(one) != float(other), "The loss is the same for all answers.")
-
-
-def shown_by(usual, given):
-    """The mistake that already shows in the losses of unsure answers."""
-    return checks.diagnose(
-        *(value.compared(got, **each) for got, each in zip(usual, given, strict=True))
-    )
 
 
 @pytest.mark.points(2)
@@ -230,18 +221,19 @@ def test_sure_and_right(student, given):
     print(f"{loss(torch.tensor([[1.0, 0.0, 0.5]]), y):.2f}")  # -(log 0.5) / 3
     #> 0.23
     """
-    yhat, y = given[0].values()
+    yhat, y = given[0]["yhat"], given[0]["y"]
     some_sure = torch.cat([y[:, :5], yhat[:, 5:]], dim=1)
-    first, second, *usual = numbers(ask(student, given, (some_sure, y), (y, y)))
+    got = ask(student, {"yhat": some_sure, "y": y}, {"yhat": y, "y": y}, *given)
+    some, all_sure, *usual = numbers(got)
     with swapped_told(student, given):
-        expect(first == first and second == second, NOT_A_NUMBER)
-        expect(max(abs(first), abs(second)) < 1e30, INFINITE)
+        expect(not any(map(math.isnan, (some, all_sure))), NOT_A_NUMBER)
+        expect(max(abs(some), abs(all_sure)) < 1e30, INFINITE)
     works = all(abs(each) > 1e-3 for each in usual)
     expect(works, "The loss of usual answers is about 0: it does not work yet.")
-    if abs(second) >= 0.02:
+    if abs(all_sure) >= 0.02:
         fail(
             "If every answer is sure and right, the loss should be about 0; yours is not.",
-            shown_by(usual, given),
+            value.diagnosis(list(zip(usual, given, strict=True))),
         )
 
 
@@ -254,13 +246,14 @@ def test_sure_and_wrong(student, given):
     print(value > 5, value < float("inf"))
     #> True True
     """
-    _, y = given[0].values()
-    one, other, *usual = numbers(ask(student, given, (1 - y, y), (y, 1 - y)))
+    y = given[0]["y"]
+    got = ask(student, {"yhat": 1 - y, "y": y}, {"yhat": y, "y": 1 - y}, *given)
+    one, other, *usual = numbers(got)
     with swapped_told(student, given):
         expect(abs(one) < 1e30 and abs(other) < 1e30, INFINITE)  # nan is not below either
     if min(abs(one), abs(other)) > 5:
         return
-    because = shown_by(usual, given)
+    because = value.diagnosis(list(zip(usual, given, strict=True)))
     if checks.is_close(usual, [cross_entropy(**each) for each in given], NEAR):
         if max(one, other) < min(usual):
             because = FORGIVEN
