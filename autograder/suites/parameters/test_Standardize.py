@@ -1,31 +1,28 @@
 """`Standardize`: two buffers, saved and moved with the module, never trained."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from autograder.exercise import checks
 from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.draws import away_from_zero, between
 from autograder.exercise.formula import Formula
-from autograder.suites.parameters import in_leading_shapes, probes, run
+from autograder.exercise.leading import check_leading
+from autograder.suites.parameters import probes, run
 
 
-def draw(rng, leading=(3,)):
+def draw(rng):
     """Four features of very different scales; in units of their `std`, all numbers are alike."""
-
-    def between(low, high, *shape):
-        return low + (high - low) * torch.rand(*shape, generator=rng)
-
-    def signs(*shape):
-        return torch.randint(0, 2, shape, generator=rng) * 2 - 1
-
     # The first `std` is so small that an epsilon of 1e-6 shows and one of 1e-8 does not.
-    std = torch.cat([between(0.04, 0.06, 1), between(0.2, 0.6, 1), between(2, 20, 2)])
-    std = std[torch.randperm(4, generator=rng)]
-    mean = signs(4) * between(2, 4, 4) * std
-    side = signs(*leading, 4)
-    if leading:
-        side[1] = -side[0]  # so that no batch has a standard deviation near 0
-    return {"x": mean + std * side * between(2, 3, *leading, 4), "mean": mean, "std": std}
+    ranges = [(0.04, 0.06), (0.2, 0.6), (2, 20), (2, 20)]
+    std = torch.cat([between(rng, *each, 1) for each in ranges])[torch.randperm(4, generator=rng)]
+    mean = std * away_from_zero(rng, 2, 4, 4)
+    z = away_from_zero(rng, 2, 3, 3, 4)
+    # On the other side of the mean, so that no batch has a standard deviation near 0.
+    opposite = -z.sign() * between(rng, 2, 3, 3, 4)
+    return {"x": mean + std * torch.cat([z, opposite]), "mean": mean, "std": std}
 
 
 def unnamed(x, mean, std):
@@ -42,7 +39,6 @@ standardize = Formula(
     size=lambda x, mean, std: (x.abs() + mean.abs()) / std,
     dtype=torch.float32,
     margin=1e-4,
-    cases=[{}, {"leading": (2, 3)}, {"leading": ()}],
     unnamed=unnamed,
 )
 standardize.mistake("std-ignored", lambda x, mean: x - mean).says(
@@ -137,7 +133,7 @@ def test_forward(student, rng):
     #> tensor([ 0.0625, -2.0000])
     """
     inputs = standardize.draw(rng)
-    standardize.check(run(student, probes.forward, **inputs), **inputs)
+    standardize.check(run(student, probes.standardize, **inputs), **inputs)
 
 
 @pytest.mark.points(2)
@@ -153,12 +149,8 @@ def test_leading_shapes(student, rng, leading):
     print(module(x[0, 0]).tolist())  # one sample
     #> [1.0, -2.0]
     """
-    inputs = standardize.draw(rng, leading=leading)
-
-    def ask(x):
-        return run(student, probes.forward, **{**inputs, "x": x})
-
-    in_leading_shapes(ask, standardize, inputs, named="batch-statistics")
+    ask = partial(run, student, probes.standardize)
+    check_leading(leading, standardize, standardize.draw(rng), ask, named=("batch-statistics",))
 
 
 @pytest.mark.points(5)
@@ -174,14 +166,15 @@ def test_saved(student, rng):
     found = run(student, probes.saved, **standardize.draw(rng))
     if found["state"] < 2:
         fail(NOT_PERSISTENT if found["buffers"] >= 2 else PLAIN)
-    before, loaded, forward = found["before"], found["loaded"], found["forward"]
-    if checks.is_close(loaded, forward, checks.roundoff(2)):
-        return
-    stale = before is not None and checks.is_close(loaded, before, checks.roundoff(2))
-    fail(
+    forward, before = (
+        checks.is_close(found["loaded"], found[name], checks.roundoff(2))
+        for name in ("forward", "before")
+    )
+    expect(
+        forward,
         "A module that has loaded the `state_dict()` of another should do what that one does; yours"
         " does something else.",
-        STALE if stale else None,
+        STALE if before else None,
     )
 
 
@@ -193,8 +186,7 @@ def test_not_trained(student, rng):
     print(list(module.parameters()))  # nothing that an optimizer would find
     #> []
     """
-    inputs = standardize.draw(rng)
-    found = run(student, probes.register, mean=inputs["mean"], std=inputs["std"])
+    found = run(student, probes.moved, **standardize.draw(rng))
     expect(found["parameters"] == 0, PARAMETER)
     expect(found["holds"], NOTHING_KEPT)
 
@@ -210,13 +202,10 @@ def test_moved(student, rng):
     print(module(torch.ones(3, 2, dtype=torch.float16)).dtype)
     #> torch.float16
     """
-    inputs = standardize.draw(rng)
-    kept = run(student, probes.register, mean=inputs["mean"], std=inputs["std"])
-    expect(kept["holds"], NOTHING_KEPT)
-    found = run(student, probes.moved, **inputs)
-    if found["moved"] or (found["converted"] and found["held"] >= 2 and found["follows"]):
-        return
-    fail(
+    found = run(student, probes.moved, **standardize.draw(rng))
+    expect(found["holds"], NOTHING_KEPT)
+    expect(
+        found["moved"] or (found["converted"] and found["held"] >= 2 and found["follows"]),
         "After `.to(...)` your `forward` still uses something that was left behind.",
         PLAIN if found["held"] < 2 else None if found["follows"] else STALE,
     )
