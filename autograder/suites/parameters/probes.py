@@ -33,7 +33,7 @@ def fill(tensors, given):
         shape = numbers.shape
         lying = [shape[::-1]] if len(shape) == 2 else [(1, *shape), (*shape, 1)]
         mine = [each.detach() for each in tensors if each.shape in (shape, *lying)]
-        mine = [each.T if each.shape == lying[0] else each for each in mine]
+        mine = [each if each.shape == shape else each.T for each in mine]
         for each in mine:
             with suppress(RuntimeError):  # a form of its own, so its own numbers stay in it
                 each.copy_(numbers.reshape(each.shape))

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from autograder.exercise import checks
-from autograder.exercise.attempts import first_that_passes
+from autograder.exercise.attempts import tried
 from autograder.exercise.checks import Misconception, expect, fail
 from autograder.exercise.formula import Formula
 from autograder.exercise.leading import check_leading
@@ -121,15 +121,12 @@ GRADIENT_CUT = Misconception(
 )
 
 
-def with_either(student, check, **inputs):
-    """Pass where `check` passes with the student's `MyLinear` or with another in its place.
-
-    Args:
-        check: is given a function that makes a network and asks it; it may be given more inputs.
-    """
-    own = partial(student.run, probes.network, **inputs)  # its set-up is another test's matter
-    other = partial(run, student, probes.network, stand_in=True, **inputs)
-    first_that_passes(lambda: check(own), lambda: check(other), last_tells=True)
+# Passes with the student's `MyLinear`, whose set-up is another test's matter, or with another.
+with_either = tried(
+    lambda student: partial(student.run, probes.network),
+    lambda student: partial(run, student, probes.network, stand_in=True),
+    last_tells=True,
+)
 
 
 def expect_numbers(found, sentence):
@@ -161,7 +158,8 @@ def layers_of(found):
 
 
 @pytest.mark.points(2)
-def test_blocks(student, rng):
+@with_either
+def test_blocks(ask, rng):
     """The linear layers are the student's own `MyLinear`.
 
     network = MLP([3, 5, 4, 2])
@@ -169,39 +167,32 @@ def test_blocks(student, rng):
     print(MyLinear in kinds, nn.Linear in kinds)
     #> True False
     """
-
-    def check(ask):
-        found = ask()
-        expect(not found["torch"], TORCH_LINEAR)
-        if not found["own"]:
-            expect_numbers(found, "Your network holds no `MyLinear`.")
-            fail("Your network holds no `MyLinear`: its linear layers should be yours.")
-
-    x = torch.randn(4, 5, generator=rng)
-    with_either(student, check, sizes=[5, 7, 2], x=x, must=False)
+    found = ask(sizes=[5, 7, 2], x=torch.randn(4, 5, generator=rng), must=False)
+    expect(not found["torch"], TORCH_LINEAR)
+    if not found["own"]:
+        expect_numbers(found, "Your network holds no `MyLinear`.")
+        fail("Your network holds no `MyLinear`: its linear layers should be yours.")
 
 
 @pytest.mark.points(8)
-def test_registered(student, rng):
+@with_either
+def test_registered(ask, rng):
     """Every layer's weights and bias are registered: `parameters()` has them.
 
     network = MLP([3, 5, 4, 6, 2])
     print(sorted(p.numel() for p in network.parameters()))  # four biases, four weights
     #> [2, 4, 5, 6, 12, 15, 20, 24]
     """
-
-    def check(ask):
-        found = ask()
-        layers_of(found)
-        expect(not found["hidden"], IN_A_LIST)
-
     sizes = [5, 17, 3, 131, 2]
-    with_either(student, check, sizes=sizes, must=False, **network.draw(rng, sizes=sizes))
+    found = ask(sizes=sizes, must=False, **network.draw(rng, sizes=sizes))
+    layers_of(found)
+    expect(not found["hidden"], IN_A_LIST)
 
 
 @pytest.mark.points(6)
 @pytest.mark.parametrize("case", CASES, ids=["two layers", "three layers"])
-def test_forward(student, rng, case):
+@with_either
+def test_forward(ask, rng, case):
     """`forward(x)` goes through all layers, with a ReLU between one and the next only.
 
     network = MLP([2, 3, 3, 4, 2])
@@ -215,19 +206,16 @@ def test_forward(student, rng, case):
     #> tensor([-1.4286,  2.0000, -0.5843,  4.5530, -0.4458,  4.8277, -0.3553,  5.0596])
     """
     inputs, sizes = network.draw(rng, **case), case["sizes"]
-
-    def check(ask):
-        found = ask()
-        shape = (len(inputs["x"]), sizes[-1])
-        checks.tensor(found["forward"], network.name, shape, torch.float32)
-        network.check(found["forward"], x=inputs["x"], layers=layers_of(found))
-
-    with_either(student, check, sizes=list(sizes), **inputs)
+    found = ask(sizes=list(sizes), **inputs)
+    shape = (len(inputs["x"]), sizes[-1])
+    checks.tensor(found["forward"], network.name, shape, torch.float32)
+    network.check(found["forward"], x=inputs["x"], layers=layers_of(found))
 
 
 @pytest.mark.points(2)
 @pytest.mark.parametrize("leading", [(3, 4), (2, 3, 2), ()], ids=["3 axes", "4 axes", "1 axis"])
-def test_leading_shapes(student, rng, leading):
+@with_either
+def test_leading_shapes(ask, rng, leading):
     """`forward(x)` takes any leading shape, none included, and does with each row what it does in
     a matrix.
 
@@ -238,21 +226,18 @@ def test_leading_shapes(student, rng, leading):
     print(torch.allclose(network(x)[5, 1], network(x[5])[1], atol=1e-4))  # a row is a row
     #> True
     """
-    inputs = network.draw(rng)
 
-    def check(ask):
-        def forward_of(**inputs):
-            found = ask(**inputs)
-            expect_numbers(found, "Your network holds no numbers.")
-            return found["forward"]
+    def ask_forward(**inputs):
+        found = ask(sizes=[5, 7, 6, 2], **inputs)
+        expect_numbers(found, "Your network holds no numbers.")
+        return found["forward"]
 
-        check_leading(leading, network, inputs, forward_of)
-
-    with_either(student, check, sizes=[5, 7, 6, 2])
+    check_leading(leading, network, network.draw(rng), ask_forward)
 
 
 @pytest.mark.points(2)
-def test_gradient(student, rng):
+@with_either
+def test_gradient(ask, rng):
     """`backward()` reaches the parameters of every layer: all of them can learn.
 
     network = MLP([3, 5, 4, 6, 2])
@@ -260,19 +245,16 @@ def test_gradient(student, rng):
     print(len([p for p in network.parameters() if p.grad is not None]))  # four weights, four biases
     #> 8
     """
-
-    def check(ask):
-        found = ask()
-        checks.tensor(found["forward"], network.name, (9, 2))
-        expect(not found["cut"], GRADIENT_CUT)
-        expect_numbers(found, "Your network has nothing that could learn.")
-
-    with_either(student, check, sizes=[5, 7, 3, 2], x=torch.randn(9, 5, generator=rng))
+    found = ask(sizes=[5, 7, 3, 2], x=torch.randn(9, 5, generator=rng))
+    checks.tensor(found["forward"], network.name, (9, 2))
+    expect(not found["cut"], GRADIENT_CUT)
+    expect_numbers(found, "Your network has nothing that could learn.")
 
 
 @pytest.mark.points(5)
 @pytest.mark.parametrize("sizes", [(4, 3), (3, *11 * [6], 2)], ids=["one layer", "twelve layers"])
-def test_any_depth(student, rng, sizes):
+@with_either
+def test_any_depth(ask, rng, sizes):
     """Any list of at least two sizes makes a network of that depth, each block with numbers of its
     own.
 
@@ -282,20 +264,16 @@ def test_any_depth(student, rng, sizes):
     #> torch.Size([4, 2]) 2
     #> torch.Size([4, 2]) 10
     """
-
-    def check(ask):
-        found = ask()
-        checks.tensor(found["forward"], network.name, (5, sizes[-1]))
-        blocks, count = len(sizes) - 1, found["tensors"]
-        expect(
-            count == 2 * blocks,
-            "1 block holds 2 tensors with numbers, a weight and a bias each; your network holds"
-            " {count}."
-            if blocks == 1
-            else "{blocks} blocks hold {tensors} tensors with numbers, a weight and a bias each;"
-            " your network holds {count}.",
-            SHARED if found["reused"] else None if count else IN_FORWARD,
-            **{"blocks": blocks, "tensors": 2 * blocks, "count": count},
-        )
-
-    with_either(student, check, sizes=list(sizes), x=torch.randn(5, sizes[0], generator=rng))
+    found = ask(sizes=list(sizes), x=torch.randn(5, sizes[0], generator=rng))
+    checks.tensor(found["forward"], network.name, (5, sizes[-1]))
+    blocks, count = len(sizes) - 1, found["tensors"]
+    expect(
+        count == 2 * blocks,
+        "1 block holds 2 tensors with numbers, a weight and a bias each; your network holds"
+        " {count}."
+        if blocks == 1
+        else "{blocks} blocks hold {tensors} tensors with numbers, a weight and a bias each; your"
+        " network holds {count}.",
+        SHARED if found["reused"] else None if count else IN_FORWARD,
+        **{"blocks": blocks, "tensors": 2 * blocks, "count": count},
+    )

@@ -161,11 +161,10 @@ def test_shapes(student):
     found = run(student, probes.layer, sizes=[5, 3])
     weights = found["weights"]["attribute"]
     expect(not isinstance(weights, Tensor) or weights.shape != (3, 5), TRANSPOSED)
-    for name in ("weights", "bias"):
-        none = found[name]["attribute"] is None
-        expect(not none, "Your layer has no attribute `{name}` with numbers in it.", name=name)
-    checks.tensor(weights, "`weights`", (5, 3), torch.float32)
-    checks.tensor(found["bias"]["attribute"], "`bias`", (3,), torch.float32)
+    for name, shape in {"weights": (5, 3), "bias": (3,)}.items():
+        there = found[name]["attribute"] is not None
+        expect(there, "Your layer has no attribute `{name}` with numbers in it.", name=name)
+        checks.tensor(found[name]["attribute"], Text("`{name}`", name=name), shape, torch.float32)
     expect(
         [found["in_features"], found["out_features"]] == [5, 3],
         "`in_features` and `out_features` should be attributes: the two numbers given to the"

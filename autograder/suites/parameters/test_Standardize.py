@@ -185,6 +185,8 @@ def test_not_trained(student, rng):
     module = Standardize(torch.tensor([10.0, 2.0]), torch.tensor([4.0, 0.5]))
     print(list(module.parameters()))  # nothing that an optimizer would find
     #> []
+    print(len(module.state_dict()))  # and yet there
+    #> 2
     """
     found = run(student, probes.moved, **standardize.draw(rng))
     expect(found["parameters"] == 0, PARAMETER)
