@@ -47,6 +47,22 @@ def gradient(parameters: list[Tensor], x: Tensor, y: Tensor, criterion: Criterio
     return torch.cat([each.flatten() for each in torch.autograd.grad(value, wanted)])
 
 
+def at_each(
+    value: Callable[..., Tensor],
+    places: list[list[Tensor]],
+    turns: list[Any],
+    criterion: Criterion,
+    first: int | None = None,
+) -> Tensor:
+    """The :func:`loss` or :func:`gradient` of each batch of `turns`, at one of `places` each.
+
+    Args:
+        first: how many samples of each batch count, where not all of them do.
+    """
+    pairs = zip(places, turns, strict=True)
+    return torch.stack([value(p, x[:first], y[:first], criterion) for p, (x, y) in pairs])
+
+
 # -------------------------------------------------------------------------------- drawn by chance
 
 

@@ -1,5 +1,6 @@
 """The steps of a training loop: how many, along which gradients, and what else moves."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from autograder.suites.training_loop import NO_FORWARD, Run, moved
 from autograder.suites.training_loop.means import LAST_SKIPPED, sizes_of
 from autograder.suites.training_loop.network import (
     CONSTANTS,
+    at_each,
     draw_training,
     gradient,
     linex,
@@ -72,11 +74,7 @@ SLOW = {"outputs": 1, "criterion": "linex", "lr": 0.01}
 
 def gradients_at(at: list[Any], batches: list[Any], epochs: int) -> Inputs:
     turns = batches * epochs
-
-    def each(criterion: Any, first: int | None = None) -> torch.Tensor:
-        pairs = zip(at, turns, strict=True)
-        return torch.stack([gradient(p, x[:first], y[:first], criterion) for p, (x, y) in pairs])
-
+    each = partial(at_each, gradient, at, turns)
     samples = sizes_of(turns)[:, None]
     return {"turns": turns, "each": each, "right": each(linex), "samples": samples}
 

@@ -1,5 +1,7 @@
 """`evaluate`: the mean loss over all samples, and a model that is afterwards as it was before."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -31,20 +33,14 @@ def take(value, name, right):
 
 
 def losses_at(start, batches):
-    """The loss of each batch, one row, and the mean by another criterion or of first samples."""
+    """The loss of each batch, in one row; and the mean by `each` criterion, or of first samples."""
     sizes = means.sizes_of(batches)
+    losses = partial(network.at_each, network.loss, [start] * len(batches), batches)
 
-    def losses(criterion, first=None):
-        return torch.stack(
-            [network.loss(start, x[:first], y[:first], criterion) for x, y in batches]
-        )[None]
+    def each(criterion, first=BATCH):
+        return means.mean(losses(criterion, first)[None], sizes.clamp(max=first))
 
-    def each(criterion, first=None):
-        return means.mean(
-            losses(criterion, first), sizes if first is None else sizes.clamp(max=first)
-        )
-
-    return {"losses": losses(linex), "sizes": sizes, "each": each}
+    return {"losses": losses(linex)[None], "sizes": sizes, "each": each}
 
 
 mean_loss = Formula(
@@ -175,41 +171,33 @@ def test_no_graph(mixed):
     expect(not any(each["graph"] for each in mixed.passes), graph)
 
 
-#: What the modes are afterwards, by what is done about them, from MIXED and from OTHERWISE.
-AFTERWARDS = (
-    (
-        Misconception(
-            "left-in-eval-mode",
-            "Afterwards the model is still in evaluation mode, and the next epoch would train in"
-            " the wrong mode.",
-        ),
-        [OFF, OFF],
-    ),
-    (
-        Misconception(
-            "all-in-training-mode",
-            "Afterwards all modules are in training mode, also those that someone had put to"
-            " evaluation mode on purpose.",
-        ),
-        [ON, ON],
-    ),
-    (
-        Misconception(
-            "root-mode-for-all",
-            "Afterwards all modules have the mode that the outermost one had: the modules inside"
-            " may have had modes of their own.",
-        ),
-        [ON, OFF],
-    ),
-    (
-        Misconception(
-            "root-mode-only-restored",
-            "Afterwards only the outermost module has the mode it had: those inside it are still in"
-            " evaluation mode.",
-        ),
-        [[True, *OFF[1:]], OFF],
-    ),
+STAYS_EVAL = Misconception(
+    "left-in-eval-mode",
+    "Afterwards the model is still in evaluation mode, and the next epoch would train in the wrong"
+    " mode.",
 )
+ALL_TRAINING = Misconception(
+    "all-in-training-mode",
+    "Afterwards all modules are in training mode, also those that someone had put to evaluation"
+    " mode on purpose.",
+)
+MODE_OF_ROOT = Misconception(
+    "root-mode-for-all",
+    "Afterwards all modules have the mode that the outermost one had: the modules inside may have"
+    " had modes of their own.",
+)
+ROOT_RESTORED = Misconception(
+    "root-mode-only-restored",
+    "Afterwards only the outermost module has the mode it had: those inside it are still in"
+    " evaluation mode.",
+)
+#: The modes afterwards, from MIXED and from OTHERWISE.
+AFTERWARDS = [
+    (STAYS_EVAL, [OFF, OFF]),
+    (ALL_TRAINING, [ON, ON]),
+    (MODE_OF_ROOT, [ON, OFF]),
+    (ROOT_RESTORED, [[True, *OFF[1:]], OFF]),
+]
 
 
 @pytest.mark.points(3)

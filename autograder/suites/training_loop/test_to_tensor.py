@@ -140,21 +140,25 @@ PYTORCH_SAYS = (
 
 
 def ask(student, drawn, device="cpu"):
-    """What comes of the arrays; LAYOUT is named where PyTorch refuses to read one."""
+    """The tensors that come of arrays, each with its device; LAYOUT is named by PyTorch's words."""
+    cases = [each["case"] for each in drawn]
     with named_by_pytorch(*PYTORCH_SAYS):
-        return student.run(probes.tensors, cases=[each["case"] for each in drawn], device=device)
+        answers = student.run(probes.tensors, cases=cases, device=device)
+    for found in answers:
+        if not found["device"]:
+            because = ARRAY if isinstance(found["raw"], np.ndarray) else None
+            fail("A PyTorch tensor was expected; yours is {got}.", because, got=kind(found["raw"]))
+    return answers
 
 
 def check(student, drawn):
     """Check the shapes and values of what comes of the arrays; return the tensors."""
     tensors = []
     for found, inputs in zip(ask(student, drawn), drawn, strict=True):
-        tensor, array = found["tensor"], isinstance(found["raw"], np.ndarray)
-        if tensor is None:
-            expected = "A PyTorch tensor was expected; yours is {got}."
-            fail(expected, ARRAY if array else None, got=kind(found["raw"]))
-        is_complex = tensor.dtype.is_complex
-        expect(not is_complex, "The tensor should be of type float32; yours is complex.")
+        tensor = found["tensor"]
+        expect(tensor is not None, "The tensor should be on the device that is given.")
+        real = not tensor.dtype.is_complex
+        expect(real, "The tensor should be of type float32; yours is complex.")
         numbers.check(tensor, **inputs)
         tensors.append(tensor)
     return tensors
@@ -232,8 +236,6 @@ def test_device(student, rng):
     #> meta
     """
     (found,) = ask(student, [draw(rng, (4, 3))], device="meta")
-    array = isinstance(found["raw"], np.ndarray)
-    expect(bool(found["device"]), "A PyTorch tensor was expected.", ARRAY if array else None)
     ignored = Misconception(
         "device-ignored",
         "Your tensor stays in main memory, whatever `device` your function is given.",

@@ -30,9 +30,8 @@ def losses_at(start, at, after, batches):
     epochs = len(at) // per_epoch
 
     def each(places, first=None, some=batches):
-        pairs = zip(places, some * epochs, strict=True)
-        found = [network.loss(p, x[:first], y[:first], mse) for p, (x, y) in pairs]
-        return torch.stack(found).reshape(epochs, -1)
+        losses = network.at_each(network.loss, places, some * epochs, mse, first)
+        return losses.reshape(epochs, len(some))
 
     def trained_with(some):
         return each(walk(start, some * epochs, mse, 0.05)[:-1], some=some)
