@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from autograder.exercise.student import Student, StudentError
 from autograder.kernel.protocol import Kernel
 from autograder.kernel.same_process import SameProcess
+from tests import probes
 
 
 def run(*sources: str) -> SameProcess:
@@ -26,10 +27,6 @@ def shown(kernel: SameProcess) -> list[str]:
         for cell in kernel.nb.cells
         for out in cell.outputs
     ]
-
-
-def probe_double(notebook, x):
-    return notebook.double(x)
 
 
 def test_it_is_a_kernel() -> None:
@@ -65,13 +62,13 @@ def test_cells_share_their_names_and_text_is_no_code() -> None:
 
 def test_a_probe_gets_what_cells_defined() -> None:
     student = Student(run("def double(x):\n    return 2 * x"))
-    assert student.run(probe_double, x=torch.ones(2)).tolist() == [2, 2]
+    assert student.run(probes.double, x=torch.ones(2)).tolist() == [2, 2]
 
 
 def test_an_error_is_told_with_the_line_of_the_notebook() -> None:
     kernel = run("def double(x):\n    return 2 * y")
     with pytest.raises(StudentError) as error:
-        Student(kernel).run(probe_double, x=1)
+        Student(kernel).run(probes.double, x=1)
     assert (error.value.type, error.value.line) == ("NameError", "return 2 * y")
 
 
