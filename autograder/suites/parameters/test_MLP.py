@@ -184,7 +184,7 @@ def test_registered(ask, rng):
     #> [2, 4, 5, 6, 12, 15, 20, 24]
     """
     sizes = [5, 17, 3, 131, 2]
-    found = ask(sizes=sizes, must=False, **network.draw(rng, sizes=sizes))
+    found = ask(sizes=sizes, must=False, **draw(rng, sizes=sizes))
     layers_of(found)
     expect(not found["hidden"], IN_A_LIST)
 
