@@ -12,8 +12,8 @@ from autograder.exercise.formula import Formula
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
 from autograder.suites.training_loop import probes
 
-FLOATS = ["float64", "float32", "float16"]
-DTYPES = [*FLOATS, "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "bool"]
+DTYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "int8"]
+DTYPES += ["uint8", "uint16", "uint32", "bool"]
 
 
 def draw(rng, shape, dtype="float64", layout="plain", whole=False):

@@ -191,10 +191,8 @@ def test_training_mode(student, rng, mode):
     """
     drawn = network.draw(rng, 17, 2)
     run = watch(student, "train", drawn, "mse", plain(0.05), **FEW, modes=[mode] * 5)
-    modes = [each["modes"] for each in run.passes if each["graph"]]
+    modes = {tuple(each["modes"]) for each in run.passes if each["graph"]}
     expect(bool(modes), NO_FORWARD)
-    if all(map(all, modes)):
-        return
     stays = Misconception(
         "training-mode-missing",
         "A model that comes in evaluation mode is trained in evaluation mode: dropout and its like"
@@ -204,11 +202,10 @@ def test_training_mode(student, rng, mode):
         "eval-mode-in-training",
         "A model that comes in training mode is switched to evaluation mode by your loop.",
     )
-    root_only = all(each[0] and not any(each[1:]) for each in modes)
-    because = switched if mode else ROOT_ONLY if root_only else None
-    if not mode and not any(map(any, modes)):
-        because = stays
-    fail("Not every batch goes through the model in training mode.", because)
+    off, on = (False,) * 5, (True,) * 5
+    known = {off: stays, (True, *off[1:]): ROOT_ONLY}
+    because = switched if mode else known.get(*modes) if len(modes) == 1 else None
+    expect(modes == {on}, "Not every batch goes through the model in training mode.", because)
 
 
 @pytest.mark.points(3)
