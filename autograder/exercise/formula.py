@@ -116,10 +116,7 @@ class Formula:
         self.cases: Sequence[Mapping[str, Any]] = cases or (first.cases if first else ({},))
         self.mistakes: list[Mistake] = []
         self._unsaid: set[str] = set()
-        if draw is None:
-            assert first is not None, "a formula needs to know how its inputs are drawn"
-            draw = first._draw
-        self._draw: Callable[..., Inputs] = draw
+        self._draw: Callable[..., Inputs] = draw or (first._draw if first else lambda rng: {})
         self._reference, self._also, self._accepted = reference, also, accepted
         self._terms, self._steps, self._size, self._within = terms, steps, size, within
         self._dtype, self._take = dtype, take
