@@ -1,4 +1,4 @@
-"""The grader's own pictures are those of torchvision, and its held-out ones are all there."""
+"""The grader's own pictures are those of torchvision, its gradients those of autograd."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,8 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from autograder.exercise.formula import in_double
+from autograder.suites.manual_backward import cross_entropy, sigmoid, test_LR_backward
 from autograder.suites.manual_backward.pictures import HELD_OUT, held_out, pipeline
 
 
@@ -26,6 +28,15 @@ def torchvision(size):
 def test_pictures_are_torchvisions(sides, size):
     picture = np.random.default_rng(0).integers(0, 256, (*sides, 3), dtype=np.uint8)
     assert torch.equal(pipeline(picture, size), torchvision(size)(Image.fromarray(picture)))
+
+
+@pytest.mark.parametrize("m", test_LR_backward.SIZES)
+def test_gradients_of_the_lesson_are_autograds(m):
+    data = in_double(test_LR_backward.draw(torch.Generator().manual_seed(m), m=m))
+    w, b = data["w"].requires_grad_(), data["b"].requires_grad_()
+    wanted = torch.autograd.grad(cross_entropy(sigmoid(w.T @ data["x"] + b), data["y"]), (w, b))
+    for formula, gradient in zip((test_LR_backward.dw, test_LR_backward.db), wanted, strict=True):
+        formula.check(gradient, **data)
 
 
 def test_held_out_pictures_are_imagefolders():

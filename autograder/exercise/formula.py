@@ -22,7 +22,7 @@ of its mistakes on many draws.
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -136,7 +136,7 @@ class Formula:
         Args:
             name: of the misconception.
             idle: see :class:`Misconception`.
-            shape_only: whether the shape of what it gives is enough to tell it by.
+            shape_only: whether its form is enough to tell it by, see :class:`Mistake`.
         """
         self._unsaid.add(name)
         return _Unsaid(self, name, ways, idle, shape_only)
@@ -148,6 +148,12 @@ class Formula:
         self._unsaid.discard(known.name)
         self.mistakes.append(Mistake(known, ways, shape_only))
         return known
+
+    @property
+    def known(self) -> list[Misconception]:
+        """The misconceptions that it names, those of what is given too."""
+        before = [known for each in self._given.values() for known in each.known]
+        return before + [mistake.known for mistake in self.mistakes]
 
     # -------------------------------------------------------------------------------- what it gives
 
@@ -232,28 +238,28 @@ class Formula:
         """
         self.check_all([(got, inputs)])
 
-    def check_all(self, answers: Sequence[tuple[Any, Inputs]]) -> None:
+    def check_all(self, answers: Iterable[tuple[Any, Inputs]]) -> None:
         """The same for answers to several inputs: a mistake is named if it explains all of them.
 
         Raises:
             Failure: one is not of the right form, or not right.
         """
-        compared = [self.compared(got, **inputs) for got, inputs in answers]
+        pairs = list(answers)
+        compared = [self.compared(got, **inputs) for got, inputs in pairs]
         if all(each.right for each in compared):
             return
         first = next(place for place, each in enumerate(compared) if not each.right)
-        inputs = answers[first][1]
+        inputs = pairs[first][1]
         message = _told(self._message or checks.WRONG_VALUES, inputs)
         checks.fail(message, checks.diagnose(*compared), name=_told(self.name, inputs))
 
-    def diagnosis(self, answers: Sequence[tuple[Any, Inputs]]) -> Misconception | None:
+    def diagnosis(self, answers: Iterable[tuple[Any, Inputs]]) -> Misconception | None:
         """The mistake that explains all of these; None where none does, or all are right."""
         try:
             self.check_all(answers)
         except Failure as failure:
-            before = (mistake for each in self._given.values() for mistake in each.mistakes)
-            known = (mistake.known for mistake in (*before, *self.mistakes))
-            return next((each for each in known if each.name == failure.misconception), None)
+            named = (each for each in self.known if each.name == failure.misconception)
+            return next(named, None)
         return None
 
     def form(self, got: Any, **inputs: Any) -> Any:

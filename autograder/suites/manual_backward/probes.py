@@ -13,20 +13,26 @@ def init(notebook, dim, lr):
     """What two new models hold, one of them without a learning rate of its own."""
     default = notebook.LR(dim)
     given = notebook.LR(dim, lr.to(notebook.device))
-    shared = []
-    for name in ("w", "b", "grads"):
-        one, two = getattr(default, name, None), getattr(given, name, None)
-        if isinstance(one, torch.Tensor) and isinstance(two, torch.Tensor):
-            if one.data_ptr() == two.data_ptr():
-                shared.append(name)
-        elif isinstance(one, dict) and one is two:
-            shared.append(name)
-    found = {"shared": shared, "module": isinstance(given, nn.Module)}
-    found["ready"] = "_parameters" in vars(given)
-    found["lr"] = [getattr(model, "lr", None) for model in (default, given)]
-    for name in ("w", "b", "grads"):
-        found[name] = getattr(given, name, None)
-    return found
+    rates = [getattr(model, "lr", None) for model in (default, given)]
+    one, two = (
+        {name: getattr(model, name, None) for name in ("w", "b", "grads")}
+        for model in (default, given)
+    )
+    shared = any(_same(one[name], two[name]) for name in one)
+    ready = "_parameters" in vars(given)
+    return {
+        "shared": shared,
+        "module": isinstance(given, nn.Module),
+        "ready": ready,
+        "lr": rates,
+        **two,
+    }
+
+
+def _same(one, two):
+    if isinstance(one, torch.Tensor) and isinstance(two, torch.Tensor):
+        return one.data_ptr() == two.data_ptr()
+    return isinstance(one, dict) and one is two
 
 
 def sigmoid(notebook, z):

@@ -282,7 +282,8 @@ def returned_instead(left):
 def answers(left, key, given):
     """What lies under a key, beside the data sets that it came of."""
     expect(not any(map(returned_instead, left)), RETURNED)
-    return [(entry(one, key), data) for one, data in zip(left, given, strict=True)]
+    for one, data in zip(left, given, strict=True):
+        yield entry(one, key), data
 
 
 @pytest.mark.points(5)
@@ -323,7 +324,7 @@ def test_db(student, left, given):
     #> torch.Size([]) -0.125
     #> torch.Size([]) -0.125
     """
-    got = answers(left, "db", given)
+    got = list(answers(left, "db", given))
     # A difference that has stretched adds up to m times as much.
     if db.diagnosis(got) == summed and dw.diagnosis(answers(left, "dw", given)) == stretched:
         fail(stretched)

@@ -24,11 +24,6 @@ def arbitrary(z):
     return 2 * z + 5
 
 
-def size(w, b, x, stand_in):
-    largest = w.abs().T @ x.abs() + b
-    return arbitrary(largest) if stand_in else largest
-
-
 score = Formula("the score", draw=draw, reference=lambda w, b, x: w.T @ x + b, terms=DIM + 1)
 score.mistake("bias-ignored", lambda w, x: w.T @ x).says(
     "Your answers leave the bias out: `b` is never added."
@@ -53,7 +48,7 @@ answers = Formula(
     reference=lambda z, function: function(z),
     terms=DIM + 1,
     steps=2,
-    size=size,
+    size=lambda w, b, x, stand_in: (1 + stand_in) * (w.abs().T @ x.abs() + b) + 5 * stand_in,
     take=reshaped,
     message="The answers are not the sigmoid of `w` transposed times `x`, plus `b`.",
     cases=[{"stand_in": False}, {"stand_in": True}],

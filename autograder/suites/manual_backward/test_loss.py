@@ -146,15 +146,13 @@ def given(suite_rng):
 
 
 def ask(student, *pairs):
-    return student.run(probes.loss, pairs=[[each["yhat"], each["y"]] for each in pairs])
+    """The losses of answers and labels, each beside its inputs."""
+    got = student.run(probes.loss, pairs=[[each["yhat"], each["y"]] for each in pairs])
+    return list(zip(got, pairs, strict=True))
 
 
-def answers(student, given):
-    return list(zip(ask(student, *given), given, strict=True))
-
-
-def numbers(losses):
-    return [checks.number(mean_of(each), "The loss", finite=False) for each in losses]
+def numbers(answers):
+    return [checks.number(mean_of(got), "The loss", finite=False) for got, _ in answers]
 
 
 @contextmanager
@@ -176,7 +174,7 @@ def swapped_inside(student, given):
     """
     soft = [{**each, "y": 0.15 + 0.7 * each["yhat"].flip(1)} for each in given]
     try:
-        return value.diagnosis(answers(student, soft)) == swapped
+        return value.diagnosis(ask(student, *soft)) == swapped
     except Failure:
         return False
 
@@ -194,7 +192,7 @@ def test_value(student, given):
     #> 0.2263
     """
     with swapped_told(student, given):
-        value.check_all(answers(student, given))
+        value.check_all(ask(student, *given))
 
 
 @pytest.mark.points(2)
@@ -207,7 +205,7 @@ def test_scalar(student, given):
     """
     pairs = [given[0], {**given[0], "yhat": 1 - given[0]["yhat"]}]
     with swapped_told(student, given):
-        one, other = (scalar.form(got, **inputs) for got, inputs in answers(student, pairs))
+        one, other = (scalar.form(got, **inputs) for got, inputs in ask(student, *pairs))
     expect(float(one) != float(other), "The loss is the same for all answers.")
 
 
@@ -233,7 +231,7 @@ def test_sure_and_right(student, given):
     if abs(all_sure) >= 0.02:
         fail(
             "If every answer is sure and right, the loss should be about 0; yours is not.",
-            value.diagnosis(list(zip(usual, given, strict=True))),
+            value.diagnosis(got[2:]),
         )
 
 
@@ -253,7 +251,7 @@ def test_sure_and_wrong(student, given):
         expect(abs(one) < 1e30 and abs(other) < 1e30, INFINITE)  # nan is not below either
     if min(abs(one), abs(other)) > 5:
         return
-    because = value.diagnosis(list(zip(usual, given, strict=True)))
+    because = value.diagnosis(got[2:])
     if checks.is_close(usual, [cross_entropy(**each) for each in given], NEAR):
         if max(one, other) < min(usual):
             because = FORGIVEN

@@ -11,8 +11,6 @@ from autograder.suites.manual_backward import probes
 M = 131
 #: An accuracy may be rounded to hundredths.
 NEAR = 6e-5
-#: So many inputs: one number may be right by luck, or look like that of a mistake.
-TIMES = 3
 
 
 def draw(rng, right, wrong, ties0=0):
@@ -91,8 +89,7 @@ hits.mistake("every-answer-with-every-label", lambda yhat, y: percent(yhat > 0.5
 hits.mistake("share-of-ones", lambda yhat: 100 * (yhat > 0.5).double().mean()).says(
     "You return how many pictures you put into class 1; wanted is for how many that is right."
 )
-each_picture = (lambda y: y, lambda y: y.T, lambda y: y[0])
-flags = hits.mistake("one-for-each-picture", *each_picture, shape_only=True).says(
+flags = hits.mistake("one-for-each-picture", lambda y: iter((y, y.T, y[0])), shape_only=True).says(
     "You return something for each picture; wanted is one number: how many percent are right."
 )
 
@@ -106,7 +103,7 @@ accuracy = Formula(
     take=lambda got, name, right: checks.number(got, name),
     message="The result is one number, but not how many percent of the answers are right.",
 )
-accuracy.add(flags, *each_picture, shape_only=True)
+accuracy.add(flags, lambda y: iter((y, y.T, y[0])), shape_only=True)
 accuracy.mistake("fraction", lambda right: right / 100).says(
     "Your accuracy is a fraction between 0 and 1; wanted is percent, 0 to 100."
 )
@@ -127,12 +124,11 @@ accuracy.mistake("whole-percents", lambda right: right.floor(), lambda right: ri
 )
 
 
-def ask(student, formula, rng):
-    """Check what comes of several inputs."""
-    inputs = [formula.draw(rng) for _ in range(TIMES)]
+def check(student, formula, rng):
+    """Check several inputs: one number may be right by luck, or look like that of a mistake."""
+    inputs = [formula.draw(rng) for _ in range(3)]
     pairs = [[each["yhat"], each["y"]] for each in inputs]
-    got = student.run(probes.predict, pairs=pairs)
-    formula.check_all(list(zip(got, inputs, strict=True)))
+    formula.check_all(zip(student.run(probes.predict, pairs=pairs), inputs, strict=True))
 
 
 @pytest.mark.points(3)
@@ -144,7 +140,7 @@ def test_percent(student, rng):
     print(float(predict(yhat, y)))  # five of the eight are right
     #> 62.5
     """
-    ask(student, accuracy, rng)
+    check(student, accuracy, rng)
 
 
 @pytest.mark.points(2)
@@ -156,4 +152,4 @@ def test_tie(student, rng):
     print(f"{float(predict(yhat, y)):.1f}")  # the four ties count as class 0, three of them rightly
     #> 80.0
     """
-    ask(student, hits, rng)
+    check(student, hits, rng)
