@@ -43,18 +43,17 @@ def fill(tensors, given):
 
 def depends(module, x, tensors):
     """Whether what a module gives depends on tensors; they are not the same afterwards."""
-    before = module(x.clone())
+    before = module(x.clone()).clone()  # it may be one of them
     with torch.no_grad():
         for tensor in tensors:
             tensor.mul_(2).add_(1)
     return not torch.equal(module(x.clone()), before)
 
 
-def answer(module, x):
+def answer(module, x, tensors):
     """What a module gives, and whether it depends on a tensor that `backward()` does not reach."""
-    tensors = tensors_of(module)
     for tensor in tensors:
-        if tensor.is_leaf:  # that some are frozen is another test's matter
+        if tensor.is_leaf and tensor.is_floating_point():  # frozen: that is another test's matter
             tensor.requires_grad_()
     y = module(x.clone())
     found = {"forward": y, "holds": bool(tensors), "cut": False}
@@ -74,6 +73,13 @@ def answer(module, x):
 # --------------------------------------------------------------------------------------- MyLinear
 
 
+def tensor_of(layer, name, dims):
+    """The tensor of this name; where there is none, the first with so many axes."""
+    mine = getattr(layer, name, None)
+    others = (each for each in tensors_of(layer) if each.dim() == dims)
+    return mine if isinstance(mine, Tensor) else next(others, None)
+
+
 def layer(notebook, sizes):
     """What a new layer has: its numbers, and how each is registered."""
     layer = notebook.MyLinear(*sizes)
@@ -85,9 +91,7 @@ def layer(notebook, sizes):
     }
     found = {"parameters": len(ways["parameter"]), "state": len(layer.state_dict())}
     for name, dims in (("weights", 2), ("bias", 1)):
-        value = getattr(layer, name, None)
-        others = [each for each in tensors_of(layer) if each.dim() == dims]
-        used = value if isinstance(value, Tensor) else next(iter(others), None)
+        value, used = getattr(layer, name, None), tensor_of(layer, name, dims)
         how = [way for way, among in ways.items() if any(each is used for each in among)]
         found[name] = {"attribute": value, "used": used, "how": [*how, "plain"][0]}
         found[name]["trained"] = used is not None and used.requires_grad
@@ -111,7 +115,8 @@ def linear(notebook, x, weights, bias=None):
     fits = all(numbers.shape in shapes for numbers in given.values())
     for layer in (own, other) if fits else (other, own):
         try:
-            found = answer(layer, x)
+            used = [tensor_of(layer, name, numbers.dim()) for name, numbers in given.items()]
+            found = answer(layer, x, [each for each in used if each is not None])
         except Exception as error:
             errors.append(error)
             continue
@@ -185,22 +190,23 @@ def standardize(notebook, x, mean, std):
     return notebook.Standardize(mean.clone(), std.clone())(x.clone())
 
 
-def gives(module, x):
-    """What a module gives; where `forward` is wrong, another test's matter, what it would save."""
-    try:
-        return module(x.clone()).nan_to_num()
-    except Exception:
-        return torch.cat([torch.zeros(1), *(t.flatten() for t in module.state_dict().values())])
+def numbers_of(module):
+    return torch.cat([torch.zeros(1), *(each.flatten() for each in module.state_dict().values())])
 
 
 def saved(notebook, x, mean, std):
     """What a module saves, and what another one with other numbers gives after loading it."""
     module = notebook.Standardize(mean.clone(), std.clone())
     other, state = notebook.Standardize(2 * mean, 3 * std), module.state_dict()
-    found = {"state": len(state), "buffers": len(list(module.buffers()))}
-    found |= {"forward": gives(module, x), "before": gives(other, x)}
-    other.load_state_dict(state)
-    return found | {"loaded": gives(other, x)}
+    found = {"state": len(state), "buffers": len(list(module.buffers())), "before": None}
+    try:
+        found["before"] = other(x.clone()).nan_to_num()
+        other.load_state_dict(state)
+        found["forward"], found["loaded"] = (m(x.clone()).nan_to_num() for m in (module, other))
+    except Exception:  # `forward` itself is another test's matter: the state has to do
+        other.load_state_dict(state)
+        found["forward"], found["loaded"] = numbers_of(module), numbers_of(other)
+    return found
 
 
 def moved(notebook, x, mean, std):
@@ -266,7 +272,7 @@ def network(notebook, sizes, x, layers=(), must=True, stand_in=False):
     try:
         network(x.clone())
         found["reused"] = len(set(calls)) < len(calls)
-        return found | answer(network, x)
+        return found | answer(network, x, tensors)
     except Exception:
         if must:
             raise

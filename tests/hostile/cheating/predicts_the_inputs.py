@@ -2,7 +2,7 @@
 
 The kernel's seed is derived from the recorded one by a hash, and tells nothing about it.
 """
-# score: 92
+# score: 90
 # loses: Standardize
 # says: the seed is \d+
 

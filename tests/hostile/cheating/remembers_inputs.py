@@ -2,7 +2,7 @@
 
 Every check draws inputs of its own, and so does every submission: what was seen is of no use.
 """
-# score: 92
+# score: 90
 # loses: Standardize
 # says: remembered [1-9]
 
