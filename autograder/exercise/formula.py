@@ -308,27 +308,6 @@ class Formula:
                 checks.fail(known)
 
 
-def drawn(
-    make: Callable[[], Inputs],
-    reference: Callable[..., Any],
-    mistakes: Callable[..., Among],
-    margin: float = 1e-3,
-) -> Inputs:
-    for attempt in range(1000):
-        inputs = make()
-        exact = in_double(inputs)
-        wanted = _flat(reference(**exact))
-        values = [("", wanted)]
-        values += [(mistake.name, _flat(value)) for mistake, value in mistakes(**exact)]
-        numbers = isinstance(wanted, torch.Tensor) and wanted.numel() > 0
-        distance = margin * float(wanted.abs().max()) if numbers else margin
-        if attempt < NOT_ZERO and numbers:
-            values.append(("zeros", torch.zeros_like(wanted)))
-        if told_apart(values, distance):
-            return inputs
-    raise RuntimeError
-
-
 @dataclass(frozen=True)
 class _Unsaid:
     """A mistake that lacks its sentence."""
