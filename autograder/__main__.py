@@ -45,6 +45,8 @@ def main(words: list[str] | None = None) -> int:
         "--students", type=int, default=30, metavar="N", help="submissions of each assignment"
     )
 
+    commands.add_parser("lines", help="how many lines of suite an exercise costs")
+
     arguments, options = parser.parse_known_args(words)
     if options and arguments.command != "grade":
         parser.error(f"unknown options: {' '.join(options)}")

@@ -1,6 +1,7 @@
 """How many lines of suite an exercise costs, beside its prose: `python -m autograder lines`."""
 
 import tokenize
+from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ def table() -> Iterator[tuple[str, int, Lines]]:
         yield folder.name, exercises, sum(map(count, folder.glob("*.py")), Lines(0, 0))
 
 
-def main() -> int:
+def main(arguments: Namespace) -> int:
     """Print the table: each file, and the mean of each assignment's exercises."""
     for name, exercises, whole in table():
         for path in sorted((SUITES / name).glob("*.py")):
