@@ -129,7 +129,7 @@ def test_what_cannot_be_read_could_not_be_graded(data: bytes, why: str, wrong: S
     came = graded(replace(wrong, notebook=data))
     assert len(came.results) == 5
     for cell in came.results.values():
-        assert cell.ungraded.startswith(f"the file `parameters.ipynb` {why}")
+        assert str(cell.ungraded).startswith(f"the file `parameters.ipynb` {why}")
         assert cell.tests == ()
     assert came.notes == wrong.notes
     assert came.depends_on is None

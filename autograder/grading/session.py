@@ -201,7 +201,6 @@ class _Session:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.addinivalue_line("markers", "points(n): what all parameters of the test earn")
-        config.addinivalue_line("markers", "example(code): a public example to run at home")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -231,9 +230,8 @@ class _Session:
     def _check(self, item: pytest.Function) -> Check:
         where = f"{item.path.stem}::{item.originalname}"
         points = item.get_closest_marker("points")
-        marked = item.get_closest_marker("example")
         title, _, example = inspect.cleandoc(item.function.__doc__ or "").partition("\n\n")
-        example = textwrap.dedent(example).strip() or (marked.args[0].strip() if marked else "")
+        example = textwrap.dedent(example).strip()
         worth = points.args[0] if points and points.args else None
         if type(worth) is not int or worth <= 0:
             self.problems.append(f"{where} needs @pytest.mark.points(n), n a whole number above 0")
@@ -241,7 +239,7 @@ class _Session:
             self.problems.append(f"{where} needs a docstring: the line that the student reads")
         if not example:
             self.problems.append(
-                f"{where} needs an example in its docstring, indented below the title: code to be"
+                f"{where} needs an example in its docstring, below the title: code to be"
                 " run at home, and what it prints after #>"
             )
         return Check(
