@@ -7,3 +7,7 @@ def task(notebook, x):
 
 def double(notebook, x):
     return notebook.double(x)
+
+
+def kept(notebook):
+    return notebook.kept

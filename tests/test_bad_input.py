@@ -14,6 +14,7 @@ import pytest
 from nbgrader.api import MissingEntry
 
 from autograder.commands.workspace import Workspace
+from autograder.grading import record
 from autograder.text import escaped
 from tests.bad_input import CASES, Case
 
@@ -175,7 +176,8 @@ def test_files_beside(graded: tuple[Workspace, object]) -> None:
     folder = course.notebook("autograded", "parameters", "files-beside").parent
     assert course.score("parameters", "files-beside") == 100
     assert sorted(path.name for path in folder.iterdir()) == ["helper.py", "parameters.ipynb"]
-    text = page(course, "files-beside")
+    nb = nbformat.read(course.notebook("autograded", "parameters", "files-beside"), 4)
+    text = "\n".join(str(note) for note in record.read(nb).notes)
     for name in ("gradebook.db", "etc", "hard.db", "pipe", "huge.bin"):
         assert f"The file `{name}` was not used" in text
 

@@ -56,7 +56,8 @@ class Notebook:
         """What comes of a probe whose body are these lines."""
         body = "".join(f"    {line}\n" for line in lines.splitlines())
         words = ", ".join(["notebook", *inputs])
-        code = compile(f"def probe({words}):\n{body}", "<probe>", "exec")
+        imports = "import numpy as np\nimport torch\nfrom torch import nn\n"
+        code = compile(f"{imports}def probe({words}):\n{body}", "<probe>", "exec")
         return unpack_outcome(self.kernel.probe(code, pack_inputs(inputs), False))
 
     def value(self, expression: str, **inputs: Any) -> Any:

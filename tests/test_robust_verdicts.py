@@ -137,9 +137,9 @@ def _standardized(x: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> lis
 
 #: By formula: float32 ways of computing the right value beside the suite's own.
 WAYS: dict[str, Callable[..., list[Any]]] = {
-    "parameters.test_MyLinear": _linear,
-    "parameters.test_MLP": _network,
-    "parameters.test_Standardize": _standardized,
+    "parameters.test_MyLinear.linear": _linear,
+    "parameters.test_MLP.network": _network,
+    "parameters.test_Standardize.standardize": _standardized,
 }
 
 
@@ -151,7 +151,7 @@ def test_right_values_pass_and_mistakes_are_named(
     name: str, formula: Formula, case: dict[str, Any]
 ) -> None:
     draws = 0
-    ways = WAYS.get(name.rpartition(".")[0])
+    ways = WAYS.get(name)
 
     @settings(on_many_draws, max_examples=SHARE)
     @given(seed=seeds, double=st.booleans())

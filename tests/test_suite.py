@@ -251,7 +251,7 @@ def test_a_suite_that_breaks_makes_up_no_score(write: Write, source: str, place:
     write(source, one_test("student.run(probes.probe)", "test_two(student)"))
     write(one_test("student.run(probes.probe)"), name="test_b", more=unbound)
     results = grade(lambda n: n, "test_a", "test_b")
-    why = results["test_a"].ungraded
+    why = str(results["test_a"].ungraded)
     assert why.startswith("The suite of `test_a` could not grade: its check `test_one` is broken (")
     assert re.search(place, why)
     assert "\n" not in why

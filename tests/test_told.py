@@ -371,7 +371,7 @@ def reasons(course: Workspace, student: str) -> dict[str, str]:
     for cell in record.read(nb).cells:
         for test in cell.tests:
             if test.earned < test.points:
-                found.setdefault(cell.task, []).append(test.message)
+                found.setdefault(cell.task, []).append(str(test.message))
     return {task: "\n".join(each) for task, each in found.items()}
 
 

@@ -15,6 +15,7 @@ from autograder.exercise.student import compiled
 from autograder.kernel import inside
 from autograder.kernel.inside import Autograd, Recording
 from autograder.kernel.values import pack_inputs, unpack_outcome
+from tests import probes
 
 X = torch.arange(6.0).reshape(2, 3)
 UNIT = torch.jit.CompilationUnit("""
@@ -181,13 +182,9 @@ class Later(list):  # type: ignore[type-arg]
         return iter(engine())
 
 
-def probe_kept(notebook):
-    return notebook.kept
-
-
 @pytest.mark.parametrize(("kept", "used"), [(Later([1]), True), ([1], False)])
 def test_what_is_worked_out_when_looked_at_is_watched(kept, used):
-    code, inputs = compiled(probe_kept), pack_inputs({})
+    code, inputs = compiled(probes.kept), pack_inputs({})
     outcome = unpack_outcome(inside.answer({"kept": kept}, code, inputs, watch=True))
     assert outcome.trouble is None
     assert bool(outcome.autograd) is used

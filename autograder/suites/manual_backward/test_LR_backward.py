@@ -79,7 +79,7 @@ dz.mistake("factor-two", lambda off, m: 2 * off / m).says(
 dz.mistake("labels-ignored", lambda yhat, m: yhat / m).says(
     "Your gradient does not depend on the labels: `y` is missing from it."
 )
-dz.mistake("rounded-answers", lambda yhat, y, m: ((yhat > 0.5).double() - y) / m).says(
+dz.mistake("rounded-answers", lambda yhat, y, m: ((yhat > 0.5).to(y) - y) / m).says(
     "You round `yhat` to 0 or 1 before you take the difference. How far off an answer was counts,"
     " not only whether it was wrong."
 )

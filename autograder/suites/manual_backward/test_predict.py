@@ -86,7 +86,7 @@ hits.mistake("every-answer-with-every-label", lambda yhat, y: percent(yhat > 0.5
     "You compare every answer with every class: one was a column and the other a row, and together"
     " they stretch to `(m, m)`."
 )
-hits.mistake("share-of-ones", lambda yhat: 100 * (yhat > 0.5).double().mean()).says(
+hits.mistake("share-of-ones", lambda yhat: 100 * (yhat > 0.5).to(yhat).mean()).says(
     "You return how many pictures you put into class 1; wanted is for how many that is right."
 )
 flags = hits.mistake("one-for-each-picture", lambda y: iter((y, y.T, y[0])), shape_only=True).says(

@@ -110,15 +110,17 @@ numbers.mistake(
     "An array of shape `()`, a single number, comes back with an axis, as shape `(1,)`. Some"
     " functions add one on the way (`np.ascontiguousarray`, `np.atleast_1d`)."
 )
-numbers.mistake("flattened", lambda values: values.flatten(), shape_only=True).says(
-    "Your tensor is flat: it has the array's numbers, but not its shape."
-)
+numbers.mistake(
+    "flattened",
+    lambda values: (values.flatten() for _ in [1] if values.dim() > 1),
+    shape_only=True,
+).says("Your tensor is flat: it has the array's numbers, but not its shape.")
 numbers.mistake(
     "transposed", lambda values: values.permute(tuple(range(values.dim()))[::-1]), shape_only=True
 ).says("Your tensor is the transpose of the array: rows and columns have changed places.")
 numbers.mistake(
     "extra-axis",
-    lambda values: (values.unsqueeze(place) for place in range(values.dim() + 1)),
+    lambda values: (values.unsqueeze(n) for n in range(values.dim() + 1) if values.dim()),
     shape_only=True,
 ).says("Your tensor has an axis more than the array (one of size 1).")
 
