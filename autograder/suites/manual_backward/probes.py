@@ -3,6 +3,7 @@
 import tempfile
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -90,7 +91,7 @@ def _model(notebook, dim, state):
 def _put(model, name, value):
     """Put a number into a model, in the way and in the shape in which it keeps it."""
     parameters, buffers = (vars(model).get(name, {}) for name in ("_parameters", "_buffers"))
-    old = getattr(model, name, None)
+    old: Any = getattr(model, name, None)
     if isinstance(old, torch.Tensor) and old.numel() == value.numel():
         value = value.reshape(old.shape)
     here = parameters if name in parameters else buffers if name in buffers else vars(model)

@@ -1,6 +1,7 @@
 """What runs in the student kernel for the suites of `parameters`."""
 
 from contextlib import suppress
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +90,7 @@ def layer(notebook, sizes):
         "parameter": list(layer.parameters()),
         "contained": [t for each in attributes if not isinstance(each, Tensor) for t in held(each)],
     }
-    found = {"parameters": len(ways["parameter"]), "state": len(layer.state_dict())}
+    found: dict[str, Any] = {"parameters": len(ways["parameter"]), "state": len(layer.state_dict())}
     for name, dims in (("weights", 2), ("bias", 1)):
         value, used = getattr(layer, name, None), tensor_of(layer, name, dims)
         how = [way for way, among in ways.items() if any(each is used for each in among)]
@@ -158,7 +159,7 @@ def freezes(sizes):
 
     Two parameters have a gradient already, which says nothing about what is trained.
     """
-    modules = [Nested(*sizes) for _ in range(3)]
+    modules: list[Any] = [Nested(*sizes) for _ in range(3)]
     for place, module in enumerate(modules):
         some = [module.scale, module.block[0].bias, module.block[1][0].weight]
         for p in (module.norm.weight, module.block[0].bias):

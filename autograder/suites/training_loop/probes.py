@@ -1,6 +1,7 @@
 """What runs in the student kernel for the suites of `training_loop`."""
 
 import random
+from collections.abc import Callable
 from contextlib import contextmanager
 from itertools import islice
 
@@ -58,7 +59,7 @@ class Network(nn.Module):
 def noting(base, notes):
     """A class of optimizers that does what `base` does; each step is noted."""
 
-    class Noting(base):
+    class Noting(base):  # type: ignore[misc, valid-type]
         def step(self, closure=None):
             value = None
             if closure is not None:
@@ -240,7 +241,7 @@ def read_only(array):
 
 
 #: How an array may lie in memory.
-LAYOUTS = {
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "plain": lambda array: array,
     "transposed": lambda array: array.T,
     "Fortran order": np.asfortranarray,

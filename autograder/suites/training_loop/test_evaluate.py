@@ -114,8 +114,7 @@ def test_mean_loss(student, rng, mixed, otherwise):
     mean_loss.check_all([(run.result, run.drawn) for run in (mixed, otherwise)])
     # And of many batches none is left out.
     some = [mean_of_many.draw(rng, **mean_of_many.cases[0]) for _ in range(2)]
-    ask = {"batch_size": 1, "short": True}
-    runs = [watch(student, "evaluate", drawn, "linex", **ask) for drawn in some]
+    runs = [watch(student, "evaluate", drawn, "linex", batch_size=1, short=True) for drawn in some]
     mean_of_many.check_all([(run.result, run.drawn) for run in runs])
 
 
@@ -142,7 +141,7 @@ def test_eval_mode(mixed):
         known = {(False, *MIXED[1:]): ROOT_ONLY, tuple(MIXED): stays}
         fail(
             "Not every module is in evaluation mode while the batches go through the model.",
-            known.get(*modes) if len(modes) == 1 else None,
+            known.get(next(iter(modes))) if len(modes) == 1 else None,
         )
 
 

@@ -54,11 +54,11 @@ def standardized(values):
 
 def take(tensor, name, right):
     if tensor.shape != right.shape:
-        shapes = {"wanted": tuple(right.shape), "got": tuple(tensor.shape)}
         fail(
             "{name} should have the shape of the array, {wanted}; yours has shape {got}.",
             name=name,
-            **shapes,
+            wanted=tuple(right.shape),
+            got=tuple(tensor.shape),
         )
     return tensor
 

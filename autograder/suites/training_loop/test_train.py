@@ -203,8 +203,8 @@ def test_training_mode(student, rng, mode):
         "A model that comes in training mode is switched to evaluation mode by your loop.",
     )
     off, on = (False,) * 5, (True,) * 5
-    known = {off: stays, (True, *off[1:]): ROOT_ONLY}
-    because = switched if mode else known.get(*modes) if len(modes) == 1 else None
+    known: dict[tuple[bool, ...], Misconception] = {off: stays, (True, *off[1:]): ROOT_ONLY}
+    because = switched if mode else known.get(next(iter(modes))) if len(modes) == 1 else None
     expect(modes == {on}, "Not every batch goes through the model in training mode.", because)
 
 
