@@ -35,6 +35,16 @@ RIGHT_BUT_OTHER = {
     ),
 }
 
+#: (entry, test): why a wrong solution shows what the example says.
+WRONG_BUT_ALIKE = {
+    ("backward-out-of-a-text", "test_LR_backward.test_by_hand"): "its numbers are right, its code"
+    " cannot be read",
+    (
+        "ends-the-record",
+        "test_LR_backward.test_by_hand",
+    ): "its numbers are right, nobody can see how it came to them",
+}
+
 #: Entries that set something for all code: at home that holds for the examples, too.
 SET_FOR_ALL = {"devices-and-types-by-default", "double-all-through"}
 
@@ -88,5 +98,9 @@ def test_right_solutions_show_what_the_example_says(assignment, tried):
 def test_wrong_solutions_show_something_else(assignment, tried):
     rows = [each for each in tried[assignment] if each["kind"] == "wrong"]
     assert rows
-    hidden = [each for each in rows if each["shows"] == each["says"]]
+    hidden = [
+        each
+        for each in rows
+        if each["shows"] == each["says"] and (each["entry"], each["test"]) not in WRONG_BUT_ALIKE
+    ]
     assert not hidden, told(hidden)
