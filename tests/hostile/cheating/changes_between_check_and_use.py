@@ -35,7 +35,7 @@ class MyLinear(nn.Module):
     @property
     def bias(self):
         MyLinear.looks += 1
-        return None if MyLinear.looks % 3 else nn.Parameter(torch.ones(self.out_features))
+        return "nothing" if MyLinear.looks % 3 else nn.Parameter(torch.ones(self.out_features))
 
     def forward(self, x):
         return self.shared.detach()

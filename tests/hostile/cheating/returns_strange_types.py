@@ -2,7 +2,7 @@
 
 Each is a wrong value, and no trouble for the grader.
 """
-# score: 90
+# score: 85
 # loses: Standardize
 
 # cell: Standardize

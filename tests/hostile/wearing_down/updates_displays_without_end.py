@@ -3,7 +3,7 @@
 An update counts as output, like any other.
 """
 # score: 100
-# says: updated|TimeLimit|came too fast
+# says: updated|TimeLimit|came too fast|cut here|KernelDied
 
 # cell: before MLP
 from IPython.display import publish_display_data as publish
