@@ -44,7 +44,7 @@ validate: install ## every solution notebook earns full marks, every released on
 audit: install ## the corpora of correct and wrong solutions: points and diagnoses
 	$(BIN)/python -m autograder audit
 
-draws: install ## every formula of the suites and each of its mistakes, on 10,000 fresh inputs
+draws: install ## every misconception on fresh inputs: formulas on 10,000, each wrong solution 20 times
 	AUTOGRADER_DRAWS=10000 $(BIN)/python -m pytest tests/test_robust_verdicts.py
 
 bench: install ## speed and memory against stock nbgrader and otter-grader: a table of ratios
