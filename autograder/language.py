@@ -7,7 +7,7 @@ sentences themselves.
 
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from autograder.errors import AutograderError
@@ -27,7 +27,7 @@ class Text:
     """
 
     template: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any]
 
     def __init__(self, template: "str | Text", /, **values: Any) -> None:
         inner = template if isinstance(template, Text) else None
@@ -46,15 +46,8 @@ class Text:
     def __contains__(self, part: str) -> bool:
         return part in str(self)
 
-    def __reduce__(self) -> Any:  # named values do not go through copy's way
-        return _text, (self.template, dict(self.values))
-
     def __bool__(self) -> bool:
         return bool(self.template)
-
-
-def _text(template: str, values: dict[str, Any]) -> Text:
-    return Text(template, **values)
 
 
 #: What stands for a sentence: one, or a text that is the same in every language.

@@ -162,14 +162,15 @@ class Formula:
         for attempt in range(1000):
             inputs = self._draw(rng, **case)
             exact = in_double(inputs)
-            wanted = _flat(self._by(self.right(**exact)))
-            wrong = [(known, self._by(value)) for known, value in self.wrong(**exact)]
+            whole = self._whole(exact)
+            wanted = _flat(self._by(_of(self._reference, whole)))
+            wrong = [(known, self._by(value)) for known, value in self._wrong(exact, whole)]
             values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
             numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
             largest = float(wanted.abs().max()) if numbers else 1.0
-            relative, scale = self._tolerance(self._whole(exact))
+            relative, scale = self._tolerance(whole)
             distance = max(self._margin * largest, APART * relative * (scale or largest))
-            values += [("", _flat(value)) for value in self._all(self._accepted, exact)]
+            values += [("", _flat(value)) for value in _all(self._accepted, whole)]
             if attempt < NOT_ZERO and numbers and not any(known.idle for known, _ in wrong):
                 # Some mistakes give zeros on all inputs: then be it so.
                 values.append(("zeros", torch.zeros_like(wanted)))
@@ -183,21 +184,30 @@ class Formula:
 
     def wrong(self, **inputs: Any) -> Among:
         """What each mistake gives, in the type of the inputs."""
+        return self._wrong(inputs, self._whole(inputs))
+
+    def misshapen(self, **inputs: Any) -> Among:
+        """What each mistake gives that is told by its form, unless that is the right one."""
+        return self._misshapen(self._whole(inputs))
+
+    def unnamed(self, **inputs: Any) -> list[Any]:
+        """Wrong values that are no known mistake's."""
+        return _all(self._unnamed, self._whole(inputs))
+
+    def _wrong(self, inputs: Inputs, whole: Inputs) -> Among:
         followed = [
             (known, _of(self._reference, self._whole(inputs, **{name: value})))
             for name, before in self._given.items()
             for known, value in before.wrong(**inputs)
         ]
-        return followed + self._mistaken(inputs, shape_only=False)
+        return followed + self._mistaken(whole, shape_only=False)
 
-    def misshapen(self, **inputs: Any) -> Among:
-        """What each mistake gives that is told by its form, unless that is the right one."""
-        right = _form(self.right(**inputs))
-        found = self._mistaken(inputs, shape_only=True)
+    def _misshapen(self, whole: Inputs) -> Among:
+        right = _form(_of(self._reference, whole))
+        found = self._mistaken(whole, shape_only=True)
         return [(known, value) for known, value in found if _form(value) != right]
 
-    def _mistaken(self, inputs: Inputs, shape_only: bool) -> Among:
-        whole = self._whole(inputs)
+    def _mistaken(self, whole: Inputs, shape_only: bool) -> Among:
         return [
             (mistake.known, value)
             for mistake in self.mistakes
@@ -205,13 +215,6 @@ class Formula:
             for way in mistake.ways
             for value in _values(way, whole)
         ]
-
-    def unnamed(self, **inputs: Any) -> list[Any]:
-        """Wrong values that are no known mistake's."""
-        return self._all(self._unnamed, inputs)
-
-    def _all(self, values: Callable[..., Iterator[Any]] | None, inputs: Inputs) -> list[Any]:
-        return _values(values, self._whole(inputs)) if values else []
 
     def _whole(self, inputs: Inputs, **given: Any) -> Inputs:
         """The inputs, and what functions may ask for beside them; `given` where it is known."""
@@ -277,16 +280,16 @@ class Formula:
             Failure: it is not of the right form.
         """
         exact = in_double(inputs)
-        wanted, among = self.right(**exact), self.wrong(**exact)
-        relative, scale = self._tolerance(self._whole(exact))
+        whole = self._whole(exact)
+        wanted, among = _of(self._reference, whole), self._wrong(exact, whole)
+        relative, scale = self._tolerance(whole)
         try:
             got = self._taken(got, wanted, _told(self.name, inputs))
         except Failure:
-            self._name_by_form(got, Compared(got, wanted, among, relative, scale), exact)
+            self._name_by_form(got, Compared(got, wanted, among, relative, scale), whole)
             raise
-        if any(
-            checks.is_close(got, each, relative, scale) for each in self._all(self._accepted, exact)
-        ):
+        accepted = _all(self._accepted, whole)
+        if any(checks.is_close(got, each, relative, scale) for each in accepted):
             got = wanted
         among = [(known, self._by(value)) for known, value in among]
         return Compared(self._by(got), self._by(wanted), among, relative, scale)
@@ -296,14 +299,14 @@ class Formula:
             return self._take(got, name, wanted)
         return checks.tensor(got, name, tuple(wanted.shape), self._dtype)
 
-    def _name_by_form(self, got: Any, compared: Compared, exact: Inputs) -> None:
+    def _name_by_form(self, got: Any, compared: Compared, whole: Inputs) -> None:
         """Fail with the mistake that explains a value of another form, if there is one."""
         right = compared.wanted
         for known, value in compared.among:
             other = isinstance(value, Tensor) and value.shape != right.shape
             if other and _alike(got, value, right) and compared.agrees(value):
                 checks.fail(known)
-        for known, value in self.misshapen(**exact):
+        for known, value in self._misshapen(whole):
             if _alike(got, value, right):
                 checks.fail(known)
 
@@ -366,6 +369,10 @@ def _told(template: str | Text, inputs: Inputs) -> Text:
 
 def _itself(value: Any) -> Any:
     return value
+
+
+def _all(values: Callable[..., Iterator[Any]] | None, whole: Inputs) -> list[Any]:
+    return _values(values, whole) if values else []
 
 
 def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:
