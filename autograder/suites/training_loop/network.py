@@ -1,6 +1,6 @@
 """The network of the probes in the grader: what it computes, in float64, and with what error."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -66,28 +66,24 @@ def at_each(
 # -------------------------------------------------------------------------------- drawn by chance
 
 
-def draw(rng: torch.Generator, samples: int, outputs: int, classes: bool = False) -> Inputs:
-    """Parameters to start from, and data; the labels are numbers of classes if that is asked."""
+def draw(
+    rng: torch.Generator, samples: int, outputs: int, batch_size: int = BATCH, classes: bool = False
+) -> Inputs:
+    """Parameters to start from, and data in batches; the labels are numbers of `classes`, if asked.
+
+    A last batch that is short has labels of another kind.
+    """
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=rng)
 
     start = [0.6 * normal(4, 3), 0.4 * normal(4), 0.6 * normal(outputs, 4), 0.4 * normal(outputs)]
-    x = normal(samples, 3)
-    y = torch.randint(outputs, (samples,), generator=rng) if classes else None
-    return {"start": start, "x": x, "y": 0.6 * normal(samples, outputs) + 0.8 if y is None else y}
-
-
-def draw_batches(
-    rng: torch.Generator, samples: int, outputs: int, batch_size: int = BATCH
-) -> Inputs:
-    """The same with its batches; the last one is short, and its labels are of another kind."""
-    drawn = draw(rng, samples, outputs)
-    x, y = drawn["x"], drawn["y"]
-    if samples % batch_size:
-        y[-(samples % batch_size) :] -= 2
+    x, y = normal(samples, 3), 0.6 * normal(samples, outputs) + 0.8
+    if short := samples % batch_size:
+        y[-short:] -= 2
+    y = torch.randint(outputs, (samples,), generator=rng) if classes else y
     batches = list(zip(x.split(batch_size), y.split(batch_size), strict=True))
-    return {**drawn, "batch_size": batch_size, "batches": batches}
+    return {"start": start, "x": x, "y": y, "batch_size": batch_size, "batches": batches}
 
 
 def draw_training(
@@ -97,9 +93,10 @@ def draw_training(
 
     Told apart as far as it has to be where the grader has `walked` all those steps itself.
     """
-    drawn = draw_batches(rng, samples, outputs)
+    drawn = draw(rng, samples, outputs)
     path = walk(drawn["start"], drawn["batches"] * epochs, CRITERIA[criterion], lr)
-    return {**drawn, "epochs": epochs, "at": path[:-1], "after": path[1:], "walked": len(path) - 1}
+    drawn |= {"epochs": epochs, "criterion": criterion, "lr": lr}
+    return {**drawn, "at": path[:-1], "after": path[1:], "walked": len(path) - 1}
 
 
 def first_epochs(at: list[Any], after: list[Any], batches: list[Any]) -> Iterator[Inputs]:
@@ -132,8 +129,9 @@ def size_of_linex(parameters: list[Tensor], x: Tensor, y: Tensor) -> float:
     return float(((outputs - labels).exp() * (outputs.abs() + labels.abs() + 1) + 1).mean())
 
 
-def size_of_gradient(parameters: list[Tensor], x: Tensor, y: Tensor) -> float:
+def size_of_gradient(parameters: list[Tensor], batch: Sequence[Tensor]) -> float:
     """The size of the terms of the gradient of :func:`linex`."""
+    x, y = batch
     slope = (forward(doubles(parameters), x.double()) - y.double()).exp() + 1
     last = parameters[2].abs().max().clamp(1)
     return float(slope.mean() * x.abs().max().clamp(1) * last)
