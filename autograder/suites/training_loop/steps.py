@@ -92,9 +92,8 @@ gradients.mistake("forgotten-zero-grad", lambda right: right.cumsum(0)).says(
 )
 gradients.mistake(
     "zero-grad-per-epoch",
-    lambda right, batches, epochs: (
-        right.reshape(epochs, len(batches), -1).cumsum(1).reshape(right.shape) for _ in batches[1:2]
-    ),
+    lambda right, epochs: right.reshape(epochs, -1, right.shape[1]).cumsum(1).reshape(right.shape),
+    where_seen=True,
 ).says(
     "Gradients add up from batch to batch and are forgotten only once an epoch. Each batch has a"
     " step of its own, so each has to start without the gradients before it."
@@ -117,7 +116,7 @@ gradients.mistake("divided-again", lambda right, samples: right / samples).says(
     " by them."
 )
 gradients.mistake(
-    "divided-by-batches", lambda right, batches: (right / len(batches) for _ in batches[1:2])
+    "divided-by-batches", lambda right, batches: right / len(batches), where_seen=True
 ).says(
     "Your gradient is too small by the number of batches: each step follows the loss of its batch"
     " as it is."

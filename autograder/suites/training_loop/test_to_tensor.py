@@ -33,21 +33,17 @@ def draw(rng, shape, dtype="float64", layout="plain", whole=False):
     }
 
 
-def where_seen(ways):
-    """What a mistake gives of arrays that show it: half a number's digits may be all it has."""
-
-    def way(values):
-        seen = (value for value in ways(values) if not torch.equal(value, values))
-        return (value for value in seen if bool(value.isfinite().all()))
-
-    return way
+def halved(values):
+    return (values.to(half).double() for half in (torch.float16, torch.bfloat16))
 
 
 def standardized(values):
+    for axes in (tuple(range(values.dim())), 0):
+        for correction in (0, 1):
+            std = values.std(axes, correction=correction) if values.numel() > 1 else torch.zeros(1)
+            if bool((std > 0).all()):
+                yield (values - values.mean(axes)) / std
     if values.numel() > 1:
-        for axes in (tuple(range(values.dim())), 0):
-            for correction in (0, 1):
-                yield (values - values.mean(axes)) / values.std(axes, correction=correction)
         yield values / values.max()
         yield (values - values.min()) / (values.max() - values.min())
 
@@ -72,29 +68,22 @@ numbers = Formula(
         {"shape": (), "whole": True},
     ],
 )
-HALF = numbers.mistake(
-    "half-precision",
-    where_seen(
-        lambda values: (values.to(half).double() for half in (torch.float16, torch.bfloat16))
-    ),
-).says(
+HALF = numbers.mistake("half-precision", halved, where_seen=True).says(
     "Your tensor is of type float16 or bfloat16, or has been on the way: half of the digits are"
     " lost."
 )
 numbers.mistake(
-    "rounded-to-integers", where_seen(lambda values: (values.trunc(), values.round()))
+    "rounded-to-integers", lambda values: iter((values.trunc(), values.round())), where_seen=True
 ).says("Your values have lost what is behind the decimal point.")
 numbers.mistake("divided-by-255", lambda values: values / 255).says(
     "Your values are those of the array divided by 255, as one does with images. Here the values"
     " should stay what they are."
 )
-numbers.mistake("standardized", where_seen(standardized)).says(
+numbers.mistake("standardized", standardized, where_seen=True).says(
     "Your values are standardized or scaled. That is a step of its own; here the values should stay"
     " what they are."
 )
-numbers.mistake(
-    "memory-order", lambda values, memory: (memory for _ in [1] if not torch.equal(memory, values))
-).says(
+numbers.mistake("memory-order", lambda memory: memory, where_seen=True).says(
     "Your values come in the order in which the array lies in memory, which is not the order of its"
     " rows: a transposed array shows the difference."
 )

@@ -30,13 +30,13 @@ losses.mistake(
 )
 losses.mistake(
     "losses-add-up",
-    lambda right, count: (
-        right.cumsum(0) / by for by in (1, torch.arange(1, count + 1)) if count > 1
-    ),
+    lambda right, count: (right.cumsum(0) / by for by in (1, torch.arange(1, count + 1))),
+    where_seen=True,
 ).says("Each of your losses has those of the epochs before it added.")
 losses.mistake(
     "same-loss-repeated",
-    lambda right, count: (right[place].expand(count) for place in (-1, 0) if count > 1),
+    lambda right, count: (right[place].expand(count) for place in (-1, 0)),
+    where_seen=True,
 ).says("Your list repeats one loss; each epoch has a loss of its own.")
 losses.mistake("loss-times-samples", lambda right, x: right * len(x)).says(
     "Your losses are too large by the number of samples: the criterion gives a mean, and the whole"
