@@ -2,12 +2,15 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+
+from autograder.exercise.inside_loops import arrivals, watched
 
 # ------------------------------------------------------------------------ a loop that is watched
 
@@ -34,112 +37,32 @@ MANY = 20
 CRITERIA = {"mse": nn.MSELoss, "linex": Linex, "classes": Classes}
 
 
-def call(notebook, task, network, x, y, batch_size, criterion, optimizer, epochs, device):
-    """Call `train_full_batch`, `train` or `evaluate`."""
+def call(notebook, task, network, x, y, criterion, optimizer, size, epochs=1, device="cpu"):
+    """Call `train_full_batch`, `train` or `evaluate`; with batches of a size, on a device."""
     if task == "train_full_batch":
         return notebook.train_full_batch(network, x, y, criterion, optimizer, epochs)
-    loader, device = DataLoader(TensorDataset(x, y), batch_size), torch.device(device)
+    loader, device = DataLoader(TensorDataset(x, y), size), torch.device(device)
     if task == "train":
         return notebook.train(network, loader, criterion, optimizer, epochs, device)
     return notebook.evaluate(network, loader, criterion, device)
 
 
-def loop(
-    notebook, task, start, x, y, criterion, optimizer, epochs=1, batch_size=0, modes=(), grads=()
-):
-    """Train or evaluate two layers with a tanh between them, and tell all that happens meanwhile.
+def loop(notebook, task, start, x, y, criterion, optimizer, batch_size, epochs=1, **before):
+    """What happens to two layers with a tanh between them, see `watched`."""
 
-    Args:
-        optimizer: the name of its class, and its settings.
-        modes: of the modules, before: the network, its inner part, the two in it, its outer layer.
-        grads: to be there before.
-
-    Returns:
-        `result` of the loop, the name of its `type`, whether a tensor in it had a `graph`;
-        `passes`: for each forward pass, the parameters `at` it, whether its outputs have a `graph`,
-        the `modes` of all modules, and whether the network is the `own` one or a copy;
-        `steps`: for each step, the parameters `before` and `after` it, and their `gradients`;
-        `backwards`: how often something went backward; in the end, the parameters (`after`), their
-        `gradients`, the `modes`, who is `trainable`, and whether gradients are on (`grad_mode`).
-        Where there are many batches, parameters and gradients are left out: they would take long.
-    """
-    passes, steps = [], []
-    backwards: list[torch.Tensor] = []
-
-    def now():
-        return [p.detach().clone() for p in noted]
-
-    def gradients():
-        return [None if p.grad is None else p.grad.detach().clone() for p in noted]
-
-    class Network(nn.Sequential):
-        def forward(self, x):
-            outputs = super().forward(x)
-            modes = [module.training for module in self.modules()]
-            note = {"at": now(), "graph": outputs.requires_grad, "modes": modes}
-            passes.append({**note, "own": self is network})
-            return outputs
+    def run(network, optimizer):
+        loss = CRITERIA[criterion]()
+        return call(notebook, task, network, x, y, loss, optimizer, batch_size, epochs)
 
     first, last = (nn.Linear(*reversed(weights.shape)) for weights in start[::2])
-    network = Network(nn.Sequential(first, nn.Tanh()), last)
-    parameters, size = list(network.parameters()), batch_size or len(x)
-    noted = parameters if len(x) <= MANY * size else []
-    for parameter, values in zip(parameters, start, strict=True):
-        parameter.data.copy_(values)
-    for parameter, values in zip(parameters, grads, strict=False):
-        parameter.grad = values.clone()
-    for module, mode in zip(network.modules(), modes, strict=False):
-        module.training = mode
-    parameters[-1].register_hook(backwards.append)
-    name, settings = optimizer
-    given = getattr(torch.optim, name)(parameters, **settings)
-    given.register_step_pre_hook(lambda *_: steps.append({"before": now()}))
-    given.register_step_post_hook(lambda *_: steps[-1].update(gradients=gradients(), after=now()))
-    result = call(notebook, task, network, x, y, size, CRITERIA[criterion](), given, epochs, "cpu")
-    entries = result if isinstance(result, list) else [result]
-    plain = [float(entry) if isinstance(entry, float) else entry for entry in entries]
-    return {
-        "result": plain if isinstance(result, list) else plain[0],
-        "type": "list" if isinstance(result, list) else type(result).__name__,
-        "graph": any(isinstance(entry, torch.Tensor) and entry.requires_grad for entry in entries),
-        "passes": passes,
-        "steps": steps,
-        "backwards": len(backwards),
-        "after": now(),
-        "gradients": gradients(),
-        "modes": [module.training for module in network.modules()],
-        "trainable": [p.requires_grad for p in parameters],
-        "grad_mode": torch.is_grad_enabled(),
-    }
+    layers = nn.Sequential(first, nn.Tanh()), last
+    return watched(run, layers, start, optimizer, **before, full=len(x) <= MANY * batch_size)
 
 
-def arrivals(notebook, task):
-    """Whether inputs come to a model on the device "meta" there, and labels to the criterion.
-
-    Tensors on that device, which is there on every machine, have a shape, but no numbers.
-    """
-    arrived = {}
-
-    class Network(nn.Linear):
-        def forward(self, x):
-            arrived["inputs"] = x.is_meta
-            return super().forward(x.to("meta"))
-
-    class Criterion(nn.MSELoss):
-        def forward(self, *given):
-            arrived["labels"] = all(each.is_meta for each in given)
-            raise RuntimeError("no number comes of a meta tensor")
-
-    network = Network(3, 2, device="meta")
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+def device(notebook, task):
+    """Whether the data come to where the model is, see `arrivals`."""
     notebook.device = torch.device("meta")  # for those who go by this one
-    data = torch.ones(10, 3), torch.ones(10, 2)
-    try:
-        call(notebook, task, network, *data, 5, Criterion(), optimizer, 1, "meta")
-    except RuntimeError as error:
-        if "meta tensor" not in str(error):
-            raise
-    return arrived
+    return arrivals(partial(call, notebook, task, size=5, device="meta"))
 
 
 # ------------------------------------------------------------------------------------- to_tensor

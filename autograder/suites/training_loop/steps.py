@@ -1,4 +1,4 @@
-"""The steps of a training loop: how many, along which gradients, and what else moves."""
+"""The loops: what they return, how many steps, along which gradients, and what else moves."""
 
 from functools import partial
 from typing import Any
@@ -10,11 +10,43 @@ from torch import Generator
 from autograder.exercise import checks, returned
 from autograder.exercise.checks import Misconception, expect, fail, mistake
 from autograder.exercise.formula import Formula, Inputs
+from autograder.exercise.loops import NO_FORWARD, PYTORCH_SAYS, Run, moved
+from autograder.exercise.pytorch_words import named_by_pytorch
 from autograder.exercise.student import Student
-from autograder.exercise.trajectories import OPTIMIZERS, replay, vector
-from autograder.suites.training_loop import means, network
+from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, plain, replay, vector
+from autograder.suites.training_loop import means, network, probes
 from autograder.suites.training_loop.network import CONSTANTS, linex, mse
-from autograder.suites.training_loop.runs import NO_FORWARD, Run, moved, watch
+
+# ------------------------------------------------------------------------- loops that are watched
+
+GRAPH_KEPT = Misconception(
+    "graph-kept",
+    "You return loss tensors that hold on to their graphs, and so to every computation that led to"
+    " them. Keep the number alone; section 3 shows the two side by side.",
+)
+FORMS = returned.Forms(graphs=GRAPH_KEPT)
+#: What is drawn, and not for the probe.
+FOR_THE_GRADER = ("batches", "at", "after", "walked", "lr")
+
+
+def watch(
+    student: Student, task: str, drawn: Inputs, optimizer: Optimizer | None = None, **more: Any
+) -> Run:
+    """Run a loop on what was drawn, with plain descent; name what PyTorch says about a graph."""
+    drawn = {**drawn, **more}
+    given = optimizer or plain(drawn.get("lr", 0.1))
+    inputs = {name: value for name, value in drawn.items() if name not in FOR_THE_GRADER}
+    inputs["optimizer"] = [given.name, dict(given.options)]
+    with named_by_pytorch(*PYTORCH_SAYS):
+        return Run(drawn=drawn, **student.run(probes.loop, task=task, **inputs))
+
+
+def check_floats(run: Run) -> None:
+    """Check that a loop has returned one Python float for each epoch."""
+    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
+    named = returned.lengths(epochs, per_epoch)
+    returned.floats(run.result, epochs, named, forms=FORMS, type=run.type, graph=run.graph)
+
 
 # ------------------------------------------------------------ what a criterion is mixed up with
 
@@ -160,7 +192,7 @@ CUT_SHORT = Misconception(
 def check_some(run: Run) -> None:
     """Check that the model is called, and that the given optimizer takes a step at all."""
     expect(bool(run.passes), NO_FORWARD)
-    mistake("optimizer-not-used", not run.steps and run.moved()).says(
+    mistake("optimizer-not-used", not run.steps and moved(run.drawn["start"], run.after)).says(
         "Parameters move, but not by the optimizer that your function was given. Momentum, for one,"
         " is in that optimizer: let it take the step."
     )

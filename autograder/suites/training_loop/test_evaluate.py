@@ -5,14 +5,14 @@ from functools import partial
 import pytest
 import torch
 
-from autograder.exercise import checks
+from autograder.exercise import checks, loops
 from autograder.exercise.checks import Misconception, expect, fail, kind, mistake
 from autograder.exercise.formula import Formula
+from autograder.exercise.loops import NO_FORWARD
 from autograder.exercise.returned import NO_RETURN
 from autograder.language import Text
-from autograder.suites.training_loop import means, network, runs, steps
+from autograder.suites.training_loop import means, network, probes, steps
 from autograder.suites.training_loop.network import BATCH, linex
-from autograder.suites.training_loop.runs import NO_FORWARD
 
 # The modules of the probe's network: itself, its inner part with two modules, its outer layer.
 MIXED = [True, True, False, True, False]
@@ -41,7 +41,7 @@ a_mean = partial(
     take=take,
     terms=30,
     steps=3,
-    size=lambda start, x, y: network.size_of_linex(start, x, y),
+    size=network.size_of_linex,
 )
 mean_loss = a_mean(
     draw=network.draw,
@@ -55,7 +55,9 @@ steps.add_criteria(mean_loss)
 
 mean_of_many = a_mean(
     draw=network.draw,
-    also=lambda start, x, y: {"of": lambda n: network.loss(start, x[:n], y[:n], linex)[None]},
+    also=lambda start, batches: {
+        "of": partial(network.at_each, network.loss, [start], batches, linex)
+    },
     reference=lambda of: of(BATCH),
     message=Text(
         "The number is not the mean loss where the loader gives {count} batches.", count=BATCH
@@ -66,7 +68,7 @@ mean_of_many.add(steps.CUT_SHORT, lambda of: (of(n) for n in network.CONSTANTS))
 
 
 def evaluated(student, drawn, **more):
-    return runs.watch(student, "evaluate", drawn, criterion="linex", **more)
+    return steps.watch(student, "evaluate", drawn, criterion="linex", **more)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def test_mean_loss(student, rng, mixed, otherwise):
     """
     for run in (mixed, otherwise):
         expect(run.result is not None, NO_RETURN)
-        if known := runs.FORMS.of_entries([run.result], run.graph):
+        if known := steps.FORMS.of_entries([run.result], run.graph):
             fail(known)
         if not isinstance(run.result, float):
             fail("The mean loss should be a Python float; yours is {got}.", got=kind(run.result))
@@ -130,7 +132,7 @@ def test_eval_mode(mixed):
         " Section 6 names the two switches.",
     )
     message = "Not every module is in evaluation mode while the batches go through the model."
-    runs.check_modes(mixed, False, stays, message)
+    loops.check_modes(mixed, False, stays, message)
 
 
 @pytest.mark.points(2)
@@ -200,7 +202,7 @@ def test_untouched(mixed):
     #> True
     """
     expect(bool(mixed.passes), NO_FORWARD)
-    mistake("evaluation-trains", mixed.moved()).says(
+    mistake("evaluation-trains", loops.moved(mixed.drawn["start"], mixed.after)).says(
         "Your evaluation changes the parameters: it must only look at the model."
     )
     mistake("grad-left-off", mixed.grad_mode is not True).says(
@@ -216,7 +218,7 @@ def test_untouched(mixed):
         "Your evaluation wipes the gradients that were there. They are not yours to forget here: it"
         " must only look at the model."
     )
-    mistake("gradients-added", runs.moved(before, got)).says(
+    mistake("gradients-added", loops.moved(before, got)).says(
         "Your evaluation adds to the gradients of the parameters: nothing may go backward here."
     )
 
@@ -236,4 +238,4 @@ def test_device(student):
     print(places)
     #> {('meta', 'meta')}
     """
-    runs.check_device(student, "evaluate")
+    loops.check_arrivals(student.run(probes.device, task="evaluate"))

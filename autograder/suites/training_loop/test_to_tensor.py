@@ -38,14 +38,13 @@ def halved(values):
 
 
 def standardized(values):
+    if values.numel() < 2:
+        return
     for axes in (tuple(range(values.dim())), 0):
-        for correction in (0, 1):
-            std = values.std(axes, correction=correction) if values.numel() > 1 else torch.zeros(1)
-            if bool((std > 0).all()):
-                yield (values - values.mean(axes)) / std
-    if values.numel() > 1:
-        yield values / values.max()
-        yield (values - values.min()) / (values.max() - values.min())
+        stds = (values.std(axes, correction=correction) for correction in (0, 1))
+        yield from ((values - values.mean(axes)) / std for std in stds if bool(std.all()))
+    yield values / values.max()
+    yield (values - values.min()) / (values.max() - values.min())
 
 
 def take(tensor, name, right):

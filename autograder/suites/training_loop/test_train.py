@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from autograder.exercise import loops
 from autograder.exercise.checks import Misconception, fail
-from autograder.suites.training_loop import means, network, runs, steps
+from autograder.suites.training_loop import means, network, probes, steps
 from autograder.suites.training_loop.network import BATCH, mse, walk
 
 BATCHES = {"samples": 443, "epochs": 3}  # of 131, 131, 131 and 50 samples
@@ -90,7 +91,7 @@ mean_losses.mistake(
 def whole(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD."""
     drawn = mean_losses.draw(suite_rng, **mean_losses.cases[0])
-    return runs.watch(student, "train", drawn)
+    return steps.watch(student, "train", drawn)
 
 
 @pytest.mark.points(8)
@@ -111,10 +112,10 @@ def test_steps(student, rng):
     #> 1.3940
     """
     drawn = steps.gradients.draw(rng, **BATCHES, **steps.SLOW)
-    steps.check(runs.watch(student, "train", drawn))
+    steps.check(steps.watch(student, "train", drawn))
     # And of many batches none is left out.
     some = {**drawn, "x": drawn["x"][:BATCH], "y": drawn["y"][:BATCH], "epochs": 1}
-    count = len(runs.watch(student, "train", some, batch_size=1).steps)
+    count = len(steps.watch(student, "train", some, batch_size=1).steps)
     if count != BATCH:
         short = steps.CUT_SHORT if count < BATCH else None
         fail(steps.A_BATCH, short, wanted=BATCH, got=count)
@@ -131,7 +132,7 @@ def test_returned(whole):
     print(type(history), len(history), {isinstance(value, float) for value in history})
     #> <class 'list'> 5 {True}
     """
-    runs.check_floats(whole)
+    steps.check_floats(whole)
 
 
 @pytest.mark.points(6)
@@ -176,9 +177,9 @@ def test_training_mode(student, rng, mode):
         "A model that comes in training mode is switched to evaluation mode by your loop.",
     )
     drawn = network.draw(rng, 17, 2, 5)
-    run = runs.watch(student, "train", drawn, criterion="mse", epochs=3, modes=[mode] * 5)
+    run = steps.watch(student, "train", drawn, criterion="mse", epochs=3, modes=[mode] * 5)
     message = "Not every batch goes through the model in training mode."
-    runs.check_modes(run, True, stays, message, switched if mode else None)
+    loops.check_modes(run, True, stays, message, switched if mode else None)
 
 
 @pytest.mark.points(3)
@@ -197,7 +198,7 @@ def test_device(student):
     print(places)
     #> {('meta', 'meta')}
     """
-    runs.check_device(student, "train")
+    loops.check_arrivals(student.run(probes.device, task="train"))
 
 
 @pytest.mark.points(2)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autograder.suites.training_loop import network, runs, steps
+from autograder.suites.training_loop import network, steps
 from autograder.suites.training_loop.network import mse
 
 FULL = {"samples": network.BATCH, "epochs": 3}
@@ -54,7 +54,7 @@ losses.add(steps.PART, lambda each, at: (each(at, first) for first in network.CO
 def whole(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD."""
     drawn = losses.draw(suite_rng, **losses.cases[0])
-    return runs.watch(student, "train_full_batch", drawn)
+    return steps.watch(student, "train_full_batch", drawn)
 
 
 @pytest.mark.points(10)
@@ -76,7 +76,7 @@ def test_steps(student, rng):
     #> 2.9261
     """
     drawn = steps.gradients.draw(rng, **FULL, **steps.SLOW)
-    steps.check(runs.watch(student, "train_full_batch", drawn))
+    steps.check(steps.watch(student, "train_full_batch", drawn))
 
 
 @pytest.mark.points(5)
@@ -90,7 +90,7 @@ def test_returned(whole):
     print(type(history), len(history), {isinstance(value, float) for value in history})
     #> <class 'list'> 5 {True}
     """
-    runs.check_floats(whole)
+    steps.check_floats(whole)
 
 
 @pytest.mark.points(5)

@@ -1,18 +1,15 @@
-"""What happens while a loop runs, and the checks of it that compute nothing."""
+"""Training loops from outside: what :mod:`inside_loops` tells of them, and checks of it.
+
+None of these checks computes anything; what the numbers must be is a matter of formulas.
+"""
 
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from autograder.exercise import returned
 from autograder.exercise.checks import Misconception, expect, mistake
-from autograder.exercise.formula import Inputs
-from autograder.exercise.pytorch_words import Says, named_by_pytorch
-from autograder.exercise.student import Student
-from autograder.exercise.trajectories import Optimizer, plain
-from autograder.suites.training_loop import probes
+from autograder.exercise.pytorch_words import Says
 
 NO_FORWARD = Misconception(
     "model-not-called", "Your function never calls `model(...)` on the data it is given."
@@ -32,27 +29,16 @@ NO_GRAPH = Misconception(
     "Your loss has no graph, so `backward()` finds no way to the parameters. Were the outputs cut"
     " off (`detach`, `no_grad`, a new tensor, a plain number) before the loss?",
 )
+#: What PyTorch says about a graph.
 PYTORCH_SAYS = (
     Says("RuntimeError", "modified by an inplace operation", OLD_GRAPH),
     Says("RuntimeError", "the graph a second time", OLD_GRAPH),
     Says("RuntimeError", "not have a grad_fn", NO_GRAPH),
 )
-GRAPH_KEPT = Misconception(
-    "graph-kept",
-    "You return loss tensors that hold on to their graphs, and so to every computation that led to"
-    " them. Keep the number alone; section 3 shows the two side by side.",
-)
-FORMS = returned.Forms(graphs=GRAPH_KEPT)
-#: What is drawn, and not for the probe.
-FOR_THE_GRADER = ("batches", "at", "after", "walked", "lr")
 
 
 class Run(SimpleNamespace):
-    """What a loop ran on (`drawn`), and what :func:`probes.loop` tells of it."""
-
-    def moved(self) -> bool:
-        """Whether any parameter is not what it was at the start."""
-        return moved(self.drawn["start"], self.after)
+    """What a loop ran on (`drawn`), and what `watched` tells of it."""
 
     def places(self, turns: int) -> list[list[Tensor]] | None:
         """The parameters before each of `turns` steps; None where that is not to be told."""
@@ -68,25 +54,6 @@ class Run(SimpleNamespace):
 def moved(before: list[Tensor], after: list[Tensor]) -> bool:
     """Whether any of several tensors has changed."""
     return not all(map(torch.equal, before, after))
-
-
-def watch(
-    student: Student, task: str, drawn: Inputs, optimizer: Optimizer | None = None, **more: Any
-) -> Run:
-    """Run a loop on what was drawn, with plain descent; name what PyTorch says about a graph."""
-    drawn = {**drawn, **more}
-    given = optimizer or plain(drawn.get("lr", 0.1))
-    inputs = {name: value for name, value in drawn.items() if name not in FOR_THE_GRADER}
-    inputs["optimizer"] = [given.name, dict(given.options)]
-    with named_by_pytorch(*PYTORCH_SAYS):
-        return Run(drawn=drawn, **student.run(probes.loop, task=task, **inputs))
-
-
-def check_floats(run: Run) -> None:
-    """Check that a loop has returned one Python float for each epoch."""
-    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
-    named = returned.lengths(epochs, per_epoch)
-    returned.floats(run.result, epochs, named, forms=FORMS, type=run.type, graph=run.graph)
 
 
 def check_modes(
@@ -107,9 +74,8 @@ def check_modes(
     expect(modes == {(on,) * len(came)}, message, because)
 
 
-def check_device(student: Student, task: str) -> None:
-    """Check that data on another device than the model are moved to it."""
-    arrived = student.run(probes.arrivals, task=task)
+def check_arrivals(arrived: dict[str, bool]) -> None:
+    """Check that data on another device than the model are moved to it, as `arrivals` tells."""
     expect("inputs" in arrived, NO_FORWARD)
     mistake("inputs-not-moved", not arrived["inputs"]).says(
         "The inputs of a batch are not moved to `device` before the model gets them."
