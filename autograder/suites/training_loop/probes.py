@@ -67,7 +67,6 @@ def device(notebook, task):
 
 # ------------------------------------------------------------------------------------- to_tensor
 
-
 #: How an array may lie in memory.
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "plain": lambda array: array,
