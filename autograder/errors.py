@@ -43,8 +43,7 @@ Raised by, and caught by:
 
 Two kinds are not derived from the root. What no `except Exception` on the way may catch is a
 BaseException: _TooLong (`pipeline/safe.py`). What is raised in a student kernel is of a file that
-imports nothing of the project: MissingName (`kernel/inside.py`),
-Elsewhere (`suites/training_loop/probes.py`). They never get here as objects.
+imports nothing of the project: MissingName (`kernel/inside.py`). It never gets here as an object.
 """
 
 

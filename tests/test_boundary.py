@@ -1,19 +1,24 @@
-"""What runs in the student kernel lies in files of two names, and imports nothing of the project.
+"""What runs in the student kernel lies in files of three names, and imports nothing of the project.
 
-`inside.py` is machinery, `suites/<A>/probes.py` are an assignment's probes, sent as they stand.
-Whatever such a file imports of the project, a submission could read.
+`inside.py` is machinery, `suites/<A>/probes.py` are an assignment's probes, sent as they stand with
+those helpers in `exercise/inside_*.py` that they import from. Whatever else of the project such a
+file imports, a submission could read.
 """
 
 import ast
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
 
 from autograder import ROOT
+from autograder.exercise.student import INSIDE, sent
 
 FILES = sorted(
-    path for name in ("inside.py", "probes.py") for path in ROOT.glob(f"autograder/**/{name}")
+    path
+    for name in ("inside.py", "inside_*.py", "probes.py")
+    for path in ROOT.glob(f"autograder/**/{name}")
 )
 #: All that a probe may count on: Python, and what the kernels' template has imported.
 KNOWN = {*sys.stdlib_module_names, "torch", "torchvision", "numpy", "PIL"}
@@ -32,11 +37,17 @@ def imports(tree: ast.AST) -> set[str]:
     return {name.partition(".")[0] for name in found}
 
 
+def is_sent_along(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and (node.module or "").startswith(INSIDE)
+
+
 def crossings(source: str, name: str) -> set[str]:
     """What a file of this name imports, and must not."""
     tree = ast.parse(source)
+    if name == "probes.py":
+        tree.body = [node for node in tree.body if not is_sent_along(node)]
     everywhere = imports(tree) & {"autograder", "tests"}
-    if name != "probes.py":
+    if name == "inside.py":
         return everywhere
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     first = [node for node in tree.body if not isinstance(node, functions)]
@@ -63,8 +74,19 @@ def test_the_machinery_is_where_it_is_looked_for() -> None:
         ("def f():\n    from autograder.exercise import checks", "probes.py", {"autograder"}),
         ("import os, autograder.kernel", "inside.py", {"autograder"}),
         ("from . import reference", "probes.py", {"autograder"}),
+        ("from autograder.exercise.inside_loops import Watched", "probes.py", set()),
+        ("from autograder.exercise.inside_loops import Watched", "inside_x.py", {"autograder"}),
+        ("def f():\n    import autograder.exercise.inside_loops", "probes.py", {"autograder"}),
+        ("import pytest", "inside_x.py", {"pytest"}),
         ("importlib.import_module('autograder.text')", "inside.py", {"autograder"}),
     ],
 )
 def test_a_crossing_is_seen(source: str, name: str, found: set[str]) -> None:
     assert crossings(source, name) == found
+
+
+def test_what_is_sent_imports_nothing_of_the_project() -> None:
+    """Helpers stand in the place of their imports."""
+    for path in ROOT.glob("autograder/suites/*/probes.py"):
+        module = importlib.import_module(f"autograder.suites.{path.parent.name}.probes")
+        assert "autograder" not in imports(sent(module))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autograder.exercise.checks import Failure
+from autograder.exercise.checks import Failure, mistake
 from autograder.exercise.formula import Formula
 
 
@@ -105,3 +105,20 @@ def test_mistakes_show_on_parts_of_what_is_drawn():
     inputs = first.draw(torch.Generator().manual_seed(3))
     assert inputs["x"][0] > 1.5
     assert [len(each["x"]) for each in first.wholes(inputs)] == [1, 3]
+
+
+def test_a_mistake_may_be_drawn_for_where_it_does_not_show():
+    """Numbers that are whole are right when they are rounded, too: there is no such mistake."""
+    numbers = Formula("x", draw=draw, reference=lambda x: x)
+    numbers.mistake("rounded", lambda x: x.round(), where_seen=True).says("Rounded.")
+    whole = torch.tensor([1.0, 2.0])
+    assert numbers.wrong(x=whole) == []
+    assert verdict(numbers, (whole, {"x": whole})) == "passes"
+    assert verdict(numbers, (X.round(), {"x": X})) == "rounded"
+
+
+def test_a_mistake_without_a_value_is_told_where_it_shows():
+    mistake("idle", False).says("You do nothing.")
+    with pytest.raises(Failure, match="You do nothing for 3 epochs") as failed:
+        mistake("idle", True).says("You do nothing for {epochs} epochs.", epochs=3)
+    assert failed.value.misconception == "idle"

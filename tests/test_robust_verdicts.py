@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,21 +222,33 @@ def test_wrong_solutions_lose_the_same_on_fresh_inputs(
     assert not strays[assignment]
 
 
+def misconceptions_in(path: Path) -> set[str]:
+    """The names of the misconceptions that a file defines."""
+    calls = [call for call in ast.walk(ast.parse(path.read_text())) if isinstance(call, ast.Call)]
+    return {
+        call.args[0].value
+        for call in calls
+        if call.args and isinstance(call.args[0], ast.Constant)
+        if ast.unparse(call.func).rpartition(".")[2] in ("Misconception", "mistake")
+    }
+
+
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
 def test_every_misconception_is_tried(assignment: str) -> None:
     """Each is a formula's, or a wrong solution of the corpus has it."""
-    known = set()
-    for path in (SUITES / assignment).glob("*.py"):
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant):
-                function = ast.unparse(call.func)
-                if function == "Misconception" or function.endswith(".mistake"):
-                    known.add(call.args[0].value)
+    known = set().union(*map(misconceptions_in, (SUITES / assignment).glob("*.py")))
     tried = {name for entry in load(assignment) for name in entry.loses.values()}
     for _, formula in formulas():
         tried |= {mistake.known.name for mistake in formula.mistakes}
     assert known
     assert not known - tried
+
+
+def test_every_misconception_that_assignments_share_is_tried() -> None:
+    known = set().union(*map(misconceptions_in, (ROOT / "autograder/exercise").glob("*.py")))
+    entries = [entry for assignment in ASSIGNMENTS for entry in load(assignment)]
+    assert known
+    assert not known - {name for entry in entries for name in entry.loses.values()}
 
 
 # -------------------------------------------------------------------- the derivation of tolerances

@@ -90,6 +90,27 @@ def expect(
         fail(what, because, **values)
 
 
+def mistake(name: str, shows: bool) -> "_Shown":
+    """Fail with a known mistake where it shows; `.says(...)` is its sentence.
+
+    mistake("evaluation-trains", run.moved()).says("Your evaluation changes the parameters.")
+    """
+    return _Shown(name, shows)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A mistake that lacks its sentence."""
+
+    name: str
+    shows: bool
+
+    def says(self, sentence: str, **values: Any) -> None:
+        """Fail with this sentence, if the mistake shows."""
+        if self.shows:
+            fail(Misconception(self.name, sentence), **values)
+
+
 def roundoff(terms: int, steps: int = 1) -> float:
     """The relative error that honest float32 arithmetic may have after reductions.
 

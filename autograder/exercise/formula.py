@@ -53,11 +53,13 @@ class Mistake:
         ways: what it gives, each in the place of the right value. An iterator gives several.
         shape_only: whether the form of its value alone tells it: its shape, that it is a number of
             Python's, or that it holds whole numbers where others should be.
+        where_seen: whether it is left out on inputs on which it gives just what is right.
     """
 
     known: Misconception
     ways: tuple[Callable[..., Any], ...]
     shape_only: bool = False
+    where_seen: bool = False
 
 
 class Formula:
@@ -130,7 +132,7 @@ class Formula:
         self._parts = parts
 
     def mistake(
-        self, name: str, *ways: Callable[..., Any], idle: bool = False, shape_only: bool = False
+        self, name: str, *ways: Callable[..., Any], idle: bool = False, **how: bool
     ) -> "_Unsaid":
         """Add what a known mistake gives, in one way or several; `.says(...)` is its sentence.
 
@@ -140,17 +142,15 @@ class Formula:
         Args:
             name: of the misconception.
             idle: see :class:`Misconception`.
-            shape_only: whether its form is enough to tell it by, see :class:`Mistake`.
+            how: `shape_only`, `where_seen`: see :class:`Mistake`.
         """
         self._unsaid.add(name)
-        return _Unsaid(self, name, ways, idle, shape_only)
+        return _Unsaid(self, name, ways, idle, how)
 
-    def add(
-        self, known: Misconception, *ways: Callable[..., Any], shape_only: bool = False
-    ) -> Misconception:
+    def add(self, known: Misconception, *ways: Callable[..., Any], **how: bool) -> Misconception:
         """Add what a mistake gives that is known elsewhere, too."""
         self._unsaid.discard(known.name)
-        self.mistakes.append(Mistake(known, ways, shape_only))
+        self.mistakes.append(Mistake(known, ways, **how))
         return known
 
     @property
@@ -226,6 +226,7 @@ class Formula:
             if mistake.shape_only == shape_only
             for way in mistake.ways
             for value in _values(way, whole)
+            if not (mistake.where_seen and _same(value, _of(self._reference, whole)))
         ]
 
     def _whole(self, inputs: Inputs, **given: Any) -> Inputs:
@@ -331,12 +332,12 @@ class _Unsaid:
     name: str
     ways: tuple[Callable[..., Any], ...]
     idle: bool
-    shape_only: bool
+    how: Mapping[str, bool]
 
     def says(self, sentence: str) -> Misconception:
         """Give it the one or two sentences that the student reads."""
         known = Misconception(self.name, sentence, self.idle)
-        return self.formula.add(known, *self.ways, shape_only=self.shape_only)
+        return self.formula.add(known, *self.ways, **self.how)
 
 
 def told_apart(values: Sequence[tuple[Any, Any]], distance: float) -> bool:
@@ -377,6 +378,14 @@ def _told(template: str | Text, inputs: Inputs) -> Text:
     text = Text(template)
     named = {*re.findall(r"{(\w+)}", text.template)} - {*text.values}
     return Text(text, **{name: inputs[name] for name in named & {*inputs}})
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same in all their digits."""
+    one, other = checks.as_numbers(one), checks.as_numbers(other)
+    return (
+        torch.equal(one, other) if isinstance(one, Tensor) and isinstance(other, Tensor) else False
+    )
 
 
 def _itself(value: Any) -> Any:

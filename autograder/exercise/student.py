@@ -1,11 +1,13 @@
 """The student handle: what a suite calls to run its probes in the student kernel."""
 
+import ast
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 from nbformat import NotebookNode
@@ -19,6 +21,9 @@ from autograder.kernel.values import BadValue, Outcome, Trouble, pack_inputs, un
 from autograder.language import Text
 
 Probe = Callable[..., Any]
+
+#: Modules of helpers for probes; each is sent along with the probes that import from it.
+INSIDE = "autograder.exercise.inside_"
 
 
 class StudentError(Failure):
@@ -60,10 +65,10 @@ class Student:
     """Runs probes against one submission.
 
     A probe is a function of a file `probes.py`: that whole module travels to the student kernel, so
-    it imports nothing of the project. Its first argument has the notebook's names as attributes;
-    the others are tensors, arrays, numbers, texts, lists or dicts of those, and so is what it
-    returns. Tensors come back detached, on the CPU, NumPy arrays as arrays; anything else as
-    :class:`autograder.kernel.values.Unknown`.
+    it imports nothing of the project but from helpers (see `INSIDE`), which travel with it. Its
+    first argument has the notebook's names as attributes; the others are tensors, arrays, numbers,
+    texts, lists or dicts of those, and so is what it returns. Tensors come back detached, on the
+    CPU, NumPy arrays as arrays; anything else as :class:`autograder.kernel.values.Unknown`.
 
     Attributes:
         answers: how often a suite was given something of the student's so far: before that,
@@ -146,8 +151,21 @@ def compiled(probe: Probe) -> CodeType:
         raise SuiteBroken("it is no plain function of a file `probes.py`")
     module = inspect.getmodule(probe)
     assert module is not None
-    source = f"{inspect.getsource(module)}\nprobe = {probe.__name__}\n"
-    return compile(source, "<probe>", "exec", optimize=2)
+    tree = sent(module)
+    tree.body += ast.parse(f"probe = {probe.__name__}").body
+    return compile(tree, "<probe>", "exec", optimize=2)
+
+
+def sent(module: ModuleType) -> ast.Module:
+    """A module of probes as it travels: with its helpers in the place of their imports."""
+    tree = ast.parse(inspect.getsource(module))
+    body: list[ast.stmt] = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(INSIDE):
+            body += sent(importlib.import_module(str(node.module))).body
+        else:
+            body.append(node)
+    return ast.Module(body, tree.type_ignores)
 
 
 def unbound_in(code: CodeType, trouble: Trouble) -> str:

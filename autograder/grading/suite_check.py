@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from autograder.exercise.bytecode import unknown_attributes, unknown_names
-from autograder.exercise.student import is_probe
+from autograder.exercise.student import INSIDE, is_probe
 
 _SCOPES = ("function", "class", "module", "package", "session")
 _PROJECT = "autograder."
@@ -102,6 +102,8 @@ def _problems_of_imports(tree: ast.Module, module: ModuleType) -> Iterator[tuple
             names = [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = ["." * node.level + (node.module or "")]
+            if names[0].startswith(INSIDE) and node in tree.body:
+                continue  # sent along
         else:
             continue
         for name in names:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -10,68 +10,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from autograder.exercise.inside_loops import arrivals, watched
+
 # ------------------------------------------------------------------------ a loop that is watched
-
-
-class Notes:
-    """What happens to a network, noted. A copy of the network notes it here, too."""
-
-    def __init__(self, short):
-        self.short = short
-        self.network, self.parameters = None, []
-        self.passes, self.steps, self.backwards = [], [], 0
-
-    def __deepcopy__(self, memo):
-        return self
-
-    def copies(self, of=lambda parameter: parameter):
-        """Copies of something of all parameters."""
-        values = [] if self.short else map(of, self.parameters)
-        return [None if value is None else value.detach().clone() for value in values]
-
-    def gradients(self):
-        return self.copies(lambda parameter: parameter.grad)
-
-    def backward(self, gradient):
-        self.backwards += 1
-
-
-class Network(nn.Module):
-    """Two layers with a tanh between them; each forward pass is noted."""
-
-    def __init__(self, start, notes):
-        super().__init__()
-        self.inner = nn.Sequential(nn.Linear(*reversed(start[0].shape)), nn.Tanh())
-        self.outer = nn.Linear(*reversed(start[2].shape))
-        self.notes = notes
-        with torch.no_grad():
-            for parameter, values in zip(self.parameters(), start, strict=True):
-                parameter.copy_(values)
-
-    def forward(self, x):
-        outputs = self.outer(self.inner(x))
-        note = {"at": self.notes.copies(), "graph": outputs.requires_grad}
-        note["modes"] = [module.training for module in self.modules()]
-        self.notes.passes.append({**note, "own": self is self.notes.network})
-        return outputs
-
-
-def noting(base, notes):
-    """A class of optimizers that does what `base` does; each step is noted."""
-
-    class Noting(base):  # type: ignore[misc, valid-type]
-        def step(self, closure=None):
-            value = None
-            if closure is not None:
-                with torch.enable_grad():
-                    value = closure()
-            note = {"before": notes.copies(), "gradients": notes.gradients()}
-            notes.steps.append(note)
-            super().step()
-            note["after"] = notes.copies()
-            return value
-
-    return Noting
 
 
 class Linex(nn.Module):
@@ -88,157 +29,43 @@ class Classes(nn.CrossEntropyLoss):
     """Takes its arguments in either order: another check looks at that."""
 
     def forward(self, input, target):
-        if not input.is_floating_point():
-            input, target = target, input
-        return super().forward(input, target)
+        return super().forward(*sorted((input, target), key=torch.is_floating_point, reverse=True))
 
 
+#: More batches than these are many.
+MANY = 20
 CRITERIA = {"mse": nn.MSELoss, "linex": Linex, "classes": Classes}
 
 
-def loop(
-    notebook,
-    task,
-    start,
-    x,
-    y,
-    criterion,
-    epochs=1,
-    batch_size=0,
-    optimizer="SGD",
-    options=None,
-    modes=(True,) * 5,
-    grads=(),
-    far=False,
-    short=False,
-):
-    """Call `train_full_batch`, `train` or `evaluate` and tell all that happened meanwhile.
-
-    Args:
-        modes: of the modules, before: the network, its inner part, the two in it, its outer layer.
-        grads: to be there before.
-        far: whether the data are on a device of their own.
-        short: whether the notes go without parameters and gradients, which take time where there
-            are many of them.
-    """
-    notes = Notes(short)
-    notes.network = network = Network(start, notes)
-    notes.parameters = parameters = list(network.parameters())
-    for parameter, values in zip(parameters, grads, strict=False):
-        parameter.grad = values.clone()
-    for module, mode in zip(network.modules(), modes, strict=True):
-        module.training = mode
-    parameters[-1].register_hook(notes.backward)
-    base = getattr(torch.optim, optimizer)
-    optimizer = noting(base, notes)(parameters, **(options or {"lr": 0.1}))
-    criterion = CRITERIA[criterion]()
-    device = torch.device("cpu")
-    if far:
-        x, y = x.as_subclass(Far), y.as_subclass(Far)
-    loader = DataLoader(TensorDataset(x, y), batch_size=batch_size or len(x))
-    elsewhere, result = False, None
-    with arriving_by_as_tensor():
-        try:
-            if task == "train_full_batch":
-                result = notebook.train_full_batch(network, x, y, criterion, optimizer, epochs)
-            elif task == "train":
-                result = notebook.train(network, loader, criterion, optimizer, epochs, device)
-            else:
-                result = notebook.evaluate(network, loader, criterion, device)
-        except Elsewhere:
-            elsewhere = True
-    entries = result if isinstance(result, list) else [result]
-    plain = [float(item) if isinstance(item, float) else item for item in entries]
-    return {
-        "result": plain if isinstance(result, list) else plain[0],
-        "type": "list" if isinstance(result, list) else type(result).__name__,
-        "graph": any(isinstance(item, torch.Tensor) and item.requires_grad for item in entries),
-        "passes": notes.passes,
-        "steps": notes.steps,
-        "backwards": notes.backwards,
-        "after": notes.copies(),
-        "gradients": notes.gradients(),
-        "modes": [module.training for module in network.modules()],
-        "trainable": [p.requires_grad for p in parameters],
-        "grad_mode": torch.is_grad_enabled(),
-        "elsewhere": elsewhere,
-    }
+def call(notebook, task, network, x, y, criterion, optimizer, size, epochs=1, device="cpu"):
+    """Call `train_full_batch`, `train` or `evaluate`; with batches of a size, on a device."""
+    if task == "train_full_batch":
+        return notebook.train_full_batch(network, x, y, criterion, optimizer, epochs)
+    loader, device = DataLoader(TensorDataset(x, y), size), torch.device(device)
+    if task == "train":
+        return notebook.train(network, loader, criterion, optimizer, epochs, device)
+    return notebook.evaluate(network, loader, criterion, device)
 
 
-# -------------------------------------------------------------------------- a device that is far
+def loop(notebook, task, start, x, y, criterion, optimizer, batch_size, epochs=1, **before):
+    """What happens to two layers with a tanh between them, see `watched`."""
+
+    def run(network, optimizer):
+        loss = CRITERIA[criterion]()
+        return call(notebook, task, network, x, y, loss, optimizer, batch_size, epochs)
+
+    first, last = (nn.Linear(*reversed(weights.shape)) for weights in start[::2])
+    layers = nn.Sequential(first, nn.Tanh()), last
+    return watched(run, layers, start, optimizer, **before, full=len(x) <= MANY * batch_size)
 
 
-class Elsewhere(RuntimeError):
-    """Data of two devices have met."""
-
-
-class Far(torch.Tensor):
-    """Data on another device: they compute with their like, but not with data that are here."""
-
-    @classmethod
-    def __torch_function__(cls, function, types, args=(), kwargs=None):
-        name = getattr(function, "__name__", "")
-        if name == "__get__" and function.__self__.__name__ in FAR_IS:
-            return FAR_IS[function.__self__.__name__]
-        given = [*args, *(kwargs or {}).values()]
-        given += [item for each in given if isinstance(each, list | tuple) for item in each]
-        with torch._C.DisableTorchFunctionSubclass():
-            result = function(*args, **(kwargs or {}))
-        if name in ARRIVES or (name in MAY_ARRIVE and any(map(says_here, given))):
-            return result.as_subclass(torch.Tensor) if isinstance(result, Far) else result
-        if any(is_here(item) and item.dim() > 0 for item in given):
-            raise Elsewhere("Expected all tensors to be on the same device.")
-        if isinstance(result, list | tuple) and name not in ("size", "stride", "__get__"):
-            return type(result)([far(item) for item in result])
-        return far(result)
-
-
-FAR_IS = {"device": torch.device("cuda", 0), "is_cuda": True, "is_cpu": False}
-ARRIVES = ("cpu", "cuda", "copy_", "__setitem__", "set_")
-MAY_ARRIVE = ("to", "tensor", "as_tensor", "asarray", "new_tensor", "type", "_to_copy")
-
-
-def far(value):
-    return value.as_subclass(Far) if is_here(value) else value
-
-
-def is_here(value):
-    return isinstance(value, torch.Tensor) and not isinstance(value, Far)
-
-
-def says_here(value):
-    """Whether an argument says that something goes to where the model is."""
-    named = isinstance(value, str) and value.startswith(("cpu", "cuda"))
-    return named or isinstance(value, torch.device) or is_here(value)
-
-
-@contextmanager
-def arriving_by_as_tensor():
-    """Far data arrive by `as_tensor` and `asarray`, too, which do not ask them by themselves."""
-
-    def moving(function):
-        def moved(data, *args, **kwargs):
-            made = function(data, *args, **kwargs)
-            moves = isinstance(data, Far) and (kwargs.get("device") or len(args) > 1)
-            return made.as_subclass(torch.Tensor) if moves else made
-
-        return moved
-
-    saved = torch.as_tensor, torch.asarray
-    torch.as_tensor, torch.asarray = map(moving, saved)
-    try:
-        yield
-    finally:
-        torch.as_tensor, torch.asarray = saved
+def device(notebook, task):
+    """Whether the data come to where the model is, see `arrivals`."""
+    notebook.device = torch.device("meta")  # for those who go by this one
+    return arrivals(partial(call, notebook, task, size=5, device="meta"))
 
 
 # ------------------------------------------------------------------------------------- to_tensor
-
-
-def read_only(array):
-    array.flags.writeable = False
-    return array
-
 
 #: How an array may lie in memory.
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -250,20 +77,17 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "read backwards": lambda array: array[::-1],
     "mirrored": lambda array: array[:, ::-1],
     "stretched": lambda array: np.broadcast_to(array[0], array.shape),
-    "read-only": read_only,
+    "read-only": lambda array: np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape),
 }
 
 
 def tensors(notebook, cases, device):
-    """What comes of each array: a tensor, or something else."""
+    """What comes of each array, and where it is if it is a tensor; none that has no numbers."""
     results = []
     for base, dtype, layout in cases:
         result = notebook.to_tensor(LAYOUTS[layout](base.astype(dtype)), torch.device(device))
-        if isinstance(result, torch.Tensor):
-            tensor = None if result.is_meta else result
-            results.append({"device": result.device.type, "tensor": tensor, "raw": None})
-        else:
-            results.append({"device": "", "tensor": None, "raw": result})
+        where = result.device.type if isinstance(result, torch.Tensor) else ""
+        results.append([where, None if where == "meta" else result])
     return results
 
 
@@ -273,34 +97,35 @@ def tensors(notebook, cases, device):
 def loaders(notebook, x, y, size, seed, other, noise):
     """Two epochs of several loaders while others use the shared random generators."""
 
-    def make(seed):
+    def make(seed=seed):
         return notebook.make_loader(x, y, size, seed)
 
-    def two_epochs(number, seed):
+    def two_epochs(number, seed=seed):
         disturb(number)
         loader = make(seed)
         disturb(number + 1)
         first = batches(loader)
         disturb(number + 2)
-        return [first, batches(loader)], isinstance(loader, DataLoader)
+        return [first, batches(loader)]
 
-    one, is_loader = two_epochs(noise[0], seed)
-    found = {"one": one, "is_loader": is_loader}
-    found["again"], _ = two_epochs(noise[1], seed)
-    found["twice"], _ = two_epochs(noise[0], seed)
-    found["other"], _ = two_epochs(noise[0], other)
-    # Nothing disturbs these but the loaders themselves.
-    found["left"] = []
-    for number in noise:
+    def left(number):
+        """What others draw where nothing disturbs the generators but the loader itself."""
         disturb(number)
-        loader = make(seed)
+        loader = make()
         made = draws()
         batches(loader)
-        found["left"].append([*made, *draws()])
-    # Two loaders at the same time.
-    pair = make(seed), make(seed)
-    found["pair"] = [[batches(loader), batches(loader)] for loader in pair]
-    return found
+        return [*made, *draws()]
+
+    one, two = noise
+    return {
+        "one": two_epochs(one),
+        "again": two_epochs(two),
+        "twice": two_epochs(one),
+        "other": two_epochs(one, other),
+        "left": [left(number) for number in noise],
+        "pair": [[batches(loader), batches(loader)] for loader in (make(), make())],
+        "is_loader": isinstance(make(), DataLoader),
+    }
 
 
 def disturb(number):

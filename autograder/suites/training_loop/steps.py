@@ -1,26 +1,52 @@
-"""The steps of a training loop: how many, along which gradients, and what else moves."""
+"""The loops: what they return, how many steps, along which gradients, and what else moves."""
 
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
+from torch import Generator
 
 from autograder.exercise import checks, returned
-from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.checks import Misconception, expect, fail, mistake
 from autograder.exercise.formula import Formula, Inputs
-from autograder.exercise.trajectories import Optimizer, replay, vector
-from autograder.suites.training_loop import NO_FORWARD, Run, moved
-from autograder.suites.training_loop.means import LAST_SKIPPED, sizes_of
-from autograder.suites.training_loop.network import (
-    CONSTANTS,
-    at_each,
-    draw_training,
-    gradient,
-    linex,
-    mse,
-    size_of_gradient,
-    walk,
+from autograder.exercise.loops import NO_FORWARD, PYTORCH_SAYS, Run, moved
+from autograder.exercise.pytorch_words import named_by_pytorch
+from autograder.exercise.student import Student
+from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, plain, replay, vector
+from autograder.suites.training_loop import means, network, probes
+from autograder.suites.training_loop.network import CONSTANTS, linex, mse
+
+# ------------------------------------------------------------------------- loops that are watched
+
+GRAPH_KEPT = Misconception(
+    "graph-kept",
+    "You return loss tensors that hold on to their graphs, and so to every computation that led to"
+    " them. Keep the number alone; section 3 shows the two side by side.",
 )
+FORMS = returned.Forms(graphs=GRAPH_KEPT)
+#: What is drawn, and not for the probe.
+FOR_THE_GRADER = ("batches", "at", "after", "walked", "lr")
+
+
+def watch(
+    student: Student, task: str, drawn: Inputs, optimizer: Optimizer | None = None, **more: Any
+) -> Run:
+    """Run a loop on what was drawn, with plain descent; name what PyTorch says about a graph."""
+    drawn = {**drawn, **more}
+    given = optimizer or plain(drawn.get("lr", 0.1))
+    inputs = {name: value for name, value in drawn.items() if name not in FOR_THE_GRADER}
+    inputs["optimizer"] = [given.name, dict(given.options)]
+    with named_by_pytorch(*PYTORCH_SAYS):
+        return Run(drawn=drawn, **student.run(probes.loop, task=task, **inputs))
+
+
+def check_floats(run: Run) -> None:
+    """Check that a loop has returned one Python float for each epoch."""
+    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
+    named = returned.lengths(epochs, per_epoch)
+    returned.floats(run.result, epochs, named, forms=FORMS, type=run.type, graph=run.graph)
+
 
 # ------------------------------------------------------------ what a criterion is mixed up with
 
@@ -74,22 +100,20 @@ SLOW = {"outputs": 1, "criterion": "linex", "lr": 0.01}
 
 def gradients_at(at: list[Any], batches: list[Any], epochs: int) -> Inputs:
     turns = batches * epochs
-    each = partial(at_each, gradient, at, turns)
-    samples = sizes_of(turns)[:, None]
+    each = partial(network.at_each, network.gradient, at, turns)
+    samples = means.sizes_of(turns)[:, None]
     return {"turns": turns, "each": each, "right": each(linex), "samples": samples}
 
 
 gradients = Formula(
     "The gradient at a step",
-    draw=draw_training,
+    draw=network.draw_training,
     also=gradients_at,
     reference=lambda right: right,
     # A dozen terms a sum, three sums deep, an exponential at the end.
     terms=40,
     steps=3,
-    size=lambda at, turns: max(
-        size_of_gradient(p, x, y) for p, (x, y) in zip(at, turns, strict=True)
-    ),
+    size=lambda at, turns: max(map(network.size_of_gradient, at, turns)),
     message="At a step, the gradient is not that of the criterion on the data of that step.",
     cases=[{**SLOW, "epochs": 3, "samples": samples} for samples in (131, 443)],
 )
@@ -100,9 +124,8 @@ gradients.mistake("forgotten-zero-grad", lambda right: right.cumsum(0)).says(
 )
 gradients.mistake(
     "zero-grad-per-epoch",
-    lambda right, batches, epochs: (
-        right.reshape(epochs, len(batches), -1).cumsum(1).reshape(right.shape) for _ in batches[1:2]
-    ),
+    lambda right, epochs: right.reshape(epochs, -1, right.shape[1]).cumsum(1).reshape(right.shape),
+    where_seen=True,
 ).says(
     "Gradients add up from batch to batch and are forgotten only once an epoch. Each batch has a"
     " step of its own, so each has to start without the gradients before it."
@@ -125,7 +148,7 @@ gradients.mistake("divided-again", lambda right, samples: right / samples).says(
     " by them."
 )
 gradients.mistake(
-    "divided-by-batches", lambda right, batches: (right / len(batches) for _ in batches[1:2])
+    "divided-by-batches", lambda right, batches: right / len(batches), where_seen=True
 ).says(
     "Your gradient is too small by the number of batches: each step follows the loss of its batch"
     " as it is."
@@ -134,51 +157,25 @@ gradients.mistake(
 
 def check(run: Run) -> None:
     """Check that each batch of each epoch has one step, along the gradient of its own loss."""
-    expect(bool(run.passes), NO_FORWARD)
-    trains_a_copy = Misconception(
-        "trains-a-copy",
+    mistake("trains-a-copy", bool(run.passes) and not any(each["own"] for each in run.passes)).says(
         "You train a copy of the model, and the model that your function was given stays as it was."
-        " The optimizer knows the parameters of that one, and so does whoever called you.",
+        " The optimizer knows the parameters of that one, and so does whoever called you."
     )
-    expect(any(each["own"] for each in run.passes), trains_a_copy)
-    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
-    wanted, got = epochs * per_epoch, len(run.steps)
-    if got != wanted:
-        because = wrong_count(run, epochs, per_epoch)
-        fail(A_BATCH if per_epoch > 1 else AN_EPOCH, because, wanted=wanted, got=got)
+    check_some(run)
+    check_count(run)
     taken = torch.stack([vector(step["gradients"], step["before"]) for step in run.steps])
     expect(bool(torch.isfinite(taken).all()), "The gradients at your steps are not finite.")
-    expect(bool(taken.any()), why_zero(run))
-    gradients.check(taken, **{**run.drawn, "at": [step["before"] for step in run.steps]})
-
-
-def why_zero(run: Run) -> Misconception:
-    """The mistake by which no step has a gradient."""
-    if not run.backwards:
-        return Misconception(
-            "no-backward",
-            "The optimizer steps, but there are no gradients: nothing ever goes backward from the"
-            " loss.",
-        )
-    if any(each is not None and bool(each.any()) for each in run.gradients):
-        return STEP_FIRST
-    return Misconception(
-        "zeroed-before-step",
-        "When `step()` comes, the gradients have just been forgotten, and no parameter moves. Look"
-        " at the order of the five parts in section 3.",
+    still = not taken.any()
+    mistake("no-backward", still and not run.backwards).says(
+        "The optimizer steps, but there are no gradients: nothing ever goes backward from the loss."
     )
-
-
-def around(run: Run, turns: list[Any], lr: float) -> Inputs:
-    """The parameters `at` and `after` the steps, one with each batch of `turns`.
-
-    Where they are not to be told, they are those of a right loop, which the grader has `walked`.
-    """
-    at = run.places(len(turns))
-    if at is not None:
-        return {"at": at, "after": [step["after"] for step in run.steps], "walked": 0}
-    path = walk(run.drawn["start"], turns, mse, lr)
-    return {"at": path[:-1], "after": [], "walked": len(turns)}
+    left = any(each is not None and bool(each.any()) for each in run.gradients)
+    expect(not (still and left), STEP_FIRST)
+    mistake("zeroed-before-step", still).says(
+        "When `step()` comes, the gradients have just been forgotten, and no parameter moves. Look"
+        " at the order of the five parts in section 3."
+    )
+    gradients.check(taken, **{**run.drawn, "at": [step["before"] for step in run.steps]})
 
 
 # ------------------------------------------------------------------------------- how many there are
@@ -190,74 +187,102 @@ CUT_SHORT = Misconception(
     "Your loop stops before the loader is at its end (a `break`, or a number of batches that does"
     " not come from the loader): an epoch is one round through all of it.",
 )
-NO_STEP = Misconception(
-    "no-step",
-    "The optimizer never takes a step, and the parameters stay what they were: part 5 of the loop"
-    " is missing.",
-)
-NOT_GIVEN_OPTIMIZER = Misconception(
-    "optimizer-not-used",
-    "Parameters move, but not by the optimizer that your function was given. Momentum, for one, is"
-    " in that optimizer: let it take the step.",
-)
-STEP_PER_EPOCH = Misconception(
-    "step-per-epoch",
-    "Your optimizer takes one step an epoch, after all batches have passed. Mini-batches pay off"
-    " because each of them gets a step: look at how far `step()` is indented.",
-)
-ONE_BATCH = Misconception(
-    "one-batch-per-epoch",
-    "You use one batch an epoch and leave the others alone: an epoch is one round through all of"
-    " the loader.",
-)
-TWO_STEPS = Misconception(
-    "two-steps", "The optimizer takes two steps where one is asked for, on one gradient or two."
-)
 
 
-def no_step(run: Run) -> Misconception:
-    """The mistake by which the optimizer takes no step."""
-    return NOT_GIVEN_OPTIMIZER if run.moved() else NO_STEP
+def check_some(run: Run) -> None:
+    """Check that the model is called, and that the given optimizer takes a step at all."""
+    expect(bool(run.passes), NO_FORWARD)
+    mistake("optimizer-not-used", not run.steps and moved(run.drawn["start"], run.after)).says(
+        "Parameters move, but not by the optimizer that your function was given. Momentum, for one,"
+        " is in that optimizer: let it take the step."
+    )
+    mistake("no-step", not run.steps).says(
+        "The optimizer never takes a step, and the parameters stay what they were: part 5 of the"
+        " loop is missing."
+    )
 
 
-def wrong_count(run: Run, epochs: int, per_epoch: int) -> Misconception | None:
-    """The mistake that explains how many steps there are, None where none does."""
-    count = len(run.steps)
-    if count == 0:
-        return no_step(run)
-    if count == epochs and per_epoch > 1:
-        return {epochs * per_epoch: STEP_PER_EPOCH, epochs: ONE_BATCH}.get(len(run.passes))
-    return {
+def check_count(run: Run) -> None:
+    """Check that there is one step for each batch of each epoch."""
+    epochs, per_epoch, count = run.drawn["epochs"], len(run.drawn["batches"]), len(run.steps)
+    wanted, several = epochs * per_epoch, per_epoch > 1
+    one_each = several and count == epochs
+    mistake("step-per-epoch", one_each and len(run.passes) == wanted).says(
+        "Your optimizer takes one step an epoch, after all batches have passed. Mini-batches pay"
+        " off because each of them gets a step: look at how far `step()` is indented."
+    )
+    mistake("one-batch-per-epoch", one_each and len(run.passes) == epochs).says(
+        "You use one batch an epoch and leave the others alone: an epoch is one round through all"
+        " of the loader."
+    )
+    mistake("two-steps", count == 2 * wanted).says(
+        "The optimizer takes two steps where one is asked for, on one gradient or two."
+    )
+    known = {
         1: returned.ENDS_EARLY,
         per_epoch: returned.ENDS_EARLY,
         (epochs - 1) * per_epoch: returned.EPOCH_TOO_FEW,
         (epochs + 1) * per_epoch: returned.EPOCH_TOO_MANY,
-        2 * epochs * per_epoch: TWO_STEPS,
-        epochs * (per_epoch - 1): LAST_SKIPPED,
-    }.get(count)
+        epochs * (per_epoch - 1): means.LAST_SKIPPED,
+    }
+    says = A_BATCH if several else AN_EPOCH
+    expect(count == wanted, says, known.get(count), wanted=wanted, got=count)
 
 
 # ---------------------------------------------------------------------------- where they lead
 
+any_optimizer = pytest.mark.parametrize(
+    ("optimizer", "criterion"), [("momentum", "linex"), ("adam", "classes")], ids=["SGD", "Adam"]
+)
 
-def check_optimizer(run: Run, optimizer: Optimizer) -> None:
+
+def check_optimizer(
+    student: Student, task: str, rng: Generator, optimizer: str, criterion: str
+) -> None:
     """Check that the steps of the given optimizer, and nothing else, made the parameters move."""
-    expect(bool(run.passes), NO_FORWARD)
-    expect(bool(run.steps), no_step(run))
-    start, got = run.drawn["start"], vector(run.after)
+    drawn, given = network.draw(rng, 17, 3, 5, criterion == "classes"), OPTIMIZERS[optimizer]
+    run = watch(student, task, drawn, given, criterion=criterion, epochs=3)
+    check_some(run)
+    start, got = drawn["start"], vector(run.after)
     expect(bool(torch.isfinite(got).all()), "After training, the parameters are not finite.")
-    wanted = vector(replay(start, [step["gradients"] for step in run.steps], optimizer))
+    wanted = vector(replay(start, [step["gradients"] for step in run.steps], given))
     size = float(max(wanted.abs().max(), vector(start).abs().max()))
     if checks.is_close(got, wanted, checks.roundoff(4, len(run.steps)), size):
         return
     placed = [start, *(step["after"] for step in run.steps)]
     left = [*(step["before"] for step in run.steps), run.after]
-    besides = Misconception(
-        "moved-besides-the-step",
+    mistake("moved-besides-the-step", any(map(moved, placed, left))).says(
         "It is not the optimizer's steps alone that move the parameters: something else in your"
-        " function changes them too.",
+        " function changes them too."
     )
-    fail(
-        "The parameters do not end where the given optimizer's steps lead, with its own settings.",
-        besides if any(map(moved, placed, left)) else None,
+    fail("The parameters do not end where the given optimizer's steps lead, with its own settings.")
+
+
+# ------------------------------------------------------------------------ the losses of the epochs
+
+
+def losses(**more: Any) -> Formula:
+    """A formula of the losses that plain descent with a mean squared error gives, an epoch each."""
+    return Formula(
+        "The list of losses",
+        draw=network.draw_training,
+        terms=30,
+        steps=lambda walked: 3 + walked,
+        size=lambda at, x, y: max(network.size_of_mse(p, x, y) for p in at),
+        parts=network.first_epochs,
+        **more,
     )
+
+
+def check_losses(formula: Formula, run: Run) -> None:
+    """Check each loss that is there: how many there should be is another test's matter."""
+    expect(bool(run.passes), NO_FORWARD)
+    batches, epochs = run.drawn["batches"], run.drawn["epochs"]
+    got = returned.series(run.result, epochs, len(batches))[:epochs]
+    turns, last = batches * epochs, len(got) * len(batches)
+    at, after, walked = run.places(len(turns)), [step["after"] for step in run.steps], 0
+    if at is None:  # no telling where it was: compared with a right loop
+        path = network.walk(run.drawn["start"], turns, mse, run.drawn["lr"])
+        at, after, walked = path[:-1], [], len(turns)
+    around = {"at": at[:last], "after": after[:last], "walked": walked}
+    formula.check(got, **{**run.drawn, **around})

@@ -5,21 +5,13 @@ from functools import partial
 import pytest
 import torch
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect, fail, kind
+from autograder.exercise import checks, loops
+from autograder.exercise.checks import Misconception, expect, fail, kind, mistake
 from autograder.exercise.formula import Formula
+from autograder.exercise.loops import NO_FORWARD
 from autograder.exercise.returned import NO_RETURN
 from autograder.language import Text
-from autograder.suites.training_loop import (
-    FORMS,
-    NO_FORWARD,
-    ROOT_ONLY,
-    check_device,
-    means,
-    network,
-    steps,
-    watch,
-)
+from autograder.suites.training_loop import means, network, probes, steps
 from autograder.suites.training_loop.network import BATCH, linex
 
 # The modules of the probe's network: itself, its inner part with two modules, its outer layer.
@@ -43,30 +35,30 @@ def losses_at(start, batches):
     return {"losses": losses(linex)[None], "sizes": sizes, "each": each}
 
 
-mean_loss = Formula(
+a_mean = partial(
+    Formula,
     "The mean loss",
-    draw=network.draw_batches,
-    also=losses_at,
-    reference=means.mean,
     take=take,
     terms=30,
     steps=3,
-    size=lambda start, x, y: network.size_of_linex(start, x, y),
+    size=network.size_of_linex,
+)
+mean_loss = a_mean(
+    draw=network.draw,
+    also=losses_at,
+    reference=means.mean,
     message="The number is not the mean loss over all samples of the loader.",
     cases=[{"samples": 443, "outputs": 1}],  # batches of 131, 131, 131 and 50
 )
 means.add_mistakes(mean_loss)
 steps.add_criteria(mean_loss)
 
-mean_of_many = Formula(
-    "The mean loss",
+mean_of_many = a_mean(
     draw=network.draw,
-    also=lambda start, x, y: {"of": lambda n: network.loss(start, x[:n], y[:n], linex)[None]},
+    also=lambda start, batches: {
+        "of": partial(network.at_each, network.loss, [start], batches, linex)
+    },
     reference=lambda of: of(BATCH),
-    take=take,
-    terms=30,
-    steps=3,
-    size=lambda start, x, y: network.size_of_linex(start, x, y),
     message=Text(
         "The number is not the mean loss where the loader gives {count} batches.", count=BATCH
     ),
@@ -75,19 +67,23 @@ mean_of_many = Formula(
 mean_of_many.add(steps.CUT_SHORT, lambda of: (of(n) for n in network.CONSTANTS))
 
 
+def evaluated(student, drawn, **more):
+    return steps.watch(student, "evaluate", drawn, criterion="linex", **more)
+
+
 @pytest.fixture(scope="module")
 def mixed(student, suite_rng):
     """What happens to a model with a mix of modes and with gradients."""
     drawn = mean_loss.draw(suite_rng, **mean_loss.cases[0])
     grads = [torch.randn(p.shape, generator=suite_rng) for p in drawn["start"]]
-    return watch(student, "evaluate", drawn, "linex", modes=MIXED, grads=grads)
+    return evaluated(student, drawn, modes=MIXED, grads=grads)
 
 
 @pytest.fixture(scope="module")
 def otherwise(student, suite_rng):
     """The same with another mix of modes, other numbers and no gradients."""
     drawn = mean_loss.draw(suite_rng, **mean_loss.cases[0])
-    return watch(student, "evaluate", drawn, "linex", modes=OTHERWISE)
+    return evaluated(student, drawn, modes=OTHERWISE)
 
 
 @pytest.mark.points(4)
@@ -107,15 +103,15 @@ def test_mean_loss(student, rng, mixed, otherwise):
     """
     for run in (mixed, otherwise):
         expect(run.result is not None, NO_RETURN)
-        if known := FORMS.of_entries([run.result], run.graph):
+        if known := steps.FORMS.of_entries([run.result], run.graph):
             fail(known)
         if not isinstance(run.result, float):
             fail("The mean loss should be a Python float; yours is {got}.", got=kind(run.result))
     mean_loss.check_all([(run.result, run.drawn) for run in (mixed, otherwise)])
     # And of many batches none is left out.
     some = [mean_of_many.draw(rng, **mean_of_many.cases[0]) for _ in range(2)]
-    runs = [watch(student, "evaluate", drawn, "linex", batch_size=1, short=True) for drawn in some]
-    mean_of_many.check_all([(run.result, run.drawn) for run in runs])
+    single = [evaluated(student, drawn, batch_size=1) for drawn in some]
+    mean_of_many.check_all([(run.result, run.drawn) for run in single])
 
 
 @pytest.mark.points(3)
@@ -130,19 +126,13 @@ def test_eval_mode(mixed):
     print(modes)
     #> {False}
     """
-    expect(bool(mixed.passes), NO_FORWARD)
     stays = Misconception(
         "eval-mode-missing",
         "The model answers in whatever mode it came in, and so perhaps with dropout at work."
         " Section 6 names the two switches.",
     )
-    modes = {tuple(each["modes"]) for each in mixed.passes}
-    if modes != {tuple(OFF)}:
-        known = {(False, *MIXED[1:]): ROOT_ONLY, tuple(MIXED): stays}
-        fail(
-            "Not every module is in evaluation mode while the batches go through the model.",
-            known.get(next(iter(modes))) if len(modes) == 1 else None,
-        )
+    message = "Not every module is in evaluation mode while the batches go through the model."
+    loops.check_modes(mixed, False, stays, message)
 
 
 @pytest.mark.points(2)
@@ -158,41 +148,10 @@ def test_no_graph(mixed):
     #> {False}
     """
     expect(bool(mixed.passes), NO_FORWARD)
-    graph = Misconception(
-        "graph-in-evaluation",
+    mistake("graph-in-evaluation", any(each["graph"] for each in mixed.passes)).says(
         "PyTorch takes notes for a gradient during your evaluation, though nobody will ask for one."
-        " Section 6 names the two switches.",
+        " Section 6 names the two switches."
     )
-    expect(not any(each["graph"] for each in mixed.passes), graph)
-
-
-STAYS_EVAL = Misconception(
-    "left-in-eval-mode",
-    "Afterwards the model is still in evaluation mode, and the next epoch would train in the wrong"
-    " mode.",
-)
-ALL_TRAINING = Misconception(
-    "all-in-training-mode",
-    "Afterwards all modules are in training mode, also those that someone had put to evaluation"
-    " mode on purpose.",
-)
-MODE_OF_ROOT = Misconception(
-    "root-mode-for-all",
-    "Afterwards all modules have the mode that the outermost one had: the modules inside may have"
-    " had modes of their own.",
-)
-ROOT_RESTORED = Misconception(
-    "root-mode-only-restored",
-    "Afterwards only the outermost module has the mode it had: those inside it are still in"
-    " evaluation mode.",
-)
-#: The modes afterwards, from MIXED and from OTHERWISE.
-AFTERWARDS = [
-    (STAYS_EVAL, [OFF, OFF]),
-    (ALL_TRAINING, [ON, ON]),
-    (MODE_OF_ROOT, [ON, OFF]),
-    (ROOT_RESTORED, [[True, *OFF[1:]], OFF]),
-]
 
 
 @pytest.mark.points(3)
@@ -208,9 +167,24 @@ def test_modes_restored(mixed, otherwise):
     """
     expect(bool(mixed.passes and otherwise.passes), NO_FORWARD)
     after = [mixed.modes, otherwise.modes]
-    if after != [MIXED, OTHERWISE]:
-        because = next((known for known, modes in AFTERWARDS if modes == after), None)
-        fail("Not every module's mode is afterwards what it was before.", because)
+    mistake("left-in-eval-mode", after == [OFF, OFF]).says(
+        "Afterwards the model is still in evaluation mode, and the next epoch would train in the"
+        " wrong mode."
+    )
+    mistake("all-in-training-mode", after == [ON, ON]).says(
+        "Afterwards all modules are in training mode, also those that someone had put to evaluation"
+        " mode on purpose."
+    )
+    mistake("root-mode-for-all", after == [ON, OFF]).says(
+        "Afterwards all modules have the mode that the outermost one had: the modules inside may"
+        " have had modes of their own."
+    )
+    mistake("root-mode-only-restored", after == [[True, *OFF[1:]], OFF]).says(
+        "Afterwards only the outermost module has the mode it had: those inside it are still in"
+        " evaluation mode."
+    )
+    right = after == [MIXED, OTHERWISE]
+    expect(right, "Not every module's mode is afterwards what it was before.")
 
 
 @pytest.mark.points(1)
@@ -228,39 +202,29 @@ def test_untouched(mixed):
     #> True
     """
     expect(bool(mixed.passes), NO_FORWARD)
-    trains = Misconception(
-        "evaluation-trains",
-        "Your evaluation changes the parameters: it must only look at the model.",
+    mistake("evaluation-trains", loops.moved(mixed.drawn["start"], mixed.after)).says(
+        "Your evaluation changes the parameters: it must only look at the model."
     )
-    expect(not mixed.moved(), trains)
-    left_off = Misconception(
-        "grad-left-off",
+    mistake("grad-left-off", mixed.grad_mode is not True).says(
         "Your evaluation switches gradients off for everyone, and never on again: the next training"
-        " would fail. A `with` block ends by itself.",
+        " would fail. A `with` block ends by itself."
     )
-    expect(mixed.grad_mode is True, left_off)
-    frozen = Misconception(
-        "parameters-left-frozen",
+    mistake("parameters-left-frozen", not all(mixed.trainable)).says(
         "Your evaluation leaves the parameters frozen (`requires_grad` is off): no optimizer would"
-        " train them again.",
+        " train them again."
     )
-    expect(all(mixed.trainable), frozen)
-    wiped = Misconception(
-        "gradients-wiped",
+    got, before = mixed.gradients, mixed.drawn["grads"]
+    mistake("gradients-wiped", not all(each is not None and each.any() for each in got)).says(
         "Your evaluation wipes the gradients that were there. They are not yours to forget here: it"
-        " must only look at the model.",
+        " must only look at the model."
     )
-    added = Misconception(
-        "gradients-added",
-        "Your evaluation adds to the gradients of the parameters: nothing may go backward here.",
+    mistake("gradients-added", loops.moved(before, got)).says(
+        "Your evaluation adds to the gradients of the parameters: nothing may go backward here."
     )
-    for got, before in zip(mixed.gradients, mixed.drawn["grads"], strict=True):
-        expect(got is not None and bool(got.any()), wiped)
-        expect(torch.equal(got, before), added)
 
 
 @pytest.mark.points(2)
-def test_device(student, rng):
+def test_device(student):
     """The data of each batch, inputs and labels, are moved to `device`.
 
     # The device "meta" is there on every machine: its tensors have a shape, but no numbers.
@@ -274,4 +238,4 @@ def test_device(student, rng):
     print(places)
     #> {('meta', 'meta')}
     """
-    check_device(watch(student, "evaluate", network.draw(rng, 2, 1), "linex", far=True))
+    loops.check_arrivals(student.run(probes.device, task="evaluate"))

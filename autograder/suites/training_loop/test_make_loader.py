@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.checks import Misconception, expect, mistake
 from autograder.suites.training_loop import probes
 
 SIZE = 5  # of a batch
@@ -57,10 +57,6 @@ def rows(epoch, x):
     return match.int().argmax(1)
 
 
-def orders(epochs, x):
-    return [rows(epoch, x) for epoch in epochs if epoch]
-
-
 def same(one, other):
     """Whether lists of tensors and numbers are the same."""
     pairs = zip(one, other, strict=False)
@@ -91,46 +87,32 @@ def test_pairs(loaders):
         for batch in epoch:
             check_pair(batch, x, y)
         labels, order = torch.cat([labels for _, labels in epoch]), rows(epoch, x)
-        if torch.equal(labels, y[order]):
-            continue
-        if torch.equal(labels, y) or unshuffled([order]):
-            fail(
-                Misconception(
-                    "labels-not-shuffled",
-                    "The rows of x are shuffled, those of y are not, or the other way round: each"
-                    " row must keep its label.",
-                )
-            )
-        fail(
-            Misconception(
-                "shuffled-apart",
-                "Rows of x come with the wrong rows of y: the two were shuffled apart from each"
-                " other.",
-            )
+        apart = not torch.equal(labels, y[order])
+        in_order = torch.equal(labels, y) or unshuffled([order])
+        mistake("labels-not-shuffled", apart and in_order).says(
+            "The rows of x are shuffled, those of y are not, or the other way round: each row must"
+            " keep its label."
         )
-    no_loader = Misconception(
-        "not-a-loader",
-        "You return something else than a `DataLoader`: one can loop over it anew in every epoch.",
+        mistake("shuffled-apart", apart).says(
+            "Rows of x come with the wrong rows of y: the two were shuffled apart from each other."
+        )
+    mistake("not-a-loader", found["is_loader"] is not True).says(
+        "You return something else than a `DataLoader`: one can loop over it anew in every epoch."
     )
-    expect(found["is_loader"] is True, no_loader)
 
 
 def check_pair(batch, x, y):
     """Check that a batch is a pair of rows of x and rows of y, of the same types and shapes."""
     tensors = all(isinstance(part, torch.Tensor) for part in batch)
-    one_tensor = Misconception(
-        "no-pairs",
-        "Your batches are single tensors, and no pairs `(x, y)`: the loader has to know both.",
+    mistake("no-pairs", tensors and len(batch) == 1).says(
+        "Your batches are single tensors, and no pairs `(x, y)`: the loader has to know both."
     )
-    expect(not tensors or len(batch) != 1, one_tensor)
     pair = tensors and len(batch) == 2
     expect(pair, "Each batch should be a pair of tensors `(x, y)`; yours is something else.")
     got, wanted = [part.shape[1:] for part in batch], [x.shape[1:], y.shape[1:]]
-    swapped = Misconception(
-        "pairs-swapped",
-        "Your pairs are `(y, x)`: x comes first, as in `for x, y in loader`.",
+    mistake("pairs-swapped", got == wanted[::-1]).says(
+        "Your pairs are `(y, x)`: x comes first, as in `for x, y in loader`."
     )
-    expect(got != wanted[::-1], swapped)
     shapes = "A batch should have rows of x and rows of y, of the shapes that they have there."
     expect(got == wanted, shapes)
     inputs, labels = batch
@@ -160,32 +142,22 @@ def test_all_samples(student, rng, loaders, count):
         found, x = student.run(probes.loaders, **drawn, **ask), drawn["x"]
     first, second = found["one"]
     expect(bool(second) or not first, ONE_PASS)
-    rest = count % SIZE
-    wanted = [SIZE] * (count // SIZE) + [rest] * bool(rest)
+    wanted = [min(SIZE, count - start) for start in range(0, count, SIZE)]
+    says = "{count} samples in batches of 5 should make batches of {wanted}; yours have {got}."
     for epoch in (first, second):
-        expect(bool(epoch), NO_BATCHES, DROPPED if rest else None)
+        expect(bool(epoch), NO_BATCHES, DROPPED if count % SIZE else None)
         order, sizes = rows(epoch, x), [len(rows([batch], x)) for batch in epoch]
-        if sorted(sizes) != sorted(wanted):
-            dropped = rest and sizes == wanted[:-1]
-            ignored = Misconception(
-                "batch-size-ignored",
-                "Your batches have another size than the `batch_size` that was given.",
-            )
-            ignores = sizes[0] != wanted[0] and sum(sizes) == count
-            fail(
-                "{count} samples in batches of 5 should make batches of {wanted};"
-                " yours have {got}.",
-                DROPPED if dropped else ignored if ignores else None,
-                count=count,
-                wanted=wanted,
-                got=sizes[:20],
-            )
-        replaced = Misconception(
-            "drawn-with-replacement",
-            "In an epoch, some samples come several times and others not at all, as it happens when"
-            " they are drawn with replacement.",
+        expect(not count % SIZE or sizes != wanted[:-1], DROPPED)
+        right = sorted(sizes) == sorted(wanted)
+        ignored = not right and sizes[0] != wanted[0] and sum(sizes) == count
+        mistake("batch-size-ignored", ignored).says(
+            "Your batches have another size than the `batch_size` that was given."
         )
-        expect(unshuffled([order.sort().values]), replaced)
+        expect(right, says, count=count, wanted=wanted, got=sizes[:20])
+        mistake("drawn-with-replacement", not unshuffled([order.sort().values])).says(
+            "In an epoch, some samples come several times and others not at all, as it happens when"
+            " they are drawn with replacement."
+        )
 
 
 @pytest.mark.points(4)
@@ -205,19 +177,15 @@ def test_shuffled(loaders):
     expect(bool(found["one"][1]), ONE_PASS)
     first, second = (rows(epoch, x) for epoch in found["one"])
     expect(not unshuffled([first, second]), NOT_SHUFFLED)
-    once = Misconception(
-        "shuffled-once",
+    mistake("shuffled-once", torch.equal(first, second)).says(
         "Your samples are shuffled once, and every epoch has that same order. Each epoch needs an"
-        " order of its own.",
+        " order of its own."
     )
-    expect(not torch.equal(first, second), once)
-    together = [{frozenset(rows([batch], x).tolist()) for batch in epoch} for epoch in found["one"]]
-    whole = Misconception(
-        "whole-batches-shuffled",
+    one, other = ({frozenset(rows([b], x).tolist()) for b in epoch} for epoch in found["one"])
+    mistake("whole-batches-shuffled", one == other and len(one) > 1).says(
         "The order of your batches changes, but the samples in them are the same in each epoch: it"
-        " is the samples that should be shuffled.",
+        " is the samples that should be shuffled."
     )
-    expect(len(together[0]) < 2 or together[0] != together[1], whole)
     moved = min(int((order != torch.arange(len(order))).sum()) for order in (first, second))
     expect(moved > len(first) // 2, "Most samples keep their places; they should be shuffled.")
 
@@ -246,35 +214,30 @@ def test_seed(loaders):
     #> 4
     """
     found, x, _ = loaders
-    one, again, twice, other = (orders(found[n], x) for n in ("one", "again", "twice", "other"))
+
+    def orders(epochs):
+        return [rows(epoch, x) for epoch in epochs if epoch]
+
+    one, again, twice, other = (orders(found[n]) for n in ("one", "again", "twice", "other"))
     expect(not unshuffled(one), NOT_SHUFFLED)
-    reseeds = Misconception(
-        "reseeds-globally",
+    left = zip(*found["left"], strict=True)
+    mistake("reseeds-globally", any(same([mine], [theirs]) for mine, theirs in left)).says(
         "Your loader seeds the random generator that everyone shares: whoever draws numbers"
         " afterwards gets the same ones each time, and your batches change as soon as others draw"
-        " in between. Give it a generator of its own.",
+        " in between. Give it a generator of its own."
     )
-    pairs = zip(*found["left"], strict=True)
-    expect(not any(same([mine], [theirs]) for mine, theirs in pairs), reseeds)
-    global_state = Misconception(
-        "depends-on-global-state",
+    mistake("depends-on-global-state", not same(one, again) and same(one, twice)).says(
         "The same seed gives other batches once somebody else has drawn random numbers: your"
-        " shuffling draws from the generator that everyone shares. Give it one of its own.",
+        " shuffling draws from the generator that everyone shares. Give it one of its own."
     )
-    not_repeatable = Misconception(
-        "not-repeatable",
+    mistake("not-repeatable", not same(one, again)).says(
         "The same seed gives other batches with every call, even when nobody else draws any"
-        " numbers: something else than `seed` decides about them.",
+        " numbers: something else than `seed` decides about them."
     )
-    expect(same(one, again), global_state if same(one, twice) else not_repeatable)
-    ignored = Misconception(
-        "seed-ignored",
-        "Your batches are the same for every seed: the argument `seed` has no effect.",
+    mistake("seed-ignored", same(one, other)).says(
+        "Your batches are the same for every seed: the argument `seed` has no effect."
     )
-    expect(not same(one, other), ignored)
-    shared = Misconception(
-        "shared-generator",
+    mistake("shared-generator", not same(*map(orders, found["pair"]))).says(
         "All your loaders draw from one and the same generator: a second loader changes the batches"
-        " of the first. Each needs a generator of its own.",
+        " of the first. Each needs a generator of its own."
     )
-    expect(same(*(orders(epochs, x) for epochs in found["pair"])), shared)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.exercise.checks import Misconception, expect, fail, kind
+from autograder.exercise.checks import Misconception, expect, kind, mistake
 from autograder.exercise.formula import Formula
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
 from autograder.suites.training_loop import probes
@@ -33,33 +33,24 @@ def draw(rng, shape, dtype="float64", layout="plain", whole=False):
     }
 
 
-def where_seen(ways):
-    """What a mistake gives of arrays that show it: half a number's digits may be all it has."""
-
-    def way(values):
-        seen = (value for value in ways(values) if not torch.equal(value, values))
-        return (value for value in seen if bool(value.isfinite().all()))
-
-    return way
+def halved(values):
+    return (values.to(half).double() for half in (torch.float16, torch.bfloat16))
 
 
 def standardized(values):
-    if values.numel() > 1:
-        for axes in (tuple(range(values.dim())), 0):
-            for correction in (0, 1):
-                yield (values - values.mean(axes)) / values.std(axes, correction=correction)
-        yield values / values.max()
-        yield (values - values.min()) / (values.max() - values.min())
+    if values.numel() < 2:
+        return
+    for axes in (tuple(range(values.dim())), 0):
+        stds = (values.std(axes, correction=correction) for correction in (0, 1))
+        yield from ((values - values.mean(axes)) / std for std in stds if bool(std.all()))
+    yield values / values.max()
+    yield (values - values.min()) / (values.max() - values.min())
 
 
 def take(tensor, name, right):
-    if tensor.shape != right.shape:
-        fail(
-            "{name} should have the shape of the array, {wanted}; yours has shape {got}.",
-            name=name,
-            wanted=tuple(right.shape),
-            got=tuple(tensor.shape),
-        )
+    got, wanted = tuple(tensor.shape), tuple(right.shape)
+    says = "{name} should have the shape of the array, {wanted}; yours has shape {got}."
+    expect(got == wanted, says, name=name, got=got, wanted=wanted)
     return tensor
 
 
@@ -76,29 +67,22 @@ numbers = Formula(
         {"shape": (), "whole": True},
     ],
 )
-HALF = numbers.mistake(
-    "half-precision",
-    where_seen(
-        lambda values: (values.to(half).double() for half in (torch.float16, torch.bfloat16))
-    ),
-).says(
+HALF = numbers.mistake("half-precision", halved, where_seen=True).says(
     "Your tensor is of type float16 or bfloat16, or has been on the way: half of the digits are"
     " lost."
 )
 numbers.mistake(
-    "rounded-to-integers", where_seen(lambda values: (values.trunc(), values.round()))
+    "rounded-to-integers", lambda values: iter((values.trunc(), values.round())), where_seen=True
 ).says("Your values have lost what is behind the decimal point.")
 numbers.mistake("divided-by-255", lambda values: values / 255).says(
     "Your values are those of the array divided by 255, as one does with images. Here the values"
     " should stay what they are."
 )
-numbers.mistake("standardized", where_seen(standardized)).says(
+numbers.mistake("standardized", standardized, where_seen=True).says(
     "Your values are standardized or scaled. That is a step of its own; here the values should stay"
     " what they are."
 )
-numbers.mistake(
-    "memory-order", lambda values, memory: (memory for _ in [1] if not torch.equal(memory, values))
-).says(
+numbers.mistake("memory-order", lambda memory: memory, where_seen=True).says(
     "Your values come in the order in which the array lies in memory, which is not the order of its"
     " rows: a transposed array shows the difference."
 )
@@ -125,11 +109,6 @@ numbers.mistake(
 ).says("Your tensor has an axis more than the array (one of size 1).")
 
 ARRAY = Misconception("not-a-tensor", "You return a NumPy array; a PyTorch tensor is asked for.")
-KEEPS_DTYPE = Misconception(
-    "dtype-kept",
-    "Your tensor keeps the number type of the array; the parameters of a layer are float32, and the"
-    " two do not go together.",
-)
 LAYOUT = Misconception(
     "plain-layout-only",
     "Your function stops at an array that does not lie in memory in plain order: PyTorch"
@@ -142,27 +121,25 @@ PYTORCH_SAYS = (
 
 
 def ask(student, drawn, device="cpu"):
-    """The tensors that come of arrays, each with its device; LAYOUT is named by PyTorch's words."""
-    cases = [each["case"] for each in drawn]
+    """What comes of arrays: tensors, each with its device before it."""
     with named_by_pytorch(*PYTORCH_SAYS):
-        answers = student.run(probes.tensors, cases=cases, device=device)
-    for found in answers:
-        if not found["device"]:
-            because = ARRAY if isinstance(found["raw"], np.ndarray) else None
-            fail("A PyTorch tensor was expected; yours is {got}.", because, got=kind(found["raw"]))
+        answers = student.run(probes.tensors, cases=[each["case"] for each in drawn], device=device)
+    for where, got in answers:
+        because = ARRAY if isinstance(got, np.ndarray) else None
+        says = "A PyTorch tensor was expected; yours is {got}."
+        expect(bool(where), says, because, got=kind(got))
     return answers
 
 
-def check(student, drawn):
-    """Check the shapes and values of what comes of the arrays; return the tensors."""
-    tensors = []
-    for found, inputs in zip(ask(student, drawn), drawn, strict=True):
-        tensor = found["tensor"]
+def check(student, rng, *cases):
+    """Check the shapes and values of what comes of drawn arrays; return the tensors."""
+    drawn = [numbers.draw(rng, **case) for case in cases]
+    tensors = [tensor for _, tensor in ask(student, drawn)]
+    for tensor, inputs in zip(tensors, drawn, strict=True):
         expect(tensor is not None, "The tensor should be on the device that is given.")
         real = not tensor.dtype.is_complex
         expect(real, "The tensor should be of type float32; yours is complex.")
         numbers.check(tensor, **inputs)
-        tensors.append(tensor)
     return tensors
 
 
@@ -178,15 +155,17 @@ def test_dtypes(student, rng):
     #> torch.float32 [0.0, 200.0]
     #> torch.float32 [[0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
     """
-    each = [(shape, dtype) for shape in ((4, 3), (5,), (2, 3, 4)) for dtype in DTYPES]
-    drawn = [numbers.draw(rng, shape=shape, dtype=dtype) for shape, dtype in each]
-    for tensor, (_, dtype) in zip(check(student, drawn), each, strict=True):
+    shapes = (4, 3), (5,), (2, 3, 4)
+    cases = [{"shape": shape, "dtype": dtype} for shape in shapes for dtype in DTYPES]
+    for tensor, case in zip(check(student, rng, *cases), cases, strict=True):
         got = str(tensor.dtype).removeprefix("torch.")
-        if got != "float32":
-            because = (
-                KEEPS_DTYPE if got == dtype else HALF if got in ("float16", "bfloat16") else None
-            )
-            fail("The tensor should be of type float32; yours is {got}.", because, got=got)
+        mistake("dtype-kept", got == case["dtype"] != "float32").says(
+            "Your tensor keeps the number type of the array; the parameters of a layer are float32,"
+            " and the two do not go together."
+        )
+        because = HALF if got in ("float16", "bfloat16") else None
+        says = "The tensor should be of type float32; yours is {got}."
+        expect(got == "float32", says, because, got=got)
 
 
 @pytest.mark.points(1)
@@ -204,7 +183,7 @@ def test_shapes(student, rng):
     # A single number comes last: what other shapes show is told first.
     for shapes in [(2, 3, 4), (3, 2), (6,), (131,), (1, 1), (1,)], [()]:
         each = [(shape, dtype) for shape in shapes for dtype in ("float64", "float32")]
-        check(student, [numbers.draw(rng, shape=s, dtype=dtype, whole=True) for s, dtype in each])
+        check(student, rng, *({"shape": s, "dtype": dtype, "whole": True} for s, dtype in each))
 
 
 @pytest.mark.points(3)
@@ -226,7 +205,7 @@ def test_layouts(student, rng):
     # float32 among them: what is of the right type already is often handed on without a copy.
     dtypes = ["float64", "float32", "int64", "uint8"]
     each = [{"dtype": dtype, "layout": layout} for dtype in dtypes for layout in probes.LAYOUTS]
-    check(student, [numbers.draw(rng, shape=(4, 6), whole=True, **case) for case in each])
+    check(student, rng, *({"shape": (4, 6), "whole": True, **case} for case in each))
 
 
 @pytest.mark.points(2)
@@ -237,9 +216,7 @@ def test_device(student, rng):
     print(to_tensor(np.array([1.0, 2.0]), torch.device("meta")).device)
     #> meta
     """
-    (found,) = ask(student, [draw(rng, (4, 3))], device="meta")
-    ignored = Misconception(
-        "device-ignored",
-        "Your tensor stays in main memory, whatever `device` your function is given.",
+    ((where, _),) = ask(student, [draw(rng, (4, 3))], device="meta")
+    mistake("device-ignored", where != "meta").says(
+        "Your tensor stays in main memory, whatever `device` your function is given."
     )
-    expect(found["device"] == "meta", ignored)

@@ -3,25 +3,12 @@
 import pytest
 import torch
 
-from autograder.exercise import returned
-from autograder.exercise.checks import Misconception, expect, fail
-from autograder.exercise.formula import Formula
-from autograder.exercise.trajectories import OPTIMIZERS, plain
-from autograder.suites.training_loop import (
-    NO_FORWARD,
-    ROOT_ONLY,
-    check_device,
-    check_floats,
-    means,
-    network,
-    steps,
-    watch,
-)
+from autograder.exercise import loops
+from autograder.exercise.checks import Misconception, fail
+from autograder.suites.training_loop import means, network, probes, steps
 from autograder.suites.training_loop.network import BATCH, mse, walk
 
-EPOCHS = 3
-BATCHES = {"samples": 443, "epochs": EPOCHS}  # of 131, 131, 131 and 50 samples
-FEW = {"epochs": EPOCHS, "batch_size": 5}  # where the numbers do not count
+BATCHES = {"samples": 443, "epochs": 3}  # of 131, 131, 131 and 50 samples
 
 
 def losses_at(start, at, after, batches):
@@ -50,17 +37,11 @@ def losses_at(start, at, after, batches):
     }
 
 
-mean_losses = Formula(
-    "The list of losses",
-    draw=network.draw_training,
+mean_losses = steps.losses(
     also=losses_at,
     reference=means.mean,
-    terms=30,
-    steps=lambda walked: 3 + walked,
-    size=lambda at, x, y: max(network.size_of_mse(p, x, y) for p in at),
     message="The losses are not the epochs' means over all samples.",
     cases=[{**BATCHES, "outputs": 2, "criterion": "mse", "lr": 0.05}],
-    parts=network.first_epochs,
 )
 means.add_mistakes(mean_losses)
 mean_losses.add(
@@ -110,7 +91,7 @@ mean_losses.mistake(
 def whole(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD."""
     drawn = mean_losses.draw(suite_rng, **mean_losses.cases[0])
-    return watch(student, "train", drawn, "mse", plain(0.05))
+    return steps.watch(student, "train", drawn)
 
 
 @pytest.mark.points(8)
@@ -131,11 +112,10 @@ def test_steps(student, rng):
     #> 1.3940
     """
     drawn = steps.gradients.draw(rng, **BATCHES, **steps.SLOW)
-    steps.check(watch(student, "train", drawn, "linex", plain(0.01)))
+    steps.check(steps.watch(student, "train", drawn))
     # And of many batches none is left out.
-    some = {"start": drawn["start"], "x": drawn["x"][:BATCH], "y": drawn["y"][:BATCH]}
-    run = watch(student, "train", some, "linex", plain(0.01), batch_size=1, short=True)
-    count = len(run.steps)
+    some = {**drawn, "x": drawn["x"][:BATCH], "y": drawn["y"][:BATCH], "epochs": 1}
+    count = len(steps.watch(student, "train", some, batch_size=1).steps)
     if count != BATCH:
         short = steps.CUT_SHORT if count < BATCH else None
         fail(steps.A_BATCH, short, wanted=BATCH, got=count)
@@ -152,7 +132,7 @@ def test_returned(whole):
     print(type(history), len(history), {isinstance(value, float) for value in history})
     #> <class 'list'> 5 {True}
     """
-    check_floats(whole)
+    steps.check_floats(whole)
 
 
 @pytest.mark.points(6)
@@ -170,13 +150,7 @@ def test_mean_loss(whole):
     print([f"{value:.4f}" for value in history])
     #> ['0.9990', '0.2369']
     """
-    expect(bool(whole.passes), NO_FORWARD)
-    batches = whole.drawn["batches"]
-    got = returned.series(whole.result, EPOCHS, len(batches))[:EPOCHS]
-    around = steps.around(whole, batches * EPOCHS, lr=0.05)
-    for name in ("at", "after"):  # how many losses there should be is another test's matter
-        around[name] = around[name][: len(got) * len(batches)]
-    mean_losses.check(got, **{**whole.drawn, **around})
+    steps.check_losses(mean_losses, whole)
 
 
 @pytest.mark.points(4)
@@ -193,10 +167,6 @@ def test_training_mode(student, rng, mode):
     print(modes)
     #> {True}
     """
-    drawn = network.draw(rng, 17, 2)
-    run = watch(student, "train", drawn, "mse", plain(0.05), **FEW, modes=[mode] * 5)
-    modes = {tuple(each["modes"]) for each in run.passes if each["graph"]}
-    expect(bool(modes), NO_FORWARD)
     stays = Misconception(
         "training-mode-missing",
         "A model that comes in evaluation mode is trained in evaluation mode: dropout and its like"
@@ -206,14 +176,14 @@ def test_training_mode(student, rng, mode):
         "eval-mode-in-training",
         "A model that comes in training mode is switched to evaluation mode by your loop.",
     )
-    off, on = (False,) * 5, (True,) * 5
-    known: dict[tuple[bool, ...], Misconception] = {off: stays, (True, *off[1:]): ROOT_ONLY}
-    because = switched if mode else known.get(next(iter(modes))) if len(modes) == 1 else None
-    expect(modes == {on}, "Not every batch goes through the model in training mode.", because)
+    drawn = network.draw(rng, 17, 2, 5)
+    run = steps.watch(student, "train", drawn, criterion="mse", epochs=3, modes=[mode] * 5)
+    message = "Not every batch goes through the model in training mode."
+    loops.check_modes(run, True, stays, message, switched if mode else None)
 
 
 @pytest.mark.points(3)
-def test_device(student, rng):
+def test_device(student):
     """The data of each batch, inputs and labels, are moved to `device`.
 
     # The device "meta" is there on every machine: its tensors have a shape, but no numbers.
@@ -228,14 +198,11 @@ def test_device(student, rng):
     print(places)
     #> {('meta', 'meta')}
     """
-    drawn = network.draw(rng, 17, 2)
-    check_device(watch(student, "train", drawn, "mse", plain(0.05), batch_size=5, far=True))
+    loops.check_arrivals(student.run(probes.device, task="train"))
 
 
 @pytest.mark.points(2)
-@pytest.mark.parametrize(
-    ("optimizer", "criterion"), [("momentum", "linex"), ("adam", "classes")], ids=["SGD", "Adam"]
-)
+@steps.any_optimizer
 def test_any_optimizer(student, rng, optimizer, criterion):
     """It works with any criterion, and with any optimizer: the one that is given moves the
     parameters, and nothing else does.
@@ -256,7 +223,4 @@ def test_any_optimizer(student, rng, optimizer, criterion):
     print([f"{value:.4f}" for value in history])  # the labels are class numbers here
     #> ['1.4213', '1.1077']
     """
-    drawn = network.draw(rng, 17, 3, classes=criterion == "classes")
-    given = OPTIMIZERS[optimizer]
-    run = watch(student, "train", drawn, criterion, given, **FEW)
-    steps.check_optimizer(run, given)
+    steps.check_optimizer(student, "train", rng, optimizer, criterion)

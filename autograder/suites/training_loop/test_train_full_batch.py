@@ -3,15 +3,10 @@
 import pytest
 import torch
 
-from autograder.exercise import returned
-from autograder.exercise.checks import expect
-from autograder.exercise.formula import Formula
-from autograder.exercise.trajectories import OPTIMIZERS, plain
-from autograder.suites.training_loop import NO_FORWARD, check_floats, network, steps, watch
+from autograder.suites.training_loop import network, steps
 from autograder.suites.training_loop.network import mse
 
-EPOCHS = 3
-FULL = {"samples": network.BATCH, "epochs": EPOCHS}
+FULL = {"samples": network.BATCH, "epochs": 3}
 
 
 def losses_at(at, batches):
@@ -21,17 +16,11 @@ def losses_at(at, batches):
     return {"each": each, "right": each(at), "count": len(at)}
 
 
-losses = Formula(
-    "The list of losses",
-    draw=network.draw_training,
+losses = steps.losses(
     also=losses_at,
     reference=lambda right: right,
-    terms=30,
-    steps=lambda walked: 3 + walked,
-    size=lambda at, x, y: max(network.size_of_mse(p, x, y) for p in at),
     message="The losses are not those of `criterion(outputs, labels)` before each step.",
     cases=[{**FULL, "outputs": 2, "criterion": "mse", "lr": 0.1}],
-    parts=network.first_epochs,
 )
 losses.mistake(
     "loss-after-step", lambda each, after, count: (each(after) for _ in [1] if len(after) == count)
@@ -41,13 +30,13 @@ losses.mistake(
 )
 losses.mistake(
     "losses-add-up",
-    lambda right, count: (
-        right.cumsum(0) / by for by in (1, torch.arange(1, count + 1)) if count > 1
-    ),
+    lambda right, count: (right.cumsum(0) / by for by in (1, torch.arange(1, count + 1))),
+    where_seen=True,
 ).says("Each of your losses has those of the epochs before it added.")
 losses.mistake(
     "same-loss-repeated",
-    lambda right, count: (right[place].expand(count) for place in (-1, 0) if count > 1),
+    lambda right, count: (right[place].expand(count) for place in (-1, 0)),
+    where_seen=True,
 ).says("Your list repeats one loss; each epoch has a loss of its own.")
 losses.mistake("loss-times-samples", lambda right, x: right * len(x)).says(
     "Your losses are too large by the number of samples: the criterion gives a mean, and the whole"
@@ -65,7 +54,7 @@ losses.add(steps.PART, lambda each, at: (each(at, first) for first in network.CO
 def whole(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD."""
     drawn = losses.draw(suite_rng, **losses.cases[0])
-    return watch(student, "train_full_batch", drawn, "mse", plain(0.1))
+    return steps.watch(student, "train_full_batch", drawn)
 
 
 @pytest.mark.points(10)
@@ -87,7 +76,7 @@ def test_steps(student, rng):
     #> 2.9261
     """
     drawn = steps.gradients.draw(rng, **FULL, **steps.SLOW)
-    steps.check(watch(student, "train_full_batch", drawn, "linex", plain(0.01)))
+    steps.check(steps.watch(student, "train_full_batch", drawn))
 
 
 @pytest.mark.points(5)
@@ -101,7 +90,7 @@ def test_returned(whole):
     print(type(history), len(history), {isinstance(value, float) for value in history})
     #> <class 'list'> 5 {True}
     """
-    check_floats(whole)
+    steps.check_floats(whole)
 
 
 @pytest.mark.points(5)
@@ -117,16 +106,11 @@ def test_losses(whole):
     print([f"{value:.4f}" for value in history])
     #> ['18.0000', '6.4800', '2.3328']
     """
-    expect(bool(whole.passes), NO_FORWARD)
-    got = returned.series(whole.result, EPOCHS)
-    turns = whole.drawn["batches"] * len(got)  # how many there should be is another test's matter
-    losses.check(got, **{**whole.drawn, **steps.around(whole, turns, lr=0.1)})
+    steps.check_losses(losses, whole)
 
 
 @pytest.mark.points(5)
-@pytest.mark.parametrize(
-    ("optimizer", "criterion"), [("momentum", "linex"), ("adam", "classes")], ids=["SGD", "Adam"]
-)
+@steps.any_optimizer
 def test_any_optimizer(student, rng, optimizer, criterion):
     """It works with any criterion, and with any optimizer: the one that is given moves the
     parameters, and nothing else does.
@@ -147,7 +131,4 @@ def test_any_optimizer(student, rng, optimizer, criterion):
     print([f"{value:.4f}" for value in history])
     #> ['1.3863', '1.1963']
     """
-    drawn = network.draw(rng, 7, 3, classes=criterion == "classes")
-    given = OPTIMIZERS[optimizer]
-    run = watch(student, "train_full_batch", drawn, criterion, given, epochs=4)
-    steps.check_optimizer(run, given)
+    steps.check_optimizer(student, "train_full_batch", rng, optimizer, criterion)
