@@ -13,11 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from autograder.exercise import checks
-from autograder.exercise.attempts import tried
-from autograder.exercise.checks import Misconception, expect, fail
-from autograder.exercise.formula import Formula
-from autograder.exercise.leading import check_leading
+from autograder.exercise import Formula, Misconception, check_leading, checks, expect, fail, tried
 from autograder.suites.parameters import probes, run
 
 
@@ -123,8 +119,8 @@ GRADIENT_CUT = Misconception(
 
 # Passes with the student's `MyLinear`, whose set-up is another test's matter, or with another.
 with_either = tried(
-    lambda student: partial(student.run, probes.network),
-    lambda student: partial(run, student, probes.network, stand_in=True),
+    lambda student, **inputs: student.run(probes.network, **inputs),
+    lambda student, **inputs: run(student, probes.network, stand_in=True, **inputs),
     last_tells=True,
 )
 
