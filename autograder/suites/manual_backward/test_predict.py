@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from autograder.exercise import checks
-from autograder.exercise.formula import Formula
-from autograder.suites.manual_backward import probes
+from autograder.exercise import Formula, between, checks
+from autograder.suites.manual_backward import answers_of
 
 #: So that no share of them is a whole number of percents, but none and all.
 M = 131
@@ -16,14 +15,11 @@ NEAR = 6e-5
 def draw(rng, right, wrong, ties0=0):
     """Answers and classes (1, m): so many right, wrong, ties of class 0; the others tie with 1."""
     y = torch.randint(2, (M,), generator=rng).float()
-    clear = 0.03 + 0.42 * torch.rand(M, generator=rng)
-    ends = right + wrong
+    off, ends = between(rng, 0.03, 0.45, M), right + wrong
     y[ends : ends + ties0], y[ends + ties0 :] = 0, 1
-    yhat = torch.where(y == 1, 1 - clear, clear)
-    yhat[right:ends] = 1 - yhat[right:ends]
-    yhat[ends:] = 0.5
+    off[right:ends], off[ends:] = 1 - off[right:ends], 0.5
     order = torch.randperm(M, generator=rng)
-    return {"yhat": yhat[order].reshape(1, M), "y": y[order].reshape(1, M)}
+    return {"yhat": (y - off).abs()[order].reshape(1, M), "y": y[order].reshape(1, M)}
 
 
 def draw_ties(rng):
@@ -32,7 +28,7 @@ def draw_ties(rng):
 
 
 def draw_clear(rng):
-    right = int(torch.randint(75, 115, (), generator=rng))
+    right = int(between(rng, 75, 115))
     return draw(rng, right, M - right)
 
 
@@ -126,9 +122,7 @@ accuracy.mistake("whole-percents", lambda right: right.floor(), lambda right: ri
 
 def check(student, formula, rng):
     """Check several inputs: one number may be right by luck, or look like that of a mistake."""
-    inputs = [formula.draw(rng) for _ in range(3)]
-    pairs = [[each["yhat"], each["y"]] for each in inputs]
-    formula.check_all(zip(student.run(probes.predict, pairs=pairs), inputs, strict=True))
+    formula.check_all(answers_of(student, "predict", [formula.draw(rng) for _ in range(3)]))
 
 
 @pytest.mark.points(3)
