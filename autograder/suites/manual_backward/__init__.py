@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from autograder.exercise import Text, away_from_zero, between, checks
+from autograder.exercise.formula import Inputs
 from autograder.exercise.student import Student
 from autograder.suites.manual_backward import probes
 
@@ -16,9 +17,7 @@ from autograder.suites.manual_backward import probes
 DATASETS = ("digits_3_vs_8",)
 
 
-def answers_of(
-    student: Student, function: str, drawn: list[dict[str, Tensor]]
-) -> list[tuple[Any, dict[str, Tensor]]]:
+def answers_of(student: Student, function: str, drawn: list[Inputs]) -> list[tuple[Any, Inputs]]:
     """What a function of the notebook's gives for answers and labels, beside what it was given."""
     pairs = [[each["yhat"], each["y"]] for each in drawn]
     return [*zip(student.run(probes.on_pairs, name=function, pairs=pairs), drawn, strict=True)]

@@ -100,9 +100,7 @@ later.add(
 )
 later.mistake(
     "momentum",
-    lambda steps: (
-        sum(rate**age * each for age, each in enumerate(reversed(steps))) for rate in DECAY
-    ),
+    lambda steps: (sum(r**age * each for age, each in enumerate(steps[::-1])) for r in DECAY),
 ).says(
     "The first step is right, but later ones carry something of the steps before. Each step here"
     " uses the present `grads` alone."

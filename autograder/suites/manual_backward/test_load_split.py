@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from autograder.exercise import Formula, Misconception, StudentError, checks, expect, tried
+from autograder.exercise import Formula, Misconception, StudentError, expect, tried
 from autograder.exercise.checks import kind
 from autograder.suites.manual_backward import draw_labels, probes
 from autograder.suites.manual_backward.pictures import PIXEL, pipeline
@@ -30,6 +30,7 @@ pictures = Formula(
     "x",
     draw=lambda rng: {"columns": torch.rand(DIM, 90, generator=rng)},
     reference=lambda columns: columns,
+    dtype=torch.float32,
     within=PIXEL,
     margin=15 * PIXEL,
     message="Each column of x should be one picture of the split; in yours some are not.",
@@ -69,6 +70,7 @@ labels = Formula(
     "y",
     draw=lambda rng: {"classes": draw_labels(rng, 90)},
     reference=lambda classes: classes,
+    dtype=torch.float32,
     message="The numbers in y are not the classes of the pictures in x.",
 )
 labels.mistake("labels-not-a-row", lambda classes: classes[0], shape_only=True).says(
@@ -83,9 +85,8 @@ labels.mistake("classes-swapped", lambda classes: 1 - classes).says(
     "Your classes are the other way round: `ImageFolder` numbers them in alphabetical order, from"
     " 0 on."
 )
-WHOLE_NUMBERS = Misconception(
-    "labels-not-float",
-    "Your `y` holds whole numbers, as the `DataLoader` gives them; wanted is float32.",
+labels.mistake("labels-not-float", lambda classes: classes.long(), shape_only=True).says(
+    "Your `y` holds whole numbers, as the `DataLoader` gives them; wanted is float32."
 )
 OTHER_ORDER = Misconception(
     "x-and-y-apart",
@@ -213,10 +214,7 @@ def test_form(ask):
         if isinstance(x, Tensor) and x.dim() == 2 and x.shape[1] != DIM:
             m = x.shape[1]  # how many is another test's matter
         pictures.compared(x, columns=torch.ones(DIM, m))
-        checks.tensor(x, "x", (DIM, m), torch.float32)
         labels.compared(y, classes=torch.ones(1, m))
-        expect(y.is_floating_point(), WHOLE_NUMBERS)
-        checks.tensor(y, "y", (1, m), torch.float32)
 
 
 @pytest.mark.points(4)

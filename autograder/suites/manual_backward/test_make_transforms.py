@@ -20,8 +20,8 @@ from autograder.suites.manual_backward.pictures import PIXEL, flat, middle, scal
 SIZE = 8
 #: (height, width): wide and tall, larger and smaller than the result, odd and even borders.
 SIDES = [(14, 25), (21, 12), (6, 9)]
-#: Mean and standard deviation of ImageNet's colours, as tutorials have them.
 NAME = "A picture of the `{split}` pipeline"
+#: Mean and standard deviation of ImageNet's colours, as tutorials have them.
 IMAGENET = torch.tensor([[0.485, 0.229], [0.456, 0.224], [0.406, 0.225]])
 
 
@@ -34,7 +34,9 @@ def stages(picture):
     image = Image.fromarray(picture)
     resized = scaled(image, SIZE)
     square = middle(resized, SIZE)
-    return {"image": image, "resized": resized, "square": square, "right": flat(square)}
+    squeezed = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    found = {"image": image, "resized": resized, "squeezed": squeezed, "square": square}
+    return {**found, "right": flat(square)}
 
 
 def either(*shape):
@@ -55,9 +57,7 @@ row = Formula(
     " order and their arguments with the four that are listed in the notebook.",
     cases=[{"side": side} for side in SIDES],
 )
-row.mistake(
-    "squeezed", lambda image: flat(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
-).says(
+row.mistake("squeezed", lambda squeezed: flat(squeezed)).says(
     "Your pictures are squeezed into a square: `Resize((image_size, image_size))` changes the"
     " proportions. With one number, `Resize` scales the shorter side and keeps them."
 )
@@ -102,9 +102,7 @@ row.mistake(
     "The pictures are not laid out flat: a row of `3 * image_size * image_size` numbers is wanted."
     " Your `ReshapeTransform` does that, as the last of the transforms."
 )
-row.mistake(
-    "row-of-one", lambda right: right[None], lambda right: right[:, None], shape_only=True
-).says(
+row.mistake("row-of-one", lambda right: iter((right[None], right[:, None])), shape_only=True).says(
     "Your result has two axes, one of them of length 1: with it, `load_split` would get a batch of"
     " three axes. `(-1,)` makes a row with one axis, `(1, -1)` does not."
 )

@@ -20,11 +20,13 @@ SWAPPED = 9.0  # what the loss in place of the student's gives for its arguments
 
 
 def draw(rng):
-    """Any answers of a model, before each step and after it, and what they cost."""
+    """A model and what to train it with; any answers, before each step and after it, their cost."""
     y = lesson.draw_labels(rng, M)
     answers = [between(rng, 0.1, 0.9, 1, M) for _ in range(2 * ITERATIONS + 1)]
     costs = torch.stack([lesson.cross_entropy(answer, y) for answer in answers])
-    return {"y": y, "answers": answers, "costs": costs}
+    state = {**lesson.draw_state(rng, DIM), "lr": between(rng, 0.3, 0.6)}
+    x = lesson.draw_pictures(rng, DIM, M)
+    return {"x": x, "y": y, "state": state, "answers": answers, "costs": costs}
 
 
 losses = Formula(
@@ -106,9 +108,7 @@ OTHER_MODEL = Misconception(
 
 @pytest.fixture(scope="module")
 def given(suite_rng):
-    state = {**lesson.draw_state(suite_rng, DIM), "lr": between(suite_rng, 0.3, 0.6)}
-    x = lesson.draw_pictures(suite_rng, DIM, M)
-    return {**losses.draw(suite_rng), "state": state, "x": x}
+    return losses.draw(suite_rng)
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from autograder.exercise import checks
-from autograder.exercise.checks import expect
-from autograder.exercise.formula import Formula
+from autograder.exercise import Formula, checks, expect
 from autograder.suites.parameters import probes
 
 
