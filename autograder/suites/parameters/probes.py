@@ -257,7 +257,7 @@ def network(notebook, sizes, x, layers=(), must=True, stand_in=False):
         "torch": any(all(each is not mine for mine in own) for each in linear),
         "hidden": any(all(tensor is not each for each in registered) for tensor in tensors),
         "tensors": len(tensors),
-        "filled": fill(tensors, [numbers for layer in layers for numbers in layer]),
+        "filled": [fill(tensors, layer) for layer in layers],
         "forward": None,
     }
     calls = []
