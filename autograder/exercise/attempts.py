@@ -4,12 +4,13 @@ A mistake in an earlier task costs nothing in a later one.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from typing import Any
 
-from autograder.exercise.checks import Failure
-from autograder.exercise.student import Student, StudentError
+from autograder.exercise.checks import Failure, Misconception, expect
+from autograder.exercise.student import StudentError
 
 Check = Callable[..., None]
 
@@ -37,25 +38,57 @@ def first_that_passes(*attempts: Callable[[], None], last_tells: bool = False) -
     raise min(failures, key=lambda each: (not each.misconception, isinstance(each, StudentError)))
 
 
-def tried(*ways: Callable[[Student], Any], last_tells: bool = False) -> Callable[[Check], Check]:
+def tried(
+    *ways: Callable[..., Any], last_tells: bool = False, fixture: str = "student"
+) -> Callable[[Check], Check]:
     """Make a test pass where it passes in one of several ways to ask the student's code.
 
-    The test has the way to ask as its first argument, in the place of the fixture `student`.
+    In the place of the fixture the test has the way to ask as its first argument: a function of
+    what the way takes beside the fixture.
 
     Args:
-        ways: each makes of the student what the test is given.
+        ways: functions of the fixture and, by what the test gives, of more.
         last_tells: see :func:`first_that_passes`.
+        fixture: its name.
     """
 
     def decorate(test: Check) -> Check:
         @wraps(test)
-        def either(student: Student, **given: Any) -> None:
-            attempts = (partial(test, way(student), **given) for way in ways)
+        def either(**given: Any) -> None:
+            asked = given.pop(fixture)
+            attempts = (partial(test, partial(way, asked), **given) for way in ways)
             first_that_passes(*attempts, last_tells=last_tells)
 
         first, *others = inspect.signature(test).parameters.values()
         # What pytest reads to know the fixtures.
-        vars(either)["__signature__"] = inspect.Signature([first.replace(name="student"), *others])
+        vars(either)["__signature__"] = inspect.Signature([first.replace(name=fixture), *others])
         return either
 
     return decorate
+
+
+@contextmanager
+def named_where(
+    known: Misconception, shows: Callable[[], bool], over: tuple[Misconception, ...] = ()
+) -> Iterator[None]:
+    """Name a failure after a mistake that it does not show by itself, where asking more shows it.
+
+    Args:
+        known: the mistake.
+        shows: asks more of the student's code; where that fails, the mistake does not show.
+        over: mistakes that a failure may be named after already.
+
+    Raises:
+        Failure: as it came, where it has another name, the student's code ended otherwise than by
+            an exception, or the mistake does not show.
+    """
+    try:
+        yield
+    except Failure as failure:
+        names = (None, *(each.name for each in over))
+        ended = isinstance(failure, StudentError) and failure.kind != "error"
+        shown = False
+        with suppress(Failure):
+            shown = failure.misconception in names and not ended and shows()
+        expect(not shown, known)
+        raise

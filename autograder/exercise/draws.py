@@ -5,8 +5,8 @@ from torch import Generator, Tensor
 
 
 def between(rng: Generator, low: float, high: float, *shape: int) -> Tensor:
-    """Numbers between `low` and `high`, float32 of `shape`."""
-    return low + (high - low) * torch.rand(*shape, generator=rng)
+    """Numbers between `low` and `high`, float32 of `shape`; without one, a single number."""
+    return low + (high - low) * torch.rand(shape, generator=rng)
 
 
 def signs(rng: Generator, *shape: int) -> Tensor:

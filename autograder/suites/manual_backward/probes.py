@@ -1,129 +1,136 @@
 """What runs in the student kernel for the suites of `manual_backward`."""
 
 import tempfile
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+# --------------------------------------------------------------------------------------------- LR
 
 
 def init(notebook, dim, lr):
     """What two new models hold, one of them without a learning rate of its own."""
-    default = notebook.LR(dim)
-    given = notebook.LR(dim, lr.to(notebook.device))
-    rates = [getattr(model, "lr", None) for model in (default, given)]
-    one, two = (
-        {name: getattr(model, name, None) for name in ("w", "b", "grads")}
-        for model in (default, given)
-    )
-    shared = any(_same(one[name], two[name]) for name in one)
-    ready = "_parameters" in vars(given)
+    models = notebook.LR(dim), notebook.LR(dim, lr.to(notebook.device))
+    names = ("w", "b", "grads", "lr")
+    held = [{name: getattr(model, name, None) for name in names} for model in models]
     return {
-        "shared": shared,
-        "module": isinstance(given, nn.Module),
-        "ready": ready,
-        "lr": rates,
-        **two,
+        **held[1],
+        "lr": [each["lr"] for each in held],
+        "shared": any(_same(*(each[name] for each in held)) for name in names[:3]),
+        "module": isinstance(models[1], nn.Module),
+        "ready": "_parameters" in vars(models[1]),
     }
 
 
 def _same(one, two):
-    if isinstance(one, torch.Tensor) and isinstance(two, torch.Tensor):
-        return one.data_ptr() == two.data_ptr()
-    return isinstance(one, dict) and one is two
+    both = isinstance(one, Tensor) and isinstance(two, Tensor)
+    return one.data_ptr() == two.data_ptr() if both else isinstance(one, dict) and one is two
 
 
 def sigmoid(notebook, z):
-    model = _model(notebook, 4, {"lr": torch.tensor(0.1)})
-    return model.sigmoid(z.to(notebook.device))
+    return _model(notebook, 4).sigmoid(_here(notebook, z))
+
+
+def arbitrary(z):
+    """Stands for `sigmoid`."""
+    return 2 * z + 5
 
 
 def forward(notebook, w, b, x, stand_in):
-    """The answers of a model; with `stand_in`, its sigmoid is an arbitrary function."""
-    model = _model(notebook, len(w), {"lr": torch.tensor(0.1), "w": w, "b": b})
+    """The answers of a model; with `stand_in`, its sigmoid is another function."""
+    model = _model(notebook, len(w), w=w, b=b)
     if stand_in:
-        model.sigmoid = lambda *z, **named: 2 * [*z, *named.values()][0] + 5
-    return model.forward(x.to(notebook.device))
+        model.sigmoid = lambda *z, **named: arbitrary(*z, *named.values())
+    return model.forward(_here(notebook, x))
 
 
-def lr(notebook, dim, lr, state, calls, fresh=False):
-    """Make an `LR`, put `state` into it and call its methods; say what each call left behind.
+def lr(notebook, w, b, calls, lr=torch.scalar_tensor(0.1), fresh=False):
+    """What calls of a model's methods leave behind, or of `train`: each is a name with arguments.
 
-    `state` holds `w` and `b`. A call has the name of a method (or `train`), its arguments and,
-    where they count, the `grads` to put in place before it. With `fresh`, each call gets a model
-    of its own.
+    The name `grads` puts gradients, dw and db, in place for the next call. With `fresh`, each call
+    gets a model of its own.
     """
-    device = notebook.device
     left, model = [], None
-    for call in calls:
+    for name, *given in _here(notebook, calls):
         if fresh or model is None:
-            model = _model(notebook, dim, {"lr": lr, **state})
-        if "grads" in call:
-            _put_grads(model, device, **call["grads"])
-        arguments = [a.to(device) if isinstance(a, torch.Tensor) else a for a in call["with"]]
-        if call["do"] == "train":
-            returned = notebook.train(model, *arguments)
-        else:
-            returned = getattr(model, call["do"])(*arguments)
-        grads = getattr(model, "grads", None)
-        if isinstance(grads, dict):
-            grads = {str(name): _copy(value) for name, value in grads.items()}
-        kept = {name: _copy(getattr(model, name)) for name in ("w", "b")}
-        left.append({"returned": _copy(returned), "grads": grads, **kept})
+            model = _model(notebook, len(w), lr=lr, w=w, b=b)
+        if name == "grads":
+            _put_grads(model, *given)
+            continue
+        call = partial(notebook.train, model) if name == "train" else getattr(model, name)
+        found = {"returned": call(*given), "grads": getattr(model, "grads", None)}
+        left.append(_copy({**found, "w": model.w, "b": model.b}))
     return left
 
 
-def _model(notebook, dim, state):
+def _here(notebook, given):
+    """What a probe was given, with its tensors on the notebook's device."""
+    if isinstance(given, list):
+        return [_here(notebook, each) for each in given]
+    return given.to(notebook.device) if isinstance(given, Tensor) else given
+
+
+def _model(notebook, dim, lr=torch.scalar_tensor(0.1), **state):
+    """A model with these numbers in it, in the way and in the shape in which it keeps them."""
+    state = {name: value.clone().to(notebook.device) for name, value in {"lr": lr, **state}.items()}
     try:
-        model = notebook.LR(dim, state["lr"].clone().to(notebook.device))
+        model = notebook.LR(dim, state["lr"].clone())
     except Exception:  # a constructor that does not work is another test's matter
         model = notebook.LR.__new__(notebook.LR)
     if isinstance(model, nn.Module) and "_parameters" not in vars(model):
         nn.Module.__init__(model)
     for name, value in state.items():
-        _put(model, name, value.clone().to(notebook.device))
+        _put(model, name, value)
     return model
 
 
 def _put(model, name, value):
-    """Put a number into a model, in the way and in the shape in which it keeps it."""
     parameters, buffers = (vars(model).get(name, {}) for name in ("_parameters", "_buffers"))
-    old: Any = getattr(model, name, None)
-    if isinstance(old, torch.Tensor) and old.numel() == value.numel():
-        value = value.reshape(old.shape)
     here = parameters if name in parameters else buffers if name in buffers else vars(model)
-    alike = isinstance(old, torch.Tensor) and old.shape == value.shape
-    if name in here and name != "lr" and alike and old.is_floating_point():
+    old: Any = getattr(model, name, None)
+    value = _like(old, value)
+    alike = isinstance(old, Tensor) and old.is_floating_point() and old.shape == value.shape
+    if name in here and name != "lr" and alike:
         with torch.no_grad():
             old.copy_(value)
     else:
         here[name] = nn.Parameter(value) if here is parameters else value
 
 
-def _put_grads(model, device, dw, db):
-    new = {"dw": dw.clone().to(device), "db": db.clone().to(device)}
-    for name, of in (("dw", model.w), ("db", model.b)):
-        if of.numel() == new[name].numel():
-            new[name] = new[name].reshape(of.shape)
+def _put_grads(model, dw, db):
+    new = {"dw": _like(model.w, dw), "db": _like(model.b, db)}
     if isinstance(vars(model).get("grads"), dict):
         model.grads.update(new)
     else:
         model.grads = new
 
 
+def _like(old, value):
+    """A value in the shape of an old one, if that has as many numbers."""
+    fits = isinstance(old, Tensor) and old.numel() == value.numel()
+    return value.reshape(old.shape) if fits else value
+
+
 def _copy(value):
-    return value.detach().clone() if isinstance(value, torch.Tensor) else value
+    if isinstance(value, dict):
+        return {str(name): _copy(each) for name, each in value.items()}
+    return value.detach().clone() if isinstance(value, Tensor) else value
 
 
-def loss(notebook, pairs):
-    return [notebook.loss(yhat.to(notebook.device), y.to(notebook.device)) for yhat, y in pairs]
+# ---------------------------------------------------------------------------------- loss, predict
 
 
-def predict(notebook, pairs):
-    return [notebook.predict(yhat.to(notebook.device), y.to(notebook.device)) for yhat, y in pairs]
+def on_pairs(notebook, name, pairs):
+    """What a function of the notebook's gives for pairs of answers and classes."""
+    return [getattr(notebook, name)(*pair) for pair in _here(notebook, pairs)]
+
+
+# -------------------------------------------------------------------------------------- pictures
 
 
 def reshaped(notebook, img, size):
@@ -133,7 +140,7 @@ def reshaped(notebook, img, size):
 def piped(notebook, pictures, size, stand_in):
     """What each pipeline makes of each picture, six times over.
 
-    With `stand_in`, an object that leaves pictures as they are is there for `ReshapeTransform`.
+    With `stand_in`, something that leaves pictures as they are is there for `ReshapeTransform`.
 
     Returns:
         `type` of what `make_transforms` returned; `rows` by key, by picture; the shapes that were
@@ -143,22 +150,20 @@ def piped(notebook, pictures, size, stand_in):
 
     asked = []
 
-    class Note:
-        def __init__(self, *new_size, **named):
-            asked.append(numpy.ravel([*new_size, *named.values()]).tolist())
-
-        def __call__(self, img):
-            return img
+    def note(*new_size, **named):
+        asked.append(numpy.ravel([*new_size, *named.values()]).tolist())
+        return lambda img: img
 
     if stand_in:
-        notebook.ReshapeTransform = Note
+        notebook.ReshapeTransform = note
     made = notebook.make_transforms(size)
+    pipelines = made if isinstance(made, dict) else {}
     images = [Image.fromarray(picture) for picture in pictures]
     rows = {
         str(key): [[pipeline(image) for _ in range(6)] for image in images]
-        for key, pipeline in (made.items() if isinstance(made, dict) else ())
+        for key, pipeline in pipelines.items()
     }
-    name = "dict" if isinstance(made, dict) else type(made).__name__
+    name = "dict" if made is pipelines else type(made).__name__
     return {"type": name, "rows": rows, "asked": asked}
 
 
@@ -174,17 +179,16 @@ def loaded(notebook, tree, size, stand_in):
     """What `load_split` makes of each split of a tree of pictures, given by path.
 
     With `stand_in`, pipelines that describe are there for those of `make_transforms`, and `size` is
-    what they are asked for; where nothing asks for them, there is no answer.
+    what they are asked for, None where nothing asks for them.
     """
     from PIL import Image
 
-    asked = []
+    asked, splits = [], ("train", "val")
 
     def make_transforms(*sizes, **named):
         asked.extend([*sizes, *named.values()])
         return {
-            split: lambda image, place=place: describe(image, place, size)
-            for place, split in enumerate(("train", "val"))
+            split: partial(describe, place=place, size=size) for place, split in enumerate(splits)
         }
 
     if stand_in:
@@ -194,16 +198,12 @@ def loaded(notebook, tree, size, stand_in):
             file = Path(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(file, compress_level=0)
-        found = {"size": size}
-        for split in ("train", "val"):
-            found[split] = notebook.load_split(Path(folder), split, size)
-    if stand_in and size not in asked:
-        return {**found, "size": asked[0]} if asked else None
-    return found
+        found = {split: notebook.load_split(Path(folder), split, size) for split in splits}
+    expected = not stand_in or size in asked
+    return {**found, "size": size if expected else asked[0] if asked else None}
 
 
-def cost(notebook, yhat, y):
-    return notebook.loss(yhat.to(notebook.device), y.to(notebook.device))
+# --------------------------------------------------------------------------------- train, model
 
 
 def noted(notebook, x, y, answers, costs, swapped, iterations):
@@ -215,19 +215,18 @@ def noted(notebook, x, y, answers, costs, swapped, iterations):
         `steps`: for each, which answers its gradients are of (-1: none of them; None: there are no
         new ones), and whether of the whole; `other`: whether a model was made.
     """
-    device = notebook.device
-    x, y, costs = x.to(device), y.to(device), costs.float().to(device)
-    answers = [answer.to(device) for answer in answers]
+    x, y, costs, answers = _here(notebook, [x, y, costs.float(), answers])
     numbers = [answer.tolist() for answer in answers]
-    given, left, steps, made = set(), [], [], []
+    given, left, made = set(), [], []
+    steps: list[Any] = []
 
     def which(yhat):
         """The number of the answer that yhat is, -1 where it is none of them."""
-        found = yhat.tolist() if isinstance(yhat, torch.Tensor) else None
+        found = yhat.tolist() if isinstance(yhat, Tensor) else None
         return numbers.index(found) if found in numbers else -1
 
     def part(value, whole):
-        if not isinstance(value, torch.Tensor) or value.dim() != whole.dim():
+        if not isinstance(value, Tensor) or value.dim() != 2:
             return "other"
         if torch.equal(value, whole):
             return "whole"
@@ -237,20 +236,19 @@ def noted(notebook, x, y, answers, costs, swapped, iterations):
         def __init__(self, *ignored, **named):
             super().__init__()
             made.append(self)
-            self.lr, self.grads = torch.tensor(0.1, device=device), {}
-            self.steps, self.ready = 0, (None, False)
+            self.lr, self.grads = torch.scalar_tensor(0.1, device=x.device), {}
             self.move()
 
         def move(self):
-            """Put other numbers into w and b."""
-            self.w = torch.full((x.shape[0], 1), 1.5 + self.steps, device=device)
-            self.b = torch.tensor(2.5 + self.steps, device=device)
+            """Put other numbers into w and b than before; their gradients are not known yet."""
+            self.w, self.b = torch.full_like(x[:, :1], 1.5 + len(steps)), y.new_tensor(len(steps))
+            self.ready = None, False
 
         def forward(self, x_given):
             given.add(part(x_given, x))
-            same_w = bool((self.w == 1.5 + self.steps).all())
-            left.append(same_w and float(self.b) == 2.5 + self.steps)
-            return answers[min(self.steps, len(answers) - 1)].clone()
+            same_w = bool((self.w == 1.5 + len(steps)).all())
+            left.append(same_w and float(self.b) == len(steps))
+            return answers[min(len(steps), len(answers) - 1)].clone()
 
         def backward(self, x_given, yhat, y_given):
             self.ready = which(yhat), part(x_given, x) == part(y_given, y) == "whole"
@@ -258,13 +256,12 @@ def noted(notebook, x, y, answers, costs, swapped, iterations):
 
         def optimize(self):
             steps.append(self.ready)
-            self.steps, self.ready = self.steps + 1, (None, False)
             self.move()
 
     def loss(yhat, labels):
         place = which(yhat)
         if place < 0:
-            return torch.tensor(swapped if which(labels) >= 0 else swapped - 1, device=device)
+            return y.new_tensor(swapped if which(labels) >= 0 else swapped - 1)
         given.add(part(labels, y))
         return costs[place].clone()
 

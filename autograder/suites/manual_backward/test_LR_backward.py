@@ -1,39 +1,32 @@
 """`LR.backward`: dz, then dw and db of the mean loss; afresh each time, and worked out by hand."""
 
-from contextlib import contextmanager
+from itertools import product
 
 import pytest
 import torch
 
-from autograder.exercise import checks
+from autograder.exercise import Formula, Misconception, between, checks, expect, fail, in_double
+from autograder.exercise.attempts import named_where
 from autograder.exercise.autograd_use import UNREAD, autograd_in
-from autograder.exercise.checks import Failure, Misconception, expect, fail
-from autograder.exercise.formula import Formula, in_double
-from autograder.exercise.student import StudentError
 from autograder.kernel.inside import Recording
-from autograder.suites.manual_backward import (
-    call,
-    draw_labels,
-    draw_pictures,
-    draw_state,
-    model,
-    probes,
-    sigmoid,
-)
+from autograder.suites import manual_backward as lesson
+from autograder.suites.manual_backward import draw_state, probes
 
 DIM = 5
 #: The batch sizes that are compared: differences in float32 may be right by luck in one of them,
 #: but not in all. One is larger than the constants that people write into slices.
 SIZES = (8, 3, 131, 3, 8, 3)
 CONSTANTS = (10, 32, 100)
+#: What may be left of an earlier `forward`.
+STALE = ("x", "yhat"), ("x",), ("yhat",)
 
 
 def draw(rng, state=None, m=8):
     """Pictures, and what the model answers to them: never near 0 or 1."""
     state = state or draw_state(rng, DIM)
-    x = draw_pictures(rng, DIM, m)
-    yhat = sigmoid(state["w"].double().T @ x.double() + state["b"].double()).float()
-    return {**state, "x": x, "yhat": yhat, "y": draw_labels(rng, m), "m": m}
+    x = lesson.draw_pictures(rng, DIM, m)
+    yhat = lesson.sigmoid(state["w"].double().T @ x.double() + state["b"].double()).float()
+    return {**state, "x": x, "yhat": yhat, "y": lesson.draw_labels(rng, m), "m": m}
 
 
 # Step 1: from the loss to the score. A mistake in dz is one in dw and in db, too.
@@ -141,9 +134,7 @@ db.mistake("db-from-dw", lambda x, dz, m: ((x @ dz.T).sum() / k for k in (1, m))
 
 afresh = Formula(
     "`{key}` of the second call",
-    draw=lambda rng: dict(
-        zip(("before", "alone"), torch.rand(2, DIM, 1, generator=rng), strict=True)
-    ),
+    draw=lambda rng: {name: between(rng, 0, 1, DIM, 1) for name in ("before", "alone")},
     reference=lambda alone: alone,
     terms=8,
     message="`{key}` of a second call is another one than that of a fresh model with the same data:"
@@ -220,42 +211,29 @@ def in_turn(student, given, taken):
 
 def ask(student, given, sets, taken, **how):
     with named_where_stored(student, given):
-        watched = student.watch(probes.lr, **model(given[0], *map(backward, sets)), **how)
+        calls = [*map(backward, sets)]
+        watched = student.watch(probes.lr, w=given[0]["w"], b=given[0]["b"], calls=calls, **how)
     taken += watched.autograd
     return watched.value
 
 
 def backward(data):
-    return call("backward", data["x"], data["yhat"], data["y"])
+    return ["backward", data["x"], data["yhat"], data["y"]]
 
 
-@contextmanager
 def named_where_stored(student, given):
     """Say so where `backward` goes wrong, or raises, since `forward` was not called before it."""
-    try:
-        yield
-    except Failure as failure:
-        ended = isinstance(failure, StudentError) and failure.kind != "error"
-        if not failure.misconception and not ended and stored_by_forward(student, given):
-            fail(STORED)
-        raise
 
+    def stored(data, before):
+        """Whether the gradients are those of what `forward` saw before, not of what is given."""
+        calls = [["forward", before["x"]], backward(data)]
+        _, left = student.run(probes.lr, w=data["w"], b=data["b"], calls=calls)
+        got = torch.as_tensor(entry(left, "dw"))
+        mixtures = ({**data, **{name: before[name] for name in names}} for names in STALE)
+        return any(checks.is_close(got, dw.right(**in_double(each)), 1e-4) for each in mixtures)
 
-def stored_by_forward(student, given):
-    """Whether the gradients are those of pictures that `forward` saw before, not of those given."""
-    for data, before in ((given[0], given[4]), (given[1], given[3])):  # of the same size
-        asked = model(data, call("forward", before["x"]), backward(data))
-        try:
-            got = torch.as_tensor(entry(student.run(probes.lr, **asked)[-1], "dw"))
-        except Failure:
-            return False
-        mixtures = [
-            dw.right(**in_double({**data, "x": one["x"], "yhat": two["yhat"]}))
-            for one, two in ((before, data), (data, before), (before, before))
-        ]
-        if not any(checks.is_close(got, each, 1e-4) for each in mixtures):
-            return False
-    return True
+    pairs = (given[0], given[4]), (given[1], given[3])  # of the same size
+    return named_where(STORED, lambda: all(stored(*pair) for pair in pairs))
 
 
 def entry(left, key):
@@ -354,26 +332,23 @@ def test_afresh(in_turn, left, given):
         now, before = in_turn[-1][name].reshape(-1), given[0][name].reshape(-1)
         expect(torch.equal(now, before), UPDATES)
     for key in ("dw", "db"):
-        kept = (torch.as_tensor(entry(each, key)) for each in (*in_turn, *left[-2:]))
-        first, second, third, *alone = kept
-        calls = [(second, first, alone[0]), (third, second, alone[1])]
-        afresh.check_all(
-            [(got, {"key": key, "before": before, "alone": own}) for got, before, own in calls]
-        )
+        one, *later = (torch.as_tensor(entry(each, key)) for each in in_turn)
+        before, alone = [one, later[0]], [torch.as_tensor(entry(each, key)) for each in left[-2:]]
+        calls = [{"key": key, "before": b, "alone": a} for b, a in zip(before, alone, strict=True)]
+        afresh.check_all(zip(later, calls, strict=True))
 
 
 def working(one, then):
     """Fail unless two calls left finite gradients, and other data other ones."""
-    for left in (one, then):
-        for key in ("dw", "db"):
-            value = torch.as_tensor(entry(left, key))
-            expect(bool(torch.isfinite(value).all()), "`{key}` should be finite.", key=key)
+    for left, key in product((one, then), ("dw", "db")):
+        value = torch.as_tensor(entry(left, key))
+        expect(bool(torch.isfinite(value).all()), "`{key}` should be finite.", key=key)
     before, after = entry(one, "dw"), entry(then, "dw")
-    if not before.any() or torch.equal(before, after):
-        fail(
-            "`backward` does not work yet: `dw` does not follow from the data.",
-            RETURNED if returned_instead(one) else None,
-        )
+    expect(
+        before.any() and not torch.equal(before, after),
+        "`backward` does not work yet: `dw` does not follow from the data.",
+        RETURNED if returned_instead(one) else None,
+    )
 
 
 @pytest.mark.points(10)

@@ -4,24 +4,18 @@ Each check passes with the student's own `sigmoid` or, where that one is wrong, 
 function in its place.
 """
 
+from functools import partial
+
 import pytest
 
-from autograder.exercise.attempts import first_that_passes
-from autograder.exercise.checks import expect
-from autograder.exercise.formula import Formula
+from autograder.exercise import Formula, expect, tried
 from autograder.suites.manual_backward import draw_pictures, draw_state, probes, reshaped, sigmoid
 
 DIM, M = 5, 131  # more pictures than the constants that people write into slices
 
 
 def draw(rng, stand_in=False):
-    x = draw_pictures(rng, DIM, M)
-    return {**draw_state(rng, DIM), "x": x, "stand_in": stand_in}
-
-
-def arbitrary(z):
-    """What stands in for `sigmoid` in the probe."""
-    return 2 * z + 5
+    return {**draw_state(rng, DIM), "x": draw_pictures(rng, DIM, M), "stand_in": stand_in}
 
 
 score = Formula("the score", draw=draw, reference=lambda w, b, x: w.T @ x + b, terms=DIM + 1)
@@ -44,7 +38,7 @@ answers = Formula(
     "`forward(x)`",
     draw=draw,
     given={"z": score},
-    also=lambda stand_in: {"function": arbitrary if stand_in else sigmoid},
+    also=lambda stand_in: {"function": probes.arbitrary if stand_in else sigmoid},
     reference=lambda z, function: function(z),
     terms=DIM + 1,
     steps=2,
@@ -83,18 +77,18 @@ row.mistake("answers-without-row", lambda w, x: (w * x).sum(0), shape_only=True)
 )
 
 
-def with_either(student, rng, check):
-    """Pass where `check` passes with the student's `sigmoid` or with an arbitrary function."""
+def ask(student, rng, stand_in=False):
+    inputs = answers.draw(rng, stand_in=stand_in)
+    return student.run(probes.forward, **inputs), inputs
 
-    def attempt(stand_in):
-        inputs = answers.draw(rng, stand_in=stand_in)
-        check(student.run(probes.forward, **inputs), **inputs)
 
-    first_that_passes(lambda: attempt(False), lambda: attempt(True))
+# Passes with the student's own `sigmoid`, or with an arbitrary function in its place.
+with_either = tried(ask, partial(ask, stand_in=True))
 
 
 @pytest.mark.points(7)
-def test_values(student, rng):
+@with_either
+def test_values(ask, rng):
     """The answer for each picture is the sigmoid of its weighted sum plus the bias.
 
     small = LR(3)
@@ -105,11 +99,13 @@ def test_values(student, rng):
     print(small(x).detach().cpu())  # the scores are 0 and 4
     #> tensor([[0.5000, 0.9820]])
     """
-    with_either(student, rng, answers.check)
+    got, inputs = ask(rng)
+    answers.check(got, **inputs)
 
 
 @pytest.mark.points(3)
-def test_shape(student, rng):
+@with_either
+def test_shape(ask, rng):
     """The answers are one row, `(1, m)`, another answer for another picture.
 
     for m in (4, 1):  # how many pictures
@@ -117,10 +113,7 @@ def test_shape(student, rng):
     #> torch.Size([1, 4])
     #> torch.Size([1, 1])
     """
-
-    def check(got, **inputs):
-        got = row.form(got, **inputs)
-        different = bool((got.max() - got.min()) > 1e-3)
-        expect(different, "Your answer is the same for every picture: it has to depend on x.")
-
-    with_either(student, rng, check)
+    got, inputs = ask(rng)
+    got = row.form(got, **inputs)
+    different = bool((got.max() - got.min()) > 1e-3)
+    expect(different, "Your answer is the same for every picture: it has to depend on x.")

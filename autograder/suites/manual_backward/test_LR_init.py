@@ -3,20 +3,16 @@
 import pytest
 import torch
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect, fail
-from autograder.exercise.formula import Formula
-from autograder.language import Text
+from autograder.exercise import Formula, Misconception, Text, between, checks, expect
 from autograder.suites.manual_backward import probes
 
-
-def draw(rng):
-    """The width of the pictures and a learning rate, other ones for each submission."""
-    dim = int(torch.randint(4, 9, (), generator=rng))
-    return {"dim": dim, "lr": 0.1 + 0.5 * torch.rand((), generator=rng)}
-
-
-w = Formula("`w`", draw=draw, reference=lambda dim: torch.zeros(dim, 1), dtype=torch.float32)
+# Width of the pictures and learning rate are other ones for each submission.
+w = Formula(
+    "`w`",
+    draw=lambda rng: {"dim": int(between(rng, 4, 9)), "lr": between(rng, 0.1, 0.6)},
+    reference=lambda dim: torch.zeros(dim, 1),
+    dtype=torch.float32,
+)
 w.mistake("w-without-column", lambda dim: torch.zeros(dim), shape_only=True).says(
     "Your `w` has one axis, `(dim,)`; wanted is a column, `(dim, 1)`. With one axis, `w.T` changes"
     " nothing, and products come out as other shapes."
@@ -25,7 +21,7 @@ w.mistake("w-as-a-row", lambda dim: torch.zeros(1, dim), shape_only=True).says(
     "Your `w` is a row, `(1, dim)`; wanted is a column, `(dim, 1)`."
 )
 
-b = Formula("`b`", draw=draw, reference=lambda: torch.zeros(()), dtype=torch.float32)
+b = Formula("`b`", draw=w.draw, reference=lambda: torch.zeros(()), dtype=torch.float32)
 b.mistake("b-python-number", lambda: 0.0, shape_only=True).says(
     "Your `b` is a Python number; wanted is a scalar tensor, on `device` like `w`."
 )
@@ -73,7 +69,7 @@ SHARED = Misconception(
 
 @pytest.fixture(scope="module")
 def given(suite_rng):
-    return draw(suite_rng)
+    return w.draw(suite_rng)
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +100,11 @@ def test_lr(found, given):
     #> True 0.0100
     #> True 0.2500
     """
+    fixed = LR_FIXED if checks.is_close(found["lr"][0], found["lr"][1], 1e-6) else None
     for got, wanted in zip(found["lr"], (0.01, float(given["lr"])), strict=True):
         expect(not isinstance(got, float), LR_NUMBER)
-        if not checks.is_close(checks.tensor(got, "`lr`", ()), wanted, 1e-6):
-            same = checks.is_close(found["lr"][0], found["lr"][1], 1e-6)
-            fail("`lr` is not what the constructor was given.", LR_FIXED if same else None)
+        kept = checks.is_close(checks.tensor(got, "`lr`", ()), wanted, 1e-6)
+        expect(kept, "`lr` is not what the constructor was given.", fixed)
 
 
 @pytest.mark.points(1)
@@ -125,11 +121,10 @@ def test_grads(found, given):
     expect(isinstance(grads, dict), "`grads` should be a dictionary; yours is {got}.", got=got)
     expect(any(value is not None for value in grads.values()), NO_GRADS)
     expect(set(grads) == {"dw", "db"}, OTHER_KEYS)
-    for name, of, shape in (("dw", "w", (given["dim"], 1)), ("db", "b", ())):
-        own = found[of]
-        same = isinstance(own, torch.Tensor) and getattr(grads[name], "shape", None) == own.shape
-        if not same:  # a wrong shape of `w` or `b` itself is another test's matter
-            checks.tensor(grads[name], Text("`grads['{key}']`", key=name), shape)
+    for key, own, shape in (("dw", found["w"], (given["dim"], 1)), ("db", found["b"], ())):
+        shapes = [each.shape for each in (grads[key], own) if isinstance(each, torch.Tensor)]
+        if len(shapes) < 2 or shapes[0] != shapes[1]:  # that of `w` or `b` is another test's matter
+            checks.tensor(grads[key], Text("`grads['{key}']`", key=key), shape)
 
 
 @pytest.mark.points(1)

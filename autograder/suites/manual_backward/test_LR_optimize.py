@@ -5,11 +5,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect
-from autograder.exercise.formula import Formula
-from autograder.exercise.pytorch_words import Says, named_by_pytorch
-from autograder.suites.manual_backward import call, draw_state, model, probes, reshaped
+from autograder.exercise import Formula, Misconception, Says, between, checks, named_by_pytorch
+from autograder.suites.manual_backward import draw_state, probes, reshaped
 
 DIM, STEPS = 5, 3
 DECAY = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -18,8 +15,8 @@ DECAY = (0.5, 0.9, 0.95, 0.99, 0.999)
 def draw(rng, of="w", lr=None, still=False):
     """Where `w` or `b` is, its gradient, and whether the other one stays where it is."""
     start, slope = (draw_state(rng, DIM)[of] for _ in range(2))
-    # Between 0.3 and 0.6, so that lr, its square and its reciprocal make different steps.
-    lr = 0.3 + 0.3 * torch.rand((), generator=rng) if lr is None else lr
+    # So that lr, its square and its reciprocal make different steps.
+    lr = between(rng, 0.3, 0.6) if lr is None else lr
     return {"of": of, "start": start, "slope": slope, "lr": lr, "still": still}
 
 
@@ -70,14 +67,14 @@ sign_only = step.mistake(
 )
 
 
-def flat(w, b):
-    return torch.cat([torch.as_tensor(each).double().reshape(-1) for each in (w, b)])
+def flat(*parts):
+    return torch.cat([torch.as_tensor(each).double().reshape(-1) for each in parts])
 
 
 def draw_later(rng, place=1):
     """How `w` and `b` together moved in the first step, and the gradients up to a later one."""
-    start, *slopes = (flat(**draw_state(rng, DIM)) for _ in range(place + 2))
-    lr = draw(rng)["lr"]
+    start, *slopes = (flat(*draw_state(rng, DIM).values()) for _ in range(place + 2))
+    lr = between(rng, 0.3, 0.6)
     return {"start": start, "moved": -lr * slopes[0], "slopes": slopes, "lr": lr}
 
 
@@ -103,9 +100,7 @@ later.add(
 )
 later.mistake(
     "momentum",
-    lambda steps: (
-        sum(rate**age * each for age, each in enumerate(reversed(steps))) for rate in DECAY
-    ),
+    lambda steps: (sum(r**age * each for age, each in enumerate(steps[::-1])) for r in DECAY),
 ).says(
     "The first step is right, but later ones carry something of the steps before. Each step here"
     " uses the present `grads` alone."
@@ -141,16 +136,17 @@ PYTORCH_SAYS = (
 @pytest.fixture(scope="module")
 def given(suite_rng):
     """What `w` and `b` start from, and their gradients: several times, for one learning rate."""
-    lr = draw(suite_rng)["lr"]
+    lr = between(suite_rng, 0.3, 0.6)
     return [{of: step.draw(suite_rng, of=of, lr=lr) for of in ("w", "b")} for _ in range(STEPS)]
 
 
 def ask(student, given):
     """What steps with those gradients leave behind, one after the other, from the first start."""
-    calls = [call("optimize", grads={f"d{of}": each[of]["slope"] for of in each}) for each in given]
+    slopes = [["grads", *(each[of]["slope"] for of in each)] for each in given]
+    calls = [call for slope in slopes for call in (slope, ["optimize"])]
     start = {of: each["start"] for of, each in given[0].items()}
     with named_by_pytorch(*PYTORCH_SAYS):
-        return student.run(probes.lr, **model(start, *calls, lr=given[0]["w"]["lr"]))
+        return student.run(probes.lr, **start, calls=calls, lr=given[0]["w"]["lr"])
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +158,7 @@ def check_steps(single_steps, given, of, other):
     """Check what single steps made of `w` or `b`."""
     answers = []
     for left, inputs in zip(single_steps, given, strict=True):
-        still = torch.equal(*(flat(each, 0) for each in (left[other], inputs[other]["start"])))
+        still = torch.equal(flat(left[other]), flat(inputs[other]["start"]))
         answers.append((left[of], {**inputs[of], "still": still}))
     step.check_all(answers)
 
@@ -215,12 +211,11 @@ def test_later_steps(student, given):
     #> -1.5 -1.5
     #> -3.5 -3.5
     """
-    start = flat(*(given[0][of]["start"] for of in ("w", "b")))
     slopes = [flat(*(each[of]["slope"] for of in ("w", "b"))) for each in given]
+    start = flat(*(given[0][of]["start"] for of in ("w", "b")))
     points = [start, *(flat(left["w"], left["b"]) for left in ask(student, given))]
-    moved = [after - before for before, after in pairwise(points)]
-    for each in moved:
-        checks.tensor(each, "`w` and `b`", start.shape)
-    expect(bool(moved[0].any()), copied)
-    inputs = {"start": start, "moved": moved[0], "lr": given[0]["w"]["lr"]}
-    later.check_all([(moved[n], {**inputs, "slopes": slopes[: n + 1]}) for n in (1, 2)])
+    moves = [after - before for before, after in pairwise(points)]
+    first, *moved = (checks.tensor(each, "`w` and `b`", start.shape) for each in moves)
+    checks.expect(bool(first.any()), copied)
+    inputs = {"start": start, "moved": first, "lr": given[0]["w"]["lr"]}
+    later.check_all((each, {**inputs, "slopes": slopes[: n + 2]}) for n, each in enumerate(moved))

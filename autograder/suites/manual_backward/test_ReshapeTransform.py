@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autograder.exercise.formula import Formula
+from autograder.exercise import Formula
 from autograder.suites.manual_backward import probes
 
 FLAT, OTHERS = (-1,), [(5, 12), (4, -1), (3, 5, 4)]

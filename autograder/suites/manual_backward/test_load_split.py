@@ -6,19 +6,18 @@ first number says which of them it was, and from which folder, the others are th
 """
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from autograder.exercise import checks
-from autograder.exercise.attempts import first_that_passes
-from autograder.exercise.checks import Failure, Misconception, expect, kind
-from autograder.exercise.formula import Formula
-from autograder.exercise.student import StudentError
+from autograder.exercise import Formula, Misconception, StudentError, expect, tried
+from autograder.exercise.checks import kind
 from autograder.suites.manual_backward import draw_labels, probes
 from autograder.suites.manual_backward.pictures import PIXEL, pipeline
 
+KINDS = ("own", "described")  # of pipelines
 SIZE = 5
 DIM = 3 * SIZE * SIZE
 #: How many pictures each class has: more than a usual batch, and more of one class than the other.
@@ -31,6 +30,7 @@ pictures = Formula(
     "x",
     draw=lambda rng: {"columns": torch.rand(DIM, 90, generator=rng)},
     reference=lambda columns: columns,
+    dtype=torch.float32,
     within=PIXEL,
     margin=15 * PIXEL,
     message="Each column of x should be one picture of the split; in yours some are not.",
@@ -70,6 +70,7 @@ labels = Formula(
     "y",
     draw=lambda rng: {"classes": draw_labels(rng, 90)},
     reference=lambda classes: classes,
+    dtype=torch.float32,
     message="The numbers in y are not the classes of the pictures in x.",
 )
 labels.mistake("labels-not-a-row", lambda classes: classes[0], shape_only=True).says(
@@ -84,9 +85,8 @@ labels.mistake("classes-swapped", lambda classes: 1 - classes).says(
     "Your classes are the other way round: `ImageFolder` numbers them in alphabetical order, from"
     " 0 on."
 )
-WHOLE_NUMBERS = Misconception(
-    "labels-not-float",
-    "Your `y` holds whole numbers, as the `DataLoader` gives them; wanted is float32.",
+labels.mistake("labels-not-float", lambda classes: classes.long(), shape_only=True).says(
+    "Your `y` holds whole numbers, as the `DataLoader` gives them; wanted is float32."
 )
 OTHER_ORDER = Misconception(
     "x-and-y-apart",
@@ -126,61 +126,47 @@ ways.add(BOTH_FOLDERS, lambda split, other: codes((split, split), (split, other)
 @pytest.fixture(scope="module")
 def tree(suite_rng):
     """Random colour pictures by path; their first number is odd in the second folder."""
-
-    def draw(side, place):
-        picture = torch.randint(256, (*side, 3), generator=suite_rng).to(torch.uint8).numpy()
-        picture[0, 0, 0] = picture[0, 0, 0] // 2 * 2 + place
-        return picture
-
-    return {
-        f"{split}/{name}/{number:03}.png": draw(SIDES[number % len(SIDES)], place)
-        for place, (split, counts) in enumerate(COUNTS.items())
-        for name, count in counts.items()
-        for number in range(count)
-    }
-
-
-@pytest.fixture(scope="module")
-def columns(tree):
-    """By kind of pipelines and split, what x should hold, in the order of the files."""
-
-    def x(split, row):
-        rows = [row(picture) for path, picture in tree.items() if path.startswith(split)]
-        return torch.stack(rows, dim=1)
-
-    own = partial(pipeline, size=SIZE)
-    describing = [partial(probes.describe, place=place, size=SIZE) for place in range(len(COUNTS))]
-    return {
-        "own": {split: x(split, own) for split in COUNTS},
-        "describing": {split: x(split, row) for split, row in zip(COUNTS, describing, strict=True)},
-    }
+    found = {}
+    for split, counts in COUNTS.items():
+        for name, number in ((name, n) for name, count in counts.items() for n in range(count)):
+            shape = (*SIDES[number % len(SIDES)], 3)
+            picture = torch.randint(256, shape, generator=suite_rng).to(torch.uint8).numpy()
+            picture[0, 0, 0] = picture[0, 0, 0] // 2 * 2 + (split == "val")
+            found[f"{split}/{name}/{number:03}.png"] = picture
+    return found
 
 
 @pytest.fixture(scope="module")
 def loaded(student, tree):
-    """By kind of pipelines, what came back, or why not; none that `load_split` does not ask for."""
-    answers = {}
-    for how, stand_in in (("own", False), ("describing", True)):
+    """By kind of pipelines, what came back, beside all columns that x could hold, or why not."""
+    own = [pipeline(picture, SIZE) for picture in tree.values()]
+    described = [probes.describe(picture, place=0, size=SIZE) for picture in tree.values()]
+    answers: dict[str, Any] = {}
+    for how, columns in zip(KINDS, (own, described), strict=True):
         try:
-            answers[how] = student.run(probes.loaded, tree=tree, size=SIZE, stand_in=stand_in)
+            stand_in = how == "described"
+            found = student.run(probes.loaded, tree=tree, size=SIZE, stand_in=stand_in)
+            if found["size"] is None:
+                raise StudentError("stand-in", "`load_split` does not ask for the pipelines.")
+            answers[how] = {**found, "columns": torch.stack(columns, dim=1)}
         except StudentError as error:
             answers[how] = error
-    return {how: answer for how, answer in answers.items() if answer}
+    return answers
 
 
-def with_either(loaded, check):
-    """Pass where `check` passes with one of the two kinds of pipelines."""
+def came_back(loaded, how):
+    """What came back with such pipelines, if it is two things for each split."""
+    found = loaded[how]
+    if isinstance(found, StudentError):
+        raise found
+    for pair in (found[split] for split in COUNTS):
+        both = isinstance(pair, list) and len(pair) == 2
+        expect(both, "`load_split` should return x and y; yours is {got}.", got=kind(pair))
+    return found
 
-    def attempt(how):
-        if isinstance(loaded[how], Failure):
-            raise loaded[how]
-        for split in COUNTS:
-            pair = loaded[how][split]
-            both = isinstance(pair, list) and len(pair) == 2
-            expect(both, "`load_split` should return x and y; yours is {got}.", got=kind(pair))
-        check(loaded[how], how)
 
-    first_that_passes(*(partial(attempt, how) for how in loaded))
+# Passes with the student's own pipelines, or with those that describe.
+with_either = tried(*(partial(came_back, how=how) for how in KINDS), fixture="loaded")
 
 
 def in_columns(x, wanted, part=False):
@@ -211,7 +197,8 @@ def in_order(x, wanted):
 
 
 @pytest.mark.points(2)
-def test_form(loaded):
+@with_either
+def test_form(ask):
     """x is `(3 * image_size * image_size, m)`, y is `(1, m)`, both float32.
 
     x, y = load_split(data_dir, "val", 20)
@@ -220,24 +207,19 @@ def test_form(loaded):
     print(y.shape, y.dtype)
     #> torch.Size([1, 200]) torch.float32
     """
-
-    def check(found, how):
-        expect(found["size"] == SIZE, SIZE_IGNORED)
-        for split, m in TOTAL.items():
-            x, y = found[split]
-            if isinstance(x, Tensor) and x.dim() == 2 and x.shape[1] != DIM:
-                m = x.shape[1]  # how many is another test's matter
-            pictures.compared(x, columns=torch.ones(DIM, m))
-            checks.tensor(x, "x", (DIM, m), torch.float32)
-            labels.compared(y, classes=torch.ones(1, m))
-            expect(y.is_floating_point(), WHOLE_NUMBERS)
-            checks.tensor(y, "y", (1, m), torch.float32)
-
-    with_either(loaded, check)
+    found = ask()
+    expect(found["size"] == SIZE, SIZE_IGNORED)
+    for split, m in TOTAL.items():
+        x, y = found[split]
+        if isinstance(x, Tensor) and x.dim() == 2 and x.shape[1] != DIM:
+            m = x.shape[1]  # how many is another test's matter
+        pictures.compared(x, columns=torch.ones(DIM, m))
+        labels.compared(y, classes=torch.ones(1, m))
 
 
 @pytest.mark.points(4)
-def test_pictures(loaded, columns):
+@with_either
+def test_pictures(ask):
     """Every picture of the split is one column of x, none is missing, none is there twice.
 
     x, y = load_split(data_dir, "val", 28)
@@ -256,22 +238,18 @@ def test_pictures(loaded, columns):
         print(sorted((255 * x[0]).round().tolist()))
     #> [0.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0]
     """
-
-    def check(found, how):
-        wanted = columns[how]["train"]
-        x = in_columns(found["train"][0], wanted)
-        where = places(x, wanted)
-        several = bool((where >= 0).all()) and len(where.unique()) < len(where)
-        expect(
-            not several, "Some pictures of the split are in several columns of x, others in none."
-        )
-        pictures.check(in_order(x, wanted), columns=wanted)
-
-    with_either(loaded, check)
+    found = ask()
+    wanted = found["columns"][:, : TOTAL["train"]]
+    x = in_columns(found["train"][0], wanted)
+    where = places(x, wanted)
+    several = bool((where >= 0).all()) and len(where.unique()) < len(where)
+    expect(not several, "Some pictures of the split are in several columns of x, others in none.")
+    pictures.check(in_order(x, wanted), columns=wanted)
 
 
 @pytest.mark.points(2)
-def test_labels(loaded, columns):
+@with_either
+def test_labels(ask):
     """The number in y is the class of the picture in the same column of x.
 
     x, y = load_split(data_dir, "val", 28)
@@ -282,29 +260,25 @@ def test_labels(loaded, columns):
     print(right)  # of 200
     #> 200
     """
-
-    def check(found, how):
-        x, y = found["train"]
-        wanted = columns[how]["train"]
-        x = in_columns(x, wanted, part=True)
-        expect(isinstance(y, Tensor), "y should be a tensor; yours is {got}.", got=kind(y))
-        n = y.numel()
-        expect(n == x.shape[1], "y should hold one class for each picture; yours has {n}.", n=n)
-        right = torch.arange(2.0).repeat_interleave(torch.tensor([*COUNTS["train"].values()]))
-        got, where = y.reshape(-1).float(), places(x, wanted)
-        if bool((where >= 0).any()):
-            got, right = got[where >= 0], right[where[where >= 0]]
-        else:  # columns that are no pictures are another test's matter
-            got = got.sort().values
-        as_many = torch.equal(got.sort().values, right.sort().values)
-        expect(torch.equal(got, right) or not as_many, OTHER_ORDER)
-        labels.check(got[None], classes=right[None])
-
-    with_either(loaded, check)
+    found = ask()
+    wanted = found["columns"][:, : TOTAL["train"]]
+    x, y = in_columns(found["train"][0], wanted, part=True), found["train"][1]
+    expect(isinstance(y, Tensor), "y should be a tensor; yours is {got}.", got=kind(y))
+    n = y.numel()
+    expect(n == x.shape[1], "y should hold one class for each picture; yours has {n}.", n=n)
+    right = torch.arange(2.0).repeat_interleave(torch.tensor([*COUNTS["train"].values()]))
+    got, where = y.reshape(-1).float(), places(x, wanted)
+    if bool((where >= 0).any()):
+        got, right = got[where >= 0], right[where[where >= 0]]
+    else:  # columns that are no pictures are another test's matter
+        got = got.sort().values
+    as_many = torch.equal(got.sort().values, right.sort().values)
+    expect(torch.equal(got, right) or not as_many, OTHER_ORDER)
+    labels.check(got[None], classes=right[None])
 
 
 @pytest.mark.points(2)
-def test_splits(loaded, columns):
+def test_splits(loaded):
     """`"val"` gives the pictures of `val` through the `"val"` pipeline, `"train"` those of `train`
     through its own.
 
@@ -318,23 +292,16 @@ def test_splits(loaded, columns):
     #> train torch.Size([12, 600]) 0.0 0.0
     #> val torch.Size([12, 200]) 1.0 1.0
     """
-
-    def came(x, split, how):
-        """The first number of each description; for own pipelines only the folder may differ."""
-        if how == "describing":
-            # What else is done to the numbers is another test's matter.
+    described = isinstance(loaded["described"], dict)
+    found = came_back(loaded, "described" if described else "own")
+    for split in COUNTS:
+        x = found[split][0]
+        expect(isinstance(x, Tensor), "x should be a tensor; yours is {got}.", got=kind(x))
+        if described:  # what else is done to the numbers is another test's matter
             x = 255 * x if x.max() < 0.1 else x
-            return x[x > 1.5]
-        wanted = torch.cat([*columns["own"].values()], dim=1)
-        where = places(in_columns(x, wanted, part=True), wanted)
-        train, val = codes((split, "train")), codes((split, "val"))
-        return torch.where(where < TOTAL["train"], train, val) * (where >= 0)
-
-    def check(found, how):
-        for split in COUNTS:
-            x = found[split][0]
-            expect(isinstance(x, Tensor), "x should be a tensor; yours is {got}.", got=kind(x))
-            ways.check(came(x, split, how).unique(), split=split)
-
-    how = "describing" if isinstance(loaded.get("describing"), dict) else "own"
-    with_either({how: loaded[how]}, check)
+            came = x[x > 1.5]
+        else:  # only the folder may differ
+            where = places(in_columns(x, found["columns"], part=True), found["columns"])
+            train, val = codes((split, "train")), codes((split, "val"))
+            came = torch.where(where < TOTAL["train"], train, val) * (where >= 0)
+        ways.check(came.unique(), split=split)

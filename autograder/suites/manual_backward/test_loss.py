@@ -1,24 +1,16 @@
 """`loss`: the mean binary cross-entropy, finite at 0 and 1, and large where it is surely wrong."""
 
 import math
-from contextlib import contextmanager
 
 import pytest
 import torch
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Failure, Misconception, expect, fail
-from autograder.exercise.formula import Formula
-from autograder.suites.manual_backward import cross_entropy, draw_labels, probes
+from autograder.exercise import Formula, Misconception, between, checks, expect, named_where
+from autograder.suites.manual_backward import answers_of, cross_entropy, draw_labels
 
 M = 131  # more than the constants that people write into slices
 #: Round-off of a mean of M terms, and room for an eps of 1e-6 beside answers of 0.15.
 NEAR = checks.roundoff(M) + 2e-5
-
-
-def draw(rng):
-    """Answers from 0.15 to 0.85, and labels. An eps of 1e-6 in a logarithm is no mistake."""
-    return {"yhat": 0.15 + 0.7 * torch.rand(1, M, generator=rng), "y": draw_labels(rng, M)}
 
 
 def mean_of(value):
@@ -29,7 +21,8 @@ def mean_of(value):
 
 value = Formula(
     "The loss",
-    draw=draw,
+    # An eps of 1e-6 in a logarithm is no mistake: it does not show in these answers.
+    draw=lambda rng: {"yhat": between(rng, 0.15, 0.85, 1, M), "y": draw_labels(rng, M)},
     reference=cross_entropy,
     also=lambda yhat, y: {
         "right": cross_entropy(yhat, y),
@@ -105,7 +98,7 @@ value.mistake(
     " mean over all m pictures."
 )
 
-scalar = Formula("The loss", draw=draw, reference=cross_entropy, within=NEAR)
+scalar = Formula("The loss", draw=value.draw, reference=cross_entropy, within=NEAR)
 scalar.mistake("loss-as-float", lambda: 0.5, shape_only=True).says(
     "Your loss is a Python float; wanted is a scalar tensor. To make a float of it is the task of"
     " `train`."
@@ -145,38 +138,19 @@ def given(suite_rng):
     return [value.draw(suite_rng) for _ in range(2)]
 
 
-def ask(student, *pairs):
-    """The losses of answers and labels, each beside its inputs."""
-    got = student.run(probes.loss, pairs=[[each["yhat"], each["y"]] for each in pairs])
-    return list(zip(got, pairs, strict=True))
-
-
 def numbers(answers):
     return [checks.number(mean_of(got), "The loss", finite=False) for got, _ in answers]
 
 
-@contextmanager
 def swapped_told(student, given):
     """Where a loss is wrong or not finite since its arguments are swapped, say that first."""
-    try:
-        yield
-    except Failure as failure:
-        infinite = failure.misconception in (None, NOT_A_NUMBER.name, INFINITE.name)
-        if infinite and swapped_inside(student, given):
-            fail(swapped)
-        raise
-
-
-def swapped_inside(student, given):
-    """Whether the loss is the one with its arguments swapped, however it keeps logarithms finite.
-
-    With labels strictly between 0 and 1 no logarithm has to be kept from anything.
-    """
+    # With labels strictly between 0 and 1 no logarithm has to be kept from anything.
     soft = [{**each, "y": 0.15 + 0.7 * each["yhat"].flip(1)} for each in given]
-    try:
-        return value.diagnosis(ask(student, *soft)) == swapped
-    except Failure:
-        return False
+    return named_where(
+        swapped,
+        lambda: value.diagnosis(answers_of(student, "loss", soft)) == swapped,
+        over=(NOT_A_NUMBER, INFINITE),
+    )
 
 
 @pytest.mark.points(4)
@@ -192,7 +166,7 @@ def test_value(student, given):
     #> 0.2263
     """
     with swapped_told(student, given):
-        value.check_all(ask(student, *given))
+        value.check_all(answers_of(student, "loss", given))
 
 
 @pytest.mark.points(2)
@@ -205,7 +179,8 @@ def test_scalar(student, given):
     """
     pairs = [given[0], {**given[0], "yhat": 1 - given[0]["yhat"]}]
     with swapped_told(student, given):
-        one, other = (scalar.form(got, **inputs) for got, inputs in ask(student, *pairs))
+        answers = answers_of(student, "loss", pairs)
+        one, other = (scalar.form(got, **inputs) for got, inputs in answers)
     expect(float(one) != float(other), "The loss is the same for all answers.")
 
 
@@ -220,19 +195,19 @@ def test_sure_and_right(student, given):
     #> 0.23
     """
     yhat, y = given[0]["yhat"], given[0]["y"]
-    some_sure = torch.cat([y[:, :5], yhat[:, 5:]], dim=1)
-    got = ask(student, {"yhat": some_sure, "y": y}, {"yhat": y, "y": y}, *given)
+    sure = [{"yhat": torch.cat([y[:, :5], yhat[:, 5:]], dim=1), "y": y}, {"yhat": y, "y": y}]
+    got = answers_of(student, "loss", sure + given)
     some, all_sure, *usual = numbers(got)
     with swapped_told(student, given):
         expect(not any(map(math.isnan, (some, all_sure))), NOT_A_NUMBER)
         expect(max(abs(some), abs(all_sure)) < 1e30, INFINITE)
     works = all(abs(each) > 1e-3 for each in usual)
     expect(works, "The loss of usual answers is about 0: it does not work yet.")
-    if abs(all_sure) >= 0.02:
-        fail(
-            "If every answer is sure and right, the loss should be about 0; yours is not.",
-            value.diagnosis(got[2:]),
-        )
+    expect(
+        abs(all_sure) < 0.02,
+        "If every answer is sure and right, the loss should be about 0; yours is not.",
+        value.diagnosis(got[2:]),
+    )
 
 
 @pytest.mark.points(2)
@@ -245,19 +220,17 @@ def test_sure_and_wrong(student, given):
     #> True True
     """
     y = given[0]["y"]
-    got = ask(student, {"yhat": 1 - y, "y": y}, {"yhat": y, "y": 1 - y}, *given)
+    sure = [{"yhat": 1 - y, "y": y}, {"yhat": y, "y": 1 - y}]
+    got = answers_of(student, "loss", sure + given)
     one, other, *usual = numbers(got)
     with swapped_told(student, given):
         expect(abs(one) < 1e30 and abs(other) < 1e30, INFINITE)  # nan is not below either
-    if min(abs(one), abs(other)) > 5:
-        return
     because = value.diagnosis(got[2:])
     if checks.is_close(usual, [cross_entropy(**each) for each in given], NEAR):
-        if max(one, other) < min(usual):
-            because = FORGIVEN
-        elif min(one, other) > max(usual) and checks.is_close(one, other, 0.01):
-            because = CUT_OFF
-    fail(
+        cut_off = min(one, other) > max(usual) and checks.is_close(one, other, 0.01)
+        because = FORGIVEN if max(one, other) < min(usual) else CUT_OFF if cut_off else because
+    expect(
+        min(abs(one), abs(other)) > 5,
         "Being sure and wrong has to cost more than 5 on average; with yours it costs less.",
         because,
     )

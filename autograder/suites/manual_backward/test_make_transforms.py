@@ -4,26 +4,24 @@ Each check passes with the student's own `ReshapeTransform` or, where that one i
 object in its place that only notes the shape it is given.
 """
 
+from functools import partial
+from itertools import chain
 from math import prod
 
 import pytest
 import torch
 from PIL import Image
 
-from autograder.exercise import checks
-from autograder.exercise.attempts import first_that_passes
-from autograder.exercise.checks import Misconception, expect, fail
-from autograder.exercise.formula import Formula
+from autograder.exercise import Formula, Misconception, Text, checks, expect, tried
 from autograder.exercise.student import StudentError
-from autograder.language import Text
 from autograder.suites.manual_backward import probes
 from autograder.suites.manual_backward.pictures import PIXEL, flat, middle, scaled
 
 SIZE = 8
 #: (height, width): wide and tall, larger and smaller than the result, odd and even borders.
 SIDES = [(14, 25), (21, 12), (6, 9)]
-#: Mean and standard deviation of ImageNet's colours, as tutorials have them.
 NAME = "A picture of the `{split}` pipeline"
+#: Mean and standard deviation of ImageNet's colours, as tutorials have them.
 IMAGENET = torch.tensor([[0.485, 0.229], [0.456, 0.224], [0.406, 0.225]])
 
 
@@ -36,7 +34,9 @@ def stages(picture):
     image = Image.fromarray(picture)
     resized = scaled(image, SIZE)
     square = middle(resized, SIZE)
-    return {"image": image, "resized": resized, "square": square, "right": flat(square)}
+    squeezed = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    found = {"image": image, "resized": resized, "squeezed": squeezed, "square": square}
+    return {**found, "right": flat(square)}
 
 
 def either(*shape):
@@ -57,9 +57,7 @@ row = Formula(
     " order and their arguments with the four that are listed in the notebook.",
     cases=[{"side": side} for side in SIDES],
 )
-row.mistake(
-    "squeezed", lambda image: flat(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
-).says(
+row.mistake("squeezed", lambda squeezed: flat(squeezed)).says(
     "Your pictures are squeezed into a square: `Resize((image_size, image_size))` changes the"
     " proportions. With one number, `Resize` scales the shorter side and keeps them."
 )
@@ -104,9 +102,7 @@ row.mistake(
     "The pictures are not laid out flat: a row of `3 * image_size * image_size` numbers is wanted."
     " Your `ReshapeTransform` does that, as the last of the transforms."
 )
-row.mistake(
-    "row-of-one", lambda right: right[None], lambda right: right[:, None], shape_only=True
-).says(
+row.mistake("row-of-one", lambda right: iter((right[None], right[:, None])), shape_only=True).says(
     "Your result has two axes, one of them of length 1: with it, `load_split` would get a batch of"
     " three axes. `(-1,)` makes a row with one axis, `(1, -1)` does not."
 )
@@ -131,29 +127,27 @@ def drawn(suite_rng):
     return [row.draw(suite_rng, side=side) for side in SIDES]
 
 
-def with_either(student, drawn, check):
-    """Pass where `check` passes with the student's `ReshapeTransform` or with the note-taker."""
+def ask(student, drawn, stand_in=False):
+    """By split, what its pipeline makes of each picture, several times over, with the picture."""
     pictures = [each["picture"] for each in drawn]
+    found = student.run(probes.piped, pictures=pictures, size=SIZE, stand_in=stand_in)
+    expect(
+        found["type"] == "dict",
+        "`make_transforms` should return a dictionary; yours returns a `{got}`.",
+        NO_DICTIONARY if found["type"] == "Compose" else None,
+        got=found["type"],
+    )
+    expect({"train", "val"} <= {*found["rows"]}, ONE_KEY)
+    asked = {*map(tuple, found["asked"])}
+    if stand_in and (not asked or asked - {(-1,), (3 * SIZE * SIZE,)}):
+        raise StudentError("stand-in", "The pictures are not laid out flat.")
+    for split in ("train", "val"):
+        turns = [[*map(flattened, each)] if stand_in else each for each in found["rows"][split]]
+        yield [*zip(turns, ({**each, "split": split} for each in drawn), strict=True)]
 
-    def attempt(stand_in):
-        found = student.run(probes.piped, pictures=pictures, size=SIZE, stand_in=stand_in)
-        if found["type"] != "dict":
-            fail(
-                "`make_transforms` should return a dictionary; yours returns a `{got}`.",
-                NO_DICTIONARY if found["type"] == "Compose" else None,
-                got=found["type"],
-            )
-        expect({"train", "val"} <= {*found["rows"]}, ONE_KEY)
-        asked = {*map(tuple, found["asked"])}
-        if stand_in and (not asked or asked - {(-1,), (3 * SIZE * SIZE,)}):
-            raise StudentError("stand-in", "The pictures are not laid out flat.")
-        laid_out = flattened if stand_in else lambda item: item
-        for split in ("train", "val"):
-            rows = [[*map(laid_out, turns)] for turns in found["rows"][split]]
-            inputs = [{**each, "split": split} for each in drawn]
-            check([*zip(rows, inputs, strict=True)])
 
-    first_that_passes(lambda: attempt(False), lambda: attempt(True))
+# Passes with the student's own `ReshapeTransform`, or with what only notes the shape it is given.
+with_either = tried(ask, partial(ask, stand_in=True))
 
 
 def flattened(item):
@@ -161,7 +155,8 @@ def flattened(item):
 
 
 @pytest.mark.points(2)
-def test_length(student, drawn):
+@with_either
+def test_length(ask, drawn):
     """Each pipeline makes a float32 row of `3 * image_size * image_size` numbers of any picture.
 
     wide = Image.new("RGB", (40, 20), "orange")
@@ -171,17 +166,14 @@ def test_length(student, drawn):
     #> train torch.Size([192]) torch.float32
     #> val torch.Size([192]) torch.float32
     """
-
-    def check(answers):
-        for (first, *_), inputs in answers:
-            row.compared(first, **inputs)
-            checks.tensor(first, Text(NAME, split=inputs["split"]), first.shape, torch.float32)
-
-    with_either(student, drawn, check)
+    for (first, *_), inputs in chain(*ask(drawn)):
+        row.compared(first, **inputs)
+        checks.tensor(first, Text(NAME, split=inputs["split"]), first.shape, torch.float32)
 
 
 @pytest.mark.points(3)
-def test_pixels(student, drawn):
+@with_either
+def test_pixels(ask, drawn):
     """The row holds the middle of the scaled picture: red, green, blue, with values from 0 to 1.
 
     wide = Image.new("RGB", (40, 20), "black")
@@ -194,11 +186,8 @@ def test_pixels(student, drawn):
     #> train [200.0, 0.0, 0.0] [0.0, 0.0, 100.0]
     #> val [200.0, 0.0, 0.0] [0.0, 0.0, 100.0]
     """
-
-    def check(answers):
+    for answers in ask(drawn):
         for (first, *again), inputs in answers:
             row.compared(flattened(first), **inputs)
             expect(all(torch.equal(first, each) for each in again), RANDOM)
-        row.check_all([(flattened(first), inputs) for (first, *_), inputs in answers])
-
-    with_either(student, drawn, check)
+        row.check_all((flattened(first), inputs) for (first, *_), inputs in answers)

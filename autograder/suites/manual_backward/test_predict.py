@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from autograder.exercise import checks
-from autograder.exercise.formula import Formula
-from autograder.suites.manual_backward import probes
+from autograder.exercise import Formula, between, checks
+from autograder.suites.manual_backward import answers_of
 
 #: So that no share of them is a whole number of percents, but none and all.
 M = 131
@@ -13,27 +12,14 @@ M = 131
 NEAR = 6e-5
 
 
-def draw(rng, right, wrong, ties0=0):
+def draw(rng, right, wrong=M, ties0=0):
     """Answers and classes (1, m): so many right, wrong, ties of class 0; the others tie with 1."""
     y = torch.randint(2, (M,), generator=rng).float()
-    clear = 0.03 + 0.42 * torch.rand(M, generator=rng)
-    ends = right + wrong
+    off, ends = between(rng, 0.03, 0.45, M), min(right + wrong, M)
     y[ends : ends + ties0], y[ends + ties0 :] = 0, 1
-    yhat = torch.where(y == 1, 1 - clear, clear)
-    yhat[right:ends] = 1 - yhat[right:ends]
-    yhat[ends:] = 0.5
+    off[right:ends], off[ends:] = 1 - off[right:ends], 0.5
     order = torch.randperm(M, generator=rng)
-    return {"yhat": yhat[order].reshape(1, M), "y": y[order].reshape(1, M)}
-
-
-def draw_ties(rng):
-    one, two, three = sorted(torch.randperm(M, generator=rng)[:3].tolist())
-    return draw(rng, one, two - one, three - two)
-
-
-def draw_clear(rng):
-    right = int(torch.randint(75, 115, (), generator=rng))
-    return draw(rng, right, M - right)
+    return {"yhat": (y - off).abs()[order].reshape(1, M), "y": y[order].reshape(1, M)}
 
 
 def percent(decided, y):
@@ -50,7 +36,7 @@ def told(right):
 
 hits = Formula(
     "The accuracy",
-    draw=draw_ties,
+    draw=lambda rng: draw(rng, *torch.randperm(40, generator=rng)[:3].tolist()),
     reference=lambda yhat, y: percent(yhat > 0.5, y),
     accepted=lambda yhat, y: told(percent(yhat > 0.5, y)),  # that is the other test's matter
     within=NEAR,
@@ -95,7 +81,7 @@ flags = hits.mistake("one-for-each-picture", lambda y: iter((y, y.T, y[0])), sha
 
 accuracy = Formula(
     "The accuracy",
-    draw=draw_clear,
+    draw=lambda rng: draw(rng, int(between(rng, 75, 115))),
     given={"right": hits},
     reference=lambda right: right,
     within=NEAR,
@@ -126,9 +112,7 @@ accuracy.mistake("whole-percents", lambda right: right.floor(), lambda right: ri
 
 def check(student, formula, rng):
     """Check several inputs: one number may be right by luck, or look like that of a mistake."""
-    inputs = [formula.draw(rng) for _ in range(3)]
-    pairs = [[each["yhat"], each["y"]] for each in inputs]
-    formula.check_all(zip(student.run(probes.predict, pairs=pairs), inputs, strict=True))
+    formula.check_all(answers_of(student, "predict", [formula.draw(rng) for _ in range(3)]))
 
 
 @pytest.mark.points(3)

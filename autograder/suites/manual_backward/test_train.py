@@ -8,20 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from autograder.exercise import checks
+from autograder.exercise import Failure, Formula, Misconception, between, checks, expect, in_double
 from autograder.exercise.attempts import first_that_passes
-from autograder.exercise.checks import Failure, Misconception, expect, fail
-from autograder.exercise.formula import Formula
 from autograder.exercise.returned import Forms, floats
-from autograder.suites.manual_backward import (
-    call,
-    cross_entropy,
-    draw_labels,
-    draw_pictures,
-    draw_state,
-    probes,
-    sigmoid,
-)
+from autograder.suites import manual_backward as lesson
+from autograder.suites.manual_backward import probes
 
 DIM, ITERATIONS = 4, 5
 M = 131  # more pictures than the constants that people write into slices
@@ -29,11 +20,13 @@ SWAPPED = 9.0  # what the loss in place of the student's gives for its arguments
 
 
 def draw(rng):
-    """Any answers of a model, before each step and after it, and what they cost."""
-    y = draw_labels(rng, M)
-    answers = [0.1 + 0.8 * torch.rand(1, M, generator=rng) for _ in range(2 * ITERATIONS + 1)]
-    costs = torch.stack([cross_entropy(answer, y) for answer in answers])
-    return {"y": y, "answers": answers, "costs": costs}
+    """A model and what to train it with; any answers, before each step and after it, their cost."""
+    y = lesson.draw_labels(rng, M)
+    answers = [between(rng, 0.1, 0.9, 1, M) for _ in range(2 * ITERATIONS + 1)]
+    costs = torch.stack([lesson.cross_entropy(answer, y) for answer in answers])
+    state = {**lesson.draw_state(rng, DIM), "lr": between(rng, 0.3, 0.6)}
+    x = lesson.draw_pictures(rng, DIM, M)
+    return {"x": x, "y": y, "state": state, "answers": answers, "costs": costs}
 
 
 losses = Formula(
@@ -106,6 +99,7 @@ STARTS_ANEW = Misconception(
     "You put other numbers into the model's `w` or `b` than the step left there. Training goes on"
     " from where the iteration before has ended.",
 )
+OTHER_ARGUMENTS = "The model and the loss should get x and y as they are given to `train`."
 OTHER_MODEL = Misconception(
     "trains-another-model",
     "You train a model that you make inside of `train`; the one to be trained is the argument.",
@@ -114,31 +108,20 @@ OTHER_MODEL = Misconception(
 
 @pytest.fixture(scope="module")
 def given(suite_rng):
-    return {
-        **losses.draw(suite_rng),
-        "state": draw_state(suite_rng, DIM),
-        "x": draw_pictures(suite_rng, DIM, M),
-        "lr": 0.3 + 0.3 * torch.rand((), generator=suite_rng),
-    }
+    return losses.draw(suite_rng)
 
 
 @pytest.fixture(scope="module")
 def right(given):
     """Plain gradient descent, float64: answers and costs before each step, w and b after all."""
-    x, y, lr = (given[name].double() for name in ("x", "y", "lr"))
-    w, b = (given["state"][name].double() for name in ("w", "b"))
-    answers = []
+    x, y, (w, b, lr) = given["x"].double(), given["y"], in_double(given["state"]).values()
+    answers = [lesson.sigmoid(w.T @ x + b)]
     for _ in range(ITERATIONS):
-        answers.append(sigmoid(w.T @ x + b))
         dz = (answers[-1] - y) / M
         w, b = w - lr * x @ dz.T, b - lr * dz.sum()
-    answers_after = [*answers, sigmoid(w.T @ x + b)]
-    costs = torch.stack([cross_entropy(answer, y) for answer in answers_after])
-    return {"answers": answers, "costs": costs, "w": w, "b": b}
-
-
-def ask(student, given, calls):
-    return student.run(probes.lr, dim=DIM, lr=given["lr"], state=given["state"], calls=calls)
+        answers.append(lesson.sigmoid(w.T @ x + b))
+    costs = torch.stack([lesson.cross_entropy(answer, y) for answer in answers])
+    return {"answers": answers[:-1], "costs": costs, "w": w, "b": b}
 
 
 def parts_work(student, given, right):
@@ -148,13 +131,14 @@ def parts_work(student, given, right):
     """
     x, y, calls = given["x"], given["y"], []
     for yhat in right["answers"]:
-        calls += [call("forward", x), call("backward", x, yhat.float(), y), call("optimize")]
+        calls += [["forward", x], ["backward", x, yhat.float(), y], ["optimize"]]
+    pairs = [[right["answers"][0].float(), y]]
     try:
-        left = ask(student, given, calls)
-        cost = student.run(probes.cost, yhat=right["answers"][0].float(), y=y)
+        left = student.run(probes.lr, **given["state"], calls=calls)
+        cost = student.run(probes.on_pairs, name="loss", pairs=pairs)
     except Failure:
         return False
-    got = [*(each["returned"] for each in left[::3]), left[-1]["w"], left[-1]["b"], cost]
+    got = [*(each["returned"] for each in left[::3]), left[-1]["w"], left[-1]["b"], *cost]
     wanted = [*right["answers"], right["w"], right["b"], right["costs"][0]]
     return all(
         isinstance(mine, Tensor) and checks.is_close(mine, each, 1e-5, scale=1.0)
@@ -169,26 +153,20 @@ def with_either(student, given, check_own, check_noted, is_own_fault=lambda: Fal
     """
 
     def with_own():
-        (left,) = ask(student, given, [call("train", given["x"], given["y"], ITERATIONS)])
-        check_own(left)
+        calls = [["train", given["x"], given["y"], ITERATIONS]]
+        check_own(*student.run(probes.lr, **given["state"], calls=calls))
 
     def with_stand_ins():
         inputs = {name: given[name] for name in ("x", "y", "answers", "costs")}
-        check_noted(student.run(probes.noted, **inputs, swapped=SWAPPED, iterations=ITERATIONS))
+        found = student.run(probes.noted, **inputs, swapped=SWAPPED, iterations=ITERATIONS)
+        expect("part" not in found["given"], PART)
+        expect("other" not in found["given"], OTHER_ARGUMENTS)
+        expect(found["left"], STARTS_ANEW)
+        check_noted(found)
         if is_own_fault():
             with_own()
 
     first_that_passes(with_own, with_stand_ins, last_tells=True)
-
-
-def check_arguments(found):
-    """Fail where the model or the loss got something else than the whole, or w and b were reset."""
-    expect("part" not in found["given"], PART)
-    expect(
-        "other" not in found["given"],
-        "The model and the loss should get x and y as they are given to `train`.",
-    )
-    expect(found["left"], STARTS_ANEW)
 
 
 def in_list(returned):
@@ -211,7 +189,6 @@ def test_losses(student, given, right):
         losses.check(in_list(left["returned"]), costs=right["costs"])
 
     def check_noted(found):
-        check_arguments(found)
         got, costs = in_list(found["losses"]), given["costs"]
         # How many steps an iteration makes is the other test's matter.
         if len(found["steps"]) == 2 * ITERATIONS:
@@ -237,36 +214,32 @@ def test_steps(student, given, right):
     """
 
     def check_own(left):
-        for name in ("w", "b"):
-            got, wanted = torch.as_tensor(left[name]), right[name]
-            got = got.reshape(wanted.shape) if got.numel() == wanted.numel() else got
-            got = checks.tensor(got, f"`{name}`", tuple(wanted.shape))
-            checks.close(got, wanted, f"`{name}`", checks.roundoff(DIM + M, ITERATIONS), scale=2.0)
+        for name, kept in (("`w`", "w"), ("`b`", "b")):
+            got = lesson.reshaped(left[kept], name, right[kept])
+            checks.close(got, right[kept], name, checks.roundoff(DIM + M, ITERATIONS), scale=2.0)
 
     def check_noted(found):
-        check_arguments(found)
-        steps = found["steps"]
+        steps, n = found["steps"], len(found["steps"])
         ready = [of is not None for of, _ in steps]
+        early = isinstance(found["losses"], list) and len(found["losses"]) == 1
+        few = RETURNS_EARLY if early else MISSING_STEP if n < ITERATIONS else None
         expect(not found["other"], OTHER_MODEL)
         expect(bool(steps), NO_STEP)
         expect(any(ready), NO_BACKWARD)
-        if len(steps) != ITERATIONS:
-            early = isinstance(found["losses"], list) and len(found["losses"]) == 1
-            few = RETURNS_EARLY if early else MISSING_STEP if len(steps) < ITERATIONS else None
-            fail(
-                "{wanted} iterations should make {wanted} steps, not {got}.",
-                TOO_MANY if len(steps) >= 2 * ITERATIONS else few,
-                wanted=ITERATIONS,
-                got=len(steps),
-            )
+        expect(
+            n == ITERATIONS,
+            "{wanted} iterations should make {wanted} steps, not {got}.",
+            TOO_MANY if n >= 2 * ITERATIONS else few,
+            **{"wanted": ITERATIONS, "got": n},
+        )
         expect(all(ready[1:]), NO_BACKWARD)
         expect(ready[0], STEP_FIRST)
-        for place, (of, whole) in enumerate(steps):
-            expect(whole, "`backward` should get x and y as they are given to `train`.")
-            expect(
-                of == place,
-                "The gradients are not worked out from the answers of their iteration.",
-                STALE if of == 0 else None,
-            )
+        whole = all(whole for _, whole in steps)
+        expect(whole, "`backward` should get x and y as they are given to `train`.")
+        expect(
+            [of for of, _ in steps] == [*range(ITERATIONS)],
+            "The gradients are not worked out from the answers of their iteration.",
+            STALE if steps[0][0] == steps[1][0] == 0 else None,
+        )
 
     with_either(student, given, check_own, check_noted, lambda: parts_work(student, given, right))

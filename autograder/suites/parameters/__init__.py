@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from autograder.exercise.checks import Misconception
-from autograder.exercise.pytorch_words import Says, named_by_pytorch
+from autograder.exercise import Misconception, Says, named_by_pytorch
 from autograder.exercise.student import Probe, Student
 
 NO_SUPER = Misconception(

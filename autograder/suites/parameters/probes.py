@@ -191,23 +191,21 @@ def standardize(notebook, x, mean, std):
     return notebook.Standardize(mean.clone(), std.clone())(x.clone())
 
 
-def numbers_of(module):
-    return torch.cat([torch.zeros(1), *(each.flatten() for each in module.state_dict().values())])
-
-
 def saved(notebook, x, mean, std):
     """What a module saves, and what another one with other numbers gives after loading it."""
+
+    def numbers(module):
+        """What it gives; what it holds, where `forward` does not work: another test's matter."""
+        with suppress(Exception):
+            return module(x.clone()).nan_to_num()
+        return torch.cat([torch.zeros(1), *map(torch.ravel, module.state_dict().values())])
+
     module = notebook.Standardize(mean.clone(), std.clone())
     other, state = notebook.Standardize(2 * mean, 3 * std), module.state_dict()
-    found = {"state": len(state), "buffers": len(list(module.buffers())), "before": None}
-    try:
-        found["before"] = other(x.clone()).nan_to_num()
-        other.load_state_dict(state)
-        found["forward"], found["loaded"] = (m(x.clone()).nan_to_num() for m in (module, other))
-    except Exception:  # `forward` itself is another test's matter: the state has to do
-        other.load_state_dict(state)
-        found["forward"], found["loaded"] = numbers_of(module), numbers_of(other)
-    return found
+    found = {"state": len(state), "buffers": len(list(module.buffers()))}
+    before = numbers(other)
+    other.load_state_dict(state)
+    return {**found, "before": before, "forward": numbers(module), "loaded": numbers(other)}
 
 
 def moved(notebook, x, mean, std):
@@ -219,14 +217,10 @@ def moved(notebook, x, mean, std):
     """
     module, double = (notebook.Standardize(mean.clone(), std.clone()) for _ in range(2))
     own = vars(module).keys() - vars(nn.Module()).keys()
-    found = {
-        "parameters": len(list(module.parameters())),
-        "held": len([*module.parameters(), *module.buffers()]),
-        "holds": bool(own) or len(list(held(module))) > 1,
-        "moved": False,
-        "converted": False,
-        "follows": True,
-    }
+    parameters, buffers = list(module.parameters()), list(module.buffers())
+    holds = bool(own) or len(list(held(module))) > 1
+    found = {"parameters": len(parameters), "held": len(parameters + buffers), "holds": holds}
+    found |= {"moved": False, "converted": False, "follows": True}
     with suppress(Exception):
         found["moved"] = module.to("meta")(x.to("meta")).device.type == "meta"
     with suppress(Exception):  # `forward` itself is another test's matter
@@ -263,7 +257,7 @@ def network(notebook, sizes, x, layers=(), must=True, stand_in=False):
         "torch": any(all(each is not mine for mine in own) for each in linear),
         "hidden": any(all(tensor is not each for each in registered) for tensor in tensors),
         "tensors": len(tensors),
-        "filled": fill(tensors, [numbers for layer in layers for numbers in layer]),
+        "filled": [fill(tensors, layer) for layer in layers],
         "forward": None,
     }
     calls = []

@@ -13,20 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from autograder.exercise import checks
-from autograder.exercise.attempts import tried
-from autograder.exercise.checks import Misconception, expect, fail
-from autograder.exercise.formula import Formula
-from autograder.exercise.leading import check_leading
+from autograder.exercise import Formula, Misconception, check_leading, checks, expect, fail, tried
 from autograder.suites.parameters import probes, run
 
 
 def draw(rng, sizes=(5, 7, 6, 2), rows=12):
-    layers = [
-        [torch.randn(*pair, generator=rng), torch.randn(pair[1], generator=rng)]
-        for pair in pairwise(sizes)
-    ]
-    return {"x": 2 * torch.randn(rows, sizes[0], generator=rng), "layers": layers}
+    normal = partial(torch.randn, generator=rng)
+    layers = [[normal(n, m), normal(m)] for n, m in pairwise(sizes)]
+    return {"x": 2 * normal(rows, sizes[0]), "layers": layers}
 
 
 def forward(x, layers, between=torch.relu, first=None, last=None, only=None):
@@ -123,8 +117,8 @@ GRADIENT_CUT = Misconception(
 
 # Passes with the student's `MyLinear`, whose set-up is another test's matter, or with another.
 with_either = tried(
-    lambda student: partial(student.run, probes.network),
-    lambda student: partial(run, student, probes.network, stand_in=True),
+    lambda student, **inputs: student.run(probes.network, **inputs),
+    lambda student, **inputs: run(student, probes.network, stand_in=True, **inputs),
     last_tells=True,
 )
 
@@ -137,9 +131,9 @@ def expect_numbers(found, sentence):
 def layers_of(found):
     """The weights `(in, out)` and the bias of each layer, found by their shapes."""
     expect_numbers(found, "Your network holds no numbers once it is made.")
-    layers = list(zip(found["filled"][::2], found["filled"][1::2], strict=True))
-    only_last = found["tensors"] == 2 and all(layers[-1])
-    for place, (weights, biases) in enumerate(layers):
+    layers = found["filled"]
+    overwritten = OVERWRITTEN if found["tensors"] == 2 and all(layers[-1]) else None
+    for n, (weights, biases) in enumerate(layers):
         expect(
             len(weights) == 1,
             "There should be one layer that maps `sizes[{n}]` to `sizes[{m}]` numbers; your network"
@@ -147,13 +141,11 @@ def layers_of(found):
             if weights
             else "Of {layers} layers, the one that maps `sizes[{n}]` to `sizes[{m}]` numbers is"
             " missing.",
-            OVERWRITTEN if only_last else None,
-            **{"layers": len(layers), "n": place, "m": place + 1, "got": len(weights)},
+            overwritten,
+            **{"layers": len(layers), "n": n, "m": n + 1, "got": len(weights)},
         )
-        expect(
-            len(biases) == 1,
-            "Every layer should have one bias, with a number for each of its outputs.",
-        )
+        one = len(biases) == 1
+        expect(one, "Every layer should have one bias, with a number for each of its outputs.")
     return [[weights[0], biases[0]] for weights, biases in layers]
 
 

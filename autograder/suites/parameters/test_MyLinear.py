@@ -4,12 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect
-from autograder.exercise.draws import away_from_zero
-from autograder.exercise.formula import Formula
+from autograder.exercise import Formula, Misconception, Text, away_from_zero, checks, expect
 from autograder.exercise.leading import check_leading
-from autograder.language import Text
 from autograder.suites.parameters import probes, run
 
 linear = Formula(
@@ -277,8 +273,7 @@ def test_gradient(student, rng):
     #> tensor([4., 4.])
     """
     found = run(student, probes.linear, **linear.draw(rng))
-    y = found["forward"]
-    kind = checks.kind(y)
+    y, kind = found["forward"], checks.kind(found["forward"])
     expect(isinstance(y, Tensor), "`forward(x)` should be a tensor; yours is {kind}.", kind=kind)
     expect(found["holds"], "Your layer holds no numbers that `backward()` could reach.")
     expect(not found["cut"], GRADIENT_CUT)

@@ -4,9 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from autograder.exercise import checks
-from autograder.exercise.checks import expect
-from autograder.exercise.formula import Formula
+from autograder.exercise import Formula, checks, expect
 from autograder.suites.parameters import probes
 
 
@@ -75,9 +73,7 @@ count.mistake(
 ).says("Your count stops one level down: a module inside a module inside the module is missing.")
 count.mistake(
     "linear-layers-only",
-    tried(
-        lambda m: [p for of in m.modules() if isinstance(of, nn.Linear) for p in of.parameters()]
-    ),
+    tried(lambda m: [p for n in m.modules() if isinstance(n, nn.Linear) for p in n.parameters()]),
 ).says(
     "You count linear layers alone: other modules have parameters too, and a module can have some"
     " of its own. `parameters()` knows them all."

@@ -5,10 +5,7 @@ import re
 import pytest
 from torch import Tensor
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect, fail
-from autograder.exercise.formula import Formula
-from autograder.language import Text
+from autograder.exercise import Formula, Misconception, Text, checks, expect, fail
 from autograder.suites.parameters import probes
 
 
