@@ -6,7 +6,10 @@ import pytest
 
 from autograder.exercise.checks import Failure, Misconception
 from autograder.exercise.marks import Marks
+from autograder.grading import report
+from autograder.grading.results import CellResult, TestResult
 from autograder.grading.session import whole
+from autograder.language import Text
 
 ACCURACY, ERROR = Marks(full=96, none=84), Marks(full=0.1, none=0.5)
 
@@ -51,3 +54,14 @@ def test_the_sentence_names_both_marks_or_the_mistake() -> None:
         "linear-model",
     )
     assert failure.value.share == 0.5
+
+
+def test_the_report_shows_what_was_earned_in_part() -> None:
+    tests = [TestResult(str(n), 10, n, "It learns.", Text("Hm.")) for n in (0, 6, 10)]
+    result = CellResult("test_model", "0" * 32, tuple(tests))
+    html = report.cell(result)
+    assert [
+        html.count(f'title="{each}"') for each in ("passed", "passed in part", "not passed")
+    ] == [1] * 3
+    assert "6 / 10" in html
+    assert html.count("What happened:") == 2
