@@ -1,0 +1,225 @@
+"""`Linear`: the three gradients of a product and a sum, for any leading shape."""
+
+import pytest
+
+from autograder.exercise.checks import Misconception, expect
+from autograder.exercise.draws import away_from_zero
+from autograder.suites.autograd_functions.functions import Function
+
+
+def draw(rng):
+    """Five samples, four features, three outputs: no two alike."""
+    shapes = {"x": (5, 4), "weights": (4, 3), "bias": (3,)}
+    return {name: away_from_zero(rng, 0.5, 2, *shape) for name, shape in shapes.items()}
+
+
+LINEAR = Function(
+    "Linear",
+    lambda x, weights, bias: x @ weights + bias,
+    draw,
+    lambda x, weights, bias, g: {"product": x @ weights, "dw": x.T @ g, "ones": g * 0 + 1},
+    terms=6,
+)
+forward, second = LINEAR.forward, LINEAR.second
+grad_x, grad_weights, grad_bias = LINEAR.gradients.values()
+
+forward.mistake("bias-forgotten", lambda product: product).says(
+    "The bias is missing from what comes out."
+)
+forward.mistake("bias-subtracted", lambda product, bias: product - bias).says(
+    "You subtract the bias; it is added."
+)
+forward.mistake("bias-twice", lambda product, bias: product + 2 * bias).says(
+    "The bias is added twice."
+)
+for each, ignored in (
+    (grad_x, lambda weights, ones: ones @ weights.T),
+    (grad_weights, lambda x, ones: x.T @ ones),
+    (grad_bias, lambda ones: ones.sum(0)),
+):
+    each.mistake("upstream-ignored", ignored).says(
+        "Your gradient is that of the plain sum of what comes out: what comes in, `grad_output`, is"
+        " ignored. It is 1 only where the sum itself is differentiated."
+    )
+grad_weights.mistake(
+    "mean-over-the-batch", lambda dw, x: dw / len(x), lambda dw, weights: dw / len(weights)
+).says(
+    "You divide by a number of samples or features. Where the loss is a mean, that factor is in"
+    " `grad_output` already; here everything is added up."
+)
+grad_bias.mistake("mean-over-the-batch", lambda g: g.mean(0)).says(
+    "You take the mean over the samples. Where the loss is a mean, that factor is in `grad_output`"
+    " already; the gradient of the bias is a sum."
+)
+grad_bias.mistake("first-sample-only", lambda g: (g[at] for at in (0, -1))).says(
+    "You use one sample's gradient alone; the bias is added to every sample, so all of them count."
+)
+NOT_SUMMED = Misconception(
+    "batch-sum-missing",
+    "Your `backward` returns one gradient for each sample in the place of the bias's. The bias is"
+    " used by every sample, so its gradient is the sum over all of them, of the shape of the bias.",
+)
+
+
+@pytest.mark.points(4)
+def test_forward(student, rng):
+    """`Linear.apply(x, weights, bias)` is `x @ weights + bias`, of the type of `x`.
+
+    x = torch.tensor([[1.0, 2.0], [3.0, -1.0]], dtype=torch.float64)
+    weights = torch.tensor([[1.0, 0.3, -1.0], [2.0, 1.0, 1.0]], dtype=torch.float64)
+    bias = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    y = Linear.apply(x, weights, bias)
+    print([[round(number, 9) for number in row] for row in y.tolist()])
+    #> [[5.1, 2.5, 1.3], [1.1, 0.1, -3.7]]
+    print(y.dtype, Linear.apply(x.float(), weights.float(), bias.float()).dtype)
+    #> torch.float64 torch.float32
+    """
+    LINEAR.check_forward(student, forward.draw(rng))
+
+
+@pytest.mark.points(4)
+def test_grad_x(student, rng):
+    """`backward` gives the gradient of `x`, for any gradient that comes in.
+
+    x = torch.tensor([[1.0, 2.0], [3.0, -1.0]], dtype=torch.float64, requires_grad=True)
+    weights = torch.tensor([[1.0, 0.3, -1.0], [2.0, 1.0, 1.0]], dtype=torch.float64)
+    y = Linear.apply(x, weights, torch.zeros(3, dtype=torch.float64))
+    g = torch.tensor([[1.0, 0.0, 2.0], [0.5, 1.0, 0.1]], dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(y, x, g)
+    print([[round(number, 9) for number in row] for row in gradient.tolist()])
+    #> [[-1.0, 4.0], [0.7, 2.1]]
+    print(type(y.grad_fn).__name__)
+    #> LinearBackward
+    """
+    LINEAR.check_gradient(student, grad_x.draw(rng), "x")
+
+
+@pytest.mark.points(4)
+def test_grad_weights(student, rng):
+    """`backward` gives the gradient of `weights`, for any gradient that comes in.
+
+    x = torch.tensor([[1.0, 2.0], [3.0, -1.0]], dtype=torch.float64)
+    weights = torch.ones(2, 3, dtype=torch.float64, requires_grad=True)
+    y = Linear.apply(x, weights, torch.zeros(3, dtype=torch.float64))
+    g = torch.tensor([[1.0, 0.0, 2.0], [0.5, 1.0, 0.1]], dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(y, weights, g)
+    print([[round(number, 9) for number in row] for row in gradient.tolist()])
+    #> [[2.5, 3.0, 2.3], [1.5, -1.0, 3.9]]
+    print(type(y.grad_fn).__name__)
+    #> LinearBackward
+    """
+    LINEAR.check_gradient(student, grad_weights.draw(rng), "weights")
+
+
+@pytest.mark.points(4)
+def test_grad_bias(student, rng):
+    """`backward` gives the gradient of `bias`, summed over the samples.
+
+    x, weights = torch.ones(2, 2, dtype=torch.float64), torch.ones(2, 3, dtype=torch.float64)
+    y = Linear.apply(x, weights, torch.zeros(3, dtype=torch.float64, requires_grad=True))
+    g = torch.tensor([[1.0, 0.0, 2.0], [0.5, 1.0, 0.1]], dtype=torch.float64)
+    gradient = y.grad_fn.apply(g)[2]  # what backward itself returns
+    print([round(number, 9) for number in gradient.flatten().tolist()])
+    #> [1.5, 1.0, 2.1]
+    print(type(y.grad_fn).__name__)
+    #> LinearBackward
+    """
+    inputs = grad_bias.draw(rng)
+    # Autograd sums what is too long by itself: only what `backward` returns shows it.
+    for size in LINEAR.check_gradient(student, inputs, "bias"):
+        expect(size == inputs["bias"].numel(), NOT_SUMMED)
+
+
+@pytest.mark.points(2)
+@pytest.mark.parametrize("leading", [(5, 1), ()], ids=["batches of matrices", "one sample"])
+def test_leading_shapes(student, rng, leading):
+    """`x` may have any leading shape, none included: forward and backward.
+
+    weights = torch.tensor([[1.0, 0.0, -1.0], [2.0, 1.0, 1.0]], requires_grad=True)
+    for shape in ((2,), (3, 1, 2)):
+        x = torch.arange(1.0, 1 + torch.Size(shape).numel()).reshape(shape).requires_grad_()
+        bias = torch.zeros(3, requires_grad=True)
+        y = Linear.apply(x, weights, bias)
+        gradients = torch.autograd.grad(y.square().sum(), (x, weights, bias))
+        print(tuple(y.shape), *[each.sum().item() for each in gradients])
+    #> (3,) 56.0 48.0 16.0
+    #> (3, 1, 3) 496.0 704.0 132.0
+    """
+    LINEAR.check_leading(student, forward.draw(rng), leading)
+
+
+@pytest.mark.points(1)
+def test_layout(student, rng):
+    """Transposed and expanded tensors come to what all others come to.
+
+    x = torch.tensor([[1.0, 3.0], [2.0, -1.0]]).T.requires_grad_()
+    weights = torch.tensor([[1.0, 2.0], [0.0, 1.0], [-1.0, 1.0]]).T.requires_grad_()
+    y = Linear.apply(x, weights, torch.zeros(3, requires_grad=True))
+    for gradient in torch.autograd.grad(y.sum(), (x, weights)):  # an expanded gradient comes in
+        print(gradient.tolist())
+    #> [[0.0, 4.0], [0.0, 4.0]]
+    #> [[4.0, 4.0, 4.0], [1.0, 1.0, 1.0]]
+    """
+    LINEAR.check_layout(student, forward.draw(rng))
+
+
+@pytest.mark.points(2)
+def test_frozen(student, rng):
+    """Only what needs a gradient gets one: for a frozen input, `backward` returns `None`.
+
+    x, weights, bias = torch.ones(2, 3), torch.ones(3, 2), torch.ones(2)
+    for place, trained in enumerate((x, weights, bias)):
+        trained.requires_grad_()
+        y = Linear.apply(x, weights, bias)
+        gradients = y.grad_fn.apply(torch.ones(2, 2))  # what backward itself returns
+        print([gradient is not None for gradient in gradients], gradients[place].sum().item())
+        trained.requires_grad_(False)
+    #> [True, False, False] 12.0
+    #> [False, True, False] 12.0
+    #> [False, False, True] 4.0
+    """
+    LINEAR.check_frozen(student, forward.draw(rng))
+
+
+@pytest.mark.points(2)
+def test_second(student, rng):
+    """The gradients can be differentiated again: the second derivative is right.
+
+    x = torch.tensor([[1.0, 2.0]], requires_grad=True)
+    weights = torch.tensor([[1.0, 0.0], [2.0, -1.0]], requires_grad=True)
+    y = Linear.apply(x, weights, torch.zeros(2, requires_grad=True))
+    gradients = torch.autograd.grad(y.square().sum(), (x, weights), create_graph=True)
+    length = sum(gradient.square().sum() for gradient in gradients)
+    print([each.tolist() for each in torch.autograd.grad(length, (x, weights))])
+    #> [[[328.0, 252.0]], [[368.0, -152.0], [700.0, -304.0]]]
+    """
+    LINEAR.check_second(student, second.draw(rng))
+
+
+@pytest.mark.points(2)
+def test_saved(student, rng):
+    """Tensors wait for `backward` in `ctx.save_for_backward` alone; what was given stays as it was.
+
+    def goes_well(between, twice=False):
+        x, weights = torch.tensor([[1.0, 2.0]]).requires_grad_(), torch.ones(2, 3).requires_grad_()
+        y = Linear.apply(x, weights, torch.zeros(3))
+        with torch.no_grad():
+            between(x, weights)
+        try:
+            found = torch.autograd.grad(y.sum(), (x, weights))
+            if twice:
+                torch.autograd.grad(y.sum(), (x, weights))
+        except RuntimeError:  # PyTorch has noticed
+            return True
+        kept = x.tolist() == [[1.0, 2.0]]
+        return not twice and kept and [each.sum().item() for each in found] == [6.0, 9.0]
+
+    print(goes_well(lambda x, weights: None), goes_well(lambda x, weights: None, twice=True))
+    #> True True
+    print(goes_well(lambda x, weights: Linear.apply(2 * x, 2 * weights, torch.zeros(3))))
+    #> True
+    changed = (lambda x, weights: x.mul_(2)), (lambda x, weights: weights.mul_(2))
+    print([goes_well(change) for change in changed])
+    #> [True, True]
+    """
+    LINEAR.check_saved(student, forward.draw(rng), forward.draw(rng))

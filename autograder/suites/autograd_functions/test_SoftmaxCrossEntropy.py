@@ -1,0 +1,256 @@
+"""`SoftmaxCrossEntropy`: softmax, logarithm and mean in one, so that nothing overflows."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, one_hot
+
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect
+from autograder.exercise.draws import between
+from autograder.suites.autograd_functions import probes
+from autograder.suites.autograd_functions.functions import Function
+
+M, CLASSES = 5, 4
+
+
+def draw(rng):
+    """Five samples, four classes; no class is the right one of all samples."""
+    logits = 3 * torch.rand(M, CLASSES, generator=rng) - 1.5
+    classes = torch.cat([torch.randperm(CLASSES, generator=rng) for _ in range(2)])
+    return {"logits": logits, "target": classes[:M]}
+
+
+def also(logits, target, g):
+    p = logits.softmax(1)
+    jacobian = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
+    y = one_hot(target, CLASSES).to(p.dtype)
+    return {"p": p, "y": y, "jacobian": jacobian, "each": -(y * p.log()).sum(1), "error": p - y}
+
+
+ENTROPY = Function(
+    "SoftmaxCrossEntropy",
+    lambda logits, target: cross_entropy(logits, target),
+    draw,
+    also,
+    terms=M + CLASSES,
+)
+forward, second, gradient = ENTROPY.forward, ENTROPY.second, ENTROPY.gradients["logits"]
+
+forward.mistake("sum-instead-of-mean", lambda each: each.sum()).says(
+    "Your loss is the sum over the samples: too large by the factor m. Wanted is the mean."
+)
+forward.mistake("mean-over-classes", lambda each: each.mean() / CLASSES).says(
+    "Your loss is too small by the number of classes: the mean goes over the samples alone."
+)
+forward.mistake("minus-forgotten", lambda each: -each.mean()).says(
+    "Your loss is negative: the logarithm of a probability is, so there is a minus in front of it."
+)
+forward.mistake(
+    "softmax-over-samples", lambda logits, y: -(y * logits.log_softmax(0)).sum(1).mean()
+).says("Your softmax compares the samples with each other; it should compare the classes of each.")
+forward.mistake("softmax-twice", lambda p, y: -(y * p.log_softmax(1)).sum(1).mean()).says(
+    "You take the softmax twice: `cross_entropy` and `log_softmax` want logits, not probabilities."
+)
+forward.mistake("softmax-forgotten", lambda logits, y: -(y * logits).sum(1).mean()).says(
+    "Your loss takes the logit of the right class as it is, without what the softmax divides by."
+)
+forward.mistake("logarithm-forgotten", lambda p, y: -(y * p).sum(1).mean()).says(
+    "Your loss has no logarithm: it takes the probabilities themselves."
+)
+forward.mistake("wrong-logarithm", lambda each: (each.mean() / math.log(b) for b in (2, 10))).says(
+    "Your logarithm has another base; the loss takes the natural one."
+)
+forward.mistake("not-reduced", lambda each: each, shape_only=True).says(
+    "Your loss is one number for each sample; wanted is their mean, one scalar."
+)
+
+gradient.mistake("upstream-ignored", lambda error: error / M).says(
+    "What comes in, `grad_output`, is ignored. It is 1 only where the loss itself is"
+    " differentiated; of `3 * loss` it is 3."
+)
+gradient.mistake("mean-missing", lambda error, g: g * error).says(
+    "Your gradient is too large by the factor m: the loss is a mean over the samples, so its"
+    " gradient has `1 / m` in it."
+)
+gradient.mistake("divided-twice", lambda error, g: g * error / M**2).says(
+    "Your gradient is too small by the factor m: you divide by the number of samples twice."
+)
+gradient.mistake(
+    "mean-over-classes",
+    lambda error, g: g * error / CLASSES,
+    lambda error, g: g * error / M / CLASSES,
+).says("You divide by the number of classes; the mean goes over the samples.")
+gradient.mistake(
+    "mean-on-one-term",
+    lambda p, y, g: (found for k in (1 / M, g / M) for found in (k * p - y * g, p * g - k * y)),
+    lambda p, y, g: (g * p / M - y, p - g * y / M, g * p / M - y / M, p / M - g * y / M),
+).says(
+    "`1 / m`, or the gradient that comes in, reaches one of the two terms `p` and `y` only: it is"
+    " for their difference. Is there a bracket missing?"
+)
+gradient.mistake(
+    "softmax-jacobian-twice",
+    lambda jacobian, error, g: g * (jacobian @ error[:, :, None])[:, :, 0] / M,
+).says(
+    "You multiply by the Jacobian of the softmax once more: `p - y` is the gradient by the logits"
+    " already, with the softmax in it."
+)
+gradient.mistake("gradient-by-probabilities", lambda p, y, g: -g * y / p / M).says(
+    "Yours is the gradient by the probabilities; it still has to go through the softmax."
+)
+gradient.mistake("target-not-subtracted", lambda p, g: g * p / M).says(
+    "Your gradient is positive everywhere: 1 has to be subtracted at each sample's own class."
+)
+gradient.mistake("target-only", lambda p, y, g: g * y * (p - 1) / M).says(
+    "Only the right class of each sample gets a gradient; the logits of the others count as well:"
+    " they are in the sum that the softmax divides by."
+)
+gradient.mistake("sign-flipped", lambda error, g: -g * error / M).says(
+    "The sign of your gradient is flipped: it is `p - y`, not `y - p`."
+)
+gradient.mistake("softmax-over-samples", lambda logits, y, g: g * (logits.softmax(0) - y) / M).says(
+    "Your softmax compares the samples with each other; it should compare the classes of each."
+)
+gradient.mistake("softmax-forgotten", lambda logits, y, g: g * (logits - y) / M).says(
+    "Your gradient has the logits in the place of the probabilities."
+)
+gradient.mistake("softmax-twice", lambda p, y, g: g * (p.softmax(1) - y) / M).says(
+    "You take the softmax of what is one already."
+)
+gradient.mistake("sigmoid-for-softmax", lambda logits, y, g: g * (logits.sigmoid() - y) / M).says(
+    "Your probabilities are sigmoids, one class at a time: those of a sample do not add up to 1."
+)
+
+OVERFLOW = Misconception(
+    "exp-overflow",
+    "With logits of ±1,000 something is `nan`: the exponential of 1,000 is infinite. Subtract each"
+    " row's largest logit first (that changes no probability), or take `logsumexp` or"
+    " `log_softmax`.",
+)
+INFINITE = Misconception(
+    "log-of-zero",
+    "With logits of ±1,000 your loss is infinite: a probability is so small that it becomes 0, and"
+    " then the logarithm is taken. Logarithm and softmax have to be one step: `logsumexp` or"
+    " `log_softmax`.",
+)
+CUT_OFF = Misconception(
+    "cut-off",
+    "With logits of ±1,000 your loss is too small: a small number is added to the probabilities, or"
+    " they are kept away from 0. Logarithm and softmax in one step need no such thing.",
+)
+
+
+@pytest.mark.points(5)
+def test_forward(student, rng):
+    """The mean over the samples of `-log softmax(logits)` at each sample's class, a scalar.
+
+    logits = torch.tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 1.5]], dtype=torch.float64)
+    loss = SoftmaxCrossEntropy.apply(logits, torch.tensor([1, 0]))
+    print(round(loss.item(), 9), loss.shape, loss.dtype)
+    #> 1.118298977 torch.Size([]) torch.float64
+    print(SoftmaxCrossEntropy.apply(logits.float(), torch.tensor([1, 0])).dtype)
+    #> torch.float32
+    """
+    ENTROPY.check_forward(student, forward.draw(rng))
+
+
+@pytest.mark.points(7)
+def test_gradient(student, rng):
+    """`backward` gives the gradient of the mean loss by the logits, times what comes in.
+
+    logits = torch.tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 1.5]], dtype=torch.float64)
+    loss = SoftmaxCrossEntropy.apply(logits.requires_grad_(), torch.tensor([1, 0]))
+    (gradient,) = torch.autograd.grad(3 * loss, logits)
+    print([[round(number, 6) for number in row] for row in gradient.tolist()])
+    #> [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    print(type(loss.grad_fn).__name__)
+    #> SoftmaxCrossEntropyBackward
+    """
+    ENTROPY.check_gradient(student, gradient.draw(rng), "logits")
+
+
+@pytest.mark.points(5)
+def test_large_logits(student, rng):
+    """With logits of ±1,000 the loss and its gradient are finite and right.
+
+    logits = torch.tensor([[1000.0, 0.0, -1000.0], [0.0, 999.0, 1000.0]], requires_grad=True)
+    for target in ([0, 2], [2, 0]):
+        loss = SoftmaxCrossEntropy.apply(logits, torch.tensor(target))
+        (gradient,) = torch.autograd.grad(loss, logits)
+        print(round(loss.item(), 3), bool(gradient.isfinite().all()))
+    #> 0.157 True
+    #> 1500.157 True
+    """
+    logits = between(rng, 990, 1000, M, CLASSES) * torch.tensor([1.0, 1.0, -1.0, -1.0])
+    target = torch.arange(M) % CLASSES
+    inputs = {"logits": logits, "target": target, "g": torch.tensor(1.5)}
+    got = ENTROPY.ask(student, probes.whole, inputs=inputs, by=["logits"])
+    loss = checks.number(got["forward"].mean(), "The loss", finite=False)
+    expect(not math.isnan(loss), OVERFLOW)
+    expect(math.isfinite(loss), INFINITE)
+    expect(bool(got["gradients"].isfinite().all()), OVERFLOW)
+    wanted = forward.right(logits=logits.double(), **{n: inputs[n] for n in ("target", "g")})
+    expect(abs(loss) > 0.9 * abs(float(wanted)), CUT_OFF)
+
+
+@pytest.mark.points(1)
+def test_layout(student, rng):
+    """Transposed and expanded logits come to what all others come to.
+
+    logits = torch.tensor([[1.0, 0.0], [2.0, -1.0], [0.5, 1.5]]).T.requires_grad_()
+    loss = SoftmaxCrossEntropy.apply(logits, torch.tensor([1, 0]))
+    (gradient,) = torch.autograd.grad(loss, logits)
+    print(round(loss.item(), 3), round(gradient[0, 0].item(), 3))
+    #> 1.118 0.0
+    """
+    ENTROPY.check_layout(student, forward.draw(rng))
+
+
+@pytest.mark.points(4)
+def test_second(student, rng):
+    """The gradient can be differentiated again: the second derivative is right.
+
+    logits = torch.tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 1.5]], requires_grad=True)
+    loss = SoftmaxCrossEntropy.apply(logits, torch.tensor([1, 0]))
+    (gradient,) = torch.autograd.grad(loss, logits, create_graph=True)
+    (bend,) = torch.autograd.grad(gradient[0, 0], logits)
+    print([round(number, 4) for number in bend[0].tolist()])
+    #> [0.0]
+    """
+    ENTROPY.check_second(student, second.draw(rng))
+
+
+@pytest.mark.points(3)
+def test_saved(student, rng):
+    """Tensors wait for `backward` in `ctx.save_for_backward` alone; what was given stays as it was.
+
+    def goes_well(between, twice=False):
+        logits, target = torch.tensor([[1.0, 2.0]]).requires_grad_(), torch.tensor([1])
+        loss = SoftmaxCrossEntropy.apply(logits, target)
+        with torch.no_grad():
+            between(logits, target)
+        try:
+            (found,) = torch.autograd.grad(loss, logits)
+            if twice:
+                torch.autograd.grad(loss, logits)
+        except RuntimeError:  # PyTorch has noticed
+            return True
+        kept = between != nothing or logits.tolist() == [[1.0, 2.0]]
+        return not twice and kept and [round(n, 3) for n in found[0].tolist()] == [0.269, -0.269]
+
+    def nothing(logits, target):
+        pass
+
+    print(goes_well(nothing), goes_well(nothing, twice=True))
+    #> True True
+    changes = (
+        lambda logits, target: SoftmaxCrossEntropy.apply(-logits, 1 - target),
+        lambda logits, target: logits[0, 0].mul_(3),
+        lambda logits, target: target.sub_(1),
+    )
+    print([goes_well(change) for change in changes])
+    #> [True, True, True]
+    """
+    ENTROPY.check_saved(student, forward.draw(rng), forward.draw(rng))
