@@ -1,11 +1,9 @@
 """A Function of the student's beside torch's own: what all suites of Functions ask in one way.
 
-What is right is worked out in the grader, by autograd through torch's own functions in float64.
 A question that the right value is not needed for, such as whether a frozen input changes the
 gradient of another, is answered by the student's own values: each mistake costs its own test.
 """
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +15,7 @@ from autograder.exercise import checks
 from autograder.exercise.checks import Misconception, expect, fail
 from autograder.exercise.draws import away_from_zero
 from autograder.exercise.formula import Formula, Inputs, in_double
+from autograder.exercise.gradients import Operation, differences, moved, taking
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
 from autograder.exercise.student import Student, StudentError
 from autograder.suites.autograd_functions import probes
@@ -31,7 +30,9 @@ NOT_EXACT = Misconception(
     "Your numbers are right to a few digits only, though the inputs are float64. Something rounds"
     " on the way: a conversion to float32 (`.float()`, say), or an approximation.",
 )
-OTHER_TYPE = "What comes out should be of the type that went in, {wanted}; yours is {got}."
+OTHER_TYPE = Misconception(
+    "type-changed", "What comes out should be of the type that went in, float64 or float32."
+)
 NOT_OWN = Misconception(
     "not-an-own-function",
     "What `apply` gives comes from autograd's own operations: your `backward` is never asked."
@@ -52,6 +53,11 @@ SHAPE = Misconception(
     "shape-of-the-gradient",
     "Your `backward` returns a gradient of another shape than its input has: a sum goes over the"
     " wrong axis, or two gradients stand in the wrong order.",
+)
+NOT_SUMMED = Misconception(
+    "batch-sum-missing",
+    "Your `backward` returns one gradient for each sample where one is wanted. Every sample uses"
+    " the same numbers, so their gradient is the sum over all samples, of the shape of the input.",
 )
 ONCE = Misconception(
     "once-differentiable",
@@ -121,94 +127,40 @@ _WORDS = (
     Says("RuntimeError", "view size is not compatible", LAYOUT),
 )
 
-
-def taking(names: tuple[str, ...], function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that a formula asks with these inputs, in this order."""
-
-    def asked(**given: Any) -> Any:
-        return function(*(given[name] for name in names))
-
-    kind = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.Parameter(name, kind) for name in names]
-    vars(asked)["__signature__"] = inspect.Signature(parameters)
-    return asked
+#: Forms that inputs come in: leading shapes, and how they lie in memory.
+BATCHES, ONE_SAMPLE = "batches of matrices", "one sample"
+TRANSPOSED, EXPANDED = "transposed", "expanded"
+FORMS = BATCHES, ONE_SAMPLE, TRANSPOSED, EXPANDED
 
 
-class Function:
-    """A Function that the student writes.
-
-    Args:
-        name: of its class.
-        own: what it computes, by torch's own functions; its arguments are those of `apply`.
-        draw: `draw(rng)` makes these by name.
-        also: more values by name that the mistakes of gradients may ask for.
-        terms: how many terms a sum has at most.
+class Function(Operation):
+    """A Function that the student writes, and the derivatives of its gradients.
 
     Attributes:
-        forward: the formula of what comes out.
-        gradients: those of the gradients, by input, for a drawn gradient that comes in, `g`.
-        second: that of the derivatives of a sum of all gradients, weighted with `v`.
+        second: the formula of the derivatives of all gradients, summed with the weights `v`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        own: Callable[..., Tensor],
-        draw: Callable[..., Inputs],
-        also: Callable[..., dict[str, Any]],
-        terms: int,
-    ) -> None:
-        self.name, self._own, self._draw = name, own, draw
-        self.names = tuple(inspect.signature(own).parameters)
-        self.by = tuple(each for each in self.names if each not in ("target", "eps"))
-        how: dict[str, Any] = {"draw": self.draw, "terms": terms, "steps": 4}
-        self.forward = Formula(
-            f"`{name}.apply({', '.join(self.names)})`", reference=own, also=also, **how
-        )
-        given = (*self.names, "g")
-        self.gradients = {
-            each: Formula(
-                f"The gradient of `{each}`",
-                reference=taking(given, lambda *given, at=at: self._first(*given)[at]),
-                also=also,
-                **how,
-            )
-            for at, each in enumerate(self.by)
-        }
+    def __init__(self, name: str, *how: Any, **more: Any) -> None:
+        super().__init__(f"{name}.apply", *how, **more)
+        self.name, given = name, (*self.given, "v")
         self.second = Formula(
             "The derivative of your gradients",
-            reference=taking((*given, "v"), self._second),
-            message="The gradient is not differentiated rightly: the second derivative is wrong.",
-            **how,
+            reference=taking(given, self._second),
+            message="Differentiated again, your gradient comes to something wrong.",
+            **{**self.how, "also": None},
         )
-        parts = taking((*given, "v"), self._constant)
-        self.second.add(CUT, taking((*given, "v"), lambda *given: 0 * self._second(*given)))
-        self.second.add(INTERMEDIATE, parts)
+        self.second.add(CUT, taking(given, lambda *given: 0 * self._second(*given)))
+        self.second.add(INTERMEDIATE, taking(given, self._constant))
 
     def draw(self, rng: torch.Generator) -> Inputs:
-        """Inputs, a gradient that comes in, none of it 1, and weights for the gradients."""
-        inputs = self._draw(rng)
-        y = self._own(*(inputs[name] for name in self.names))
-        g, *v = (away_from_zero(rng, 0.5, 2, *t.shape) for t in (y, *map(inputs.get, self.by)))
-        return inputs | {"g": g, "v": v}
-
-    def _leaves(self, *given: Any) -> tuple[list[Any], list[Tensor]]:
-        made = [
-            each.detach().clone().requires_grad_() if name in self.by else each
-            for name, each in zip(self.names, given, strict=True)
-        ]
-        return made, [each for name, each in zip(self.names, made, strict=True) if name in self.by]
-
-    def _first(self, *given: Any) -> tuple[Tensor, ...]:
-        made, leaves = self._leaves(*given[:-1])
-        return torch.autograd.grad(self._own(*made), leaves, given[-1])
+        """Inputs, a gradient that comes in, and weights for the gradients."""
+        inputs = super().draw(rng)
+        return inputs | {"v": [away_from_zero(rng, 0.5, 2, *inputs[n].shape) for n in self.by]}
 
     def _second(self, *given: Any) -> Tensor:
-        *inputs, g, v = given
-        made, leaves = self._leaves(*inputs)
-        g = g.detach().clone().requires_grad_()
-        first = torch.autograd.grad(self._own(*made), leaves, g, create_graph=True)
-        total = torch.stack([(w * d).sum() for w, d in zip(v, first, strict=True)]).sum()
+        g = given[-2].detach().clone().requires_grad_()
+        leaves, first = self.derive(self._own, given, g, create_graph=True)
+        total = sum((v * each).sum() for v, each in zip(given[-1], first, strict=True))
         found = torch.autograd.grad(total, [*leaves, g], materialize_grads=True)
         return torch.cat([each.flatten() for each in found])
 
@@ -217,27 +169,26 @@ class Function:
         right, size = self._second(*given), given[-2].numel()
         return torch.cat([0 * right[:-size], right[-size:]])
 
-    # ------------------------------------------------------------------------------------ checks
-
-    def ask(self, student: Student, probe: Callable[..., Any], **inputs: Any) -> Any:
+    def ask(self, student: Student, probe: Callable[..., Any], **asked: Any) -> Any:
         """Ask about this Function; name what PyTorch says of its backward."""
         with named_by_pytorch(*_WORDS):
-            return student.run(probe, function=self.name, names=list(self.names), **inputs)
+            given = {"function": self.name, "names": list(self.names), "by": list(self.by)}
+            return student.run(probe, **given, **asked)
 
     def check_forward(self, student: Student, inputs: Inputs) -> None:
         """What comes out is right, in float64 and in float32."""
         got = self.ask(student, probes.forward, inputs=inputs)
         self._check(self.forward, got, inputs)
-        for value, wanted in zip(got, ("float64", "float32"), strict=True):
-            kind = str(value.dtype).removeprefix("torch.")
-            expect(kind == wanted, OTHER_TYPE, wanted=wanted, got=kind)
+        types = [each.dtype for each in got]
+        expect(types == [torch.float64, torch.float32], OTHER_TYPE)
 
-    def check_gradient(self, student: Student, inputs: Inputs, of: str) -> list[int]:
-        """A gradient is right, in float64 and in float32; how many numbers `backward` returned."""
-        found = self.ask(student, probes.gradients, inputs=inputs, by=list(self.by), asked=of)
-        expect(all(each["own"] for each in found), NOT_OWN)
-        self._check(self.gradients[of], [each["gradient"] for each in found], inputs)
-        return [each["size"] for each in found]
+    def check_gradient(self, student: Student, inputs: Inputs, of: str) -> None:
+        """A gradient is right, in float64 and in float32, and `backward` sums all that is one."""
+        found = self.ask(student, probes.gradients, inputs=inputs, asked=of)
+        expect(found["own"], NOT_OWN)
+        self._check(self.gradients[of], found["gradients"], inputs)
+        # Autograd sums what is too long by itself: only what `backward` returns shows it.
+        expect(found["size"] == inputs[of].numel(), NOT_SUMMED)
 
     def _check(self, formula: Formula, got: list[Any], inputs: Inputs) -> None:
         formula.check_all([(each, inputs) for each in got])
@@ -245,79 +196,50 @@ class Function:
 
     def check_second(self, student: Student, inputs: Inputs) -> None:
         """The second derivative is right: the right one, or that of the student's own gradient."""
-        asked = {"inputs": inputs, "by": list(self.by)}
-        got = self.ask(student, probes.second, **asked)
+        got = self.ask(student, probes.second, inputs=inputs)
         compared = self.second.compared(got, **inputs)
         if compared.right:
             return
-        sizes = [inputs[name].numel() for name in (*self.by, "g")]
-        start = torch.cat([inputs[name].double().flatten() for name in (*self.by, "g")])
-        steps = STEP * torch.eye(len(start), dtype=torch.float64)
-        points = torch.cat([start + steps, start - steps])
-        values = checks.tensor(
-            self.ask(student, probes.gradients_at, points=points, **asked),
-            "The gradients",
-            (len(points), sum(sizes[:-1])),
-        )
-        sums = values.double() @ torch.cat([each.double().flatten() for each in inputs["v"]])
-        differences = (sums[: len(start)] - sums[len(start) :]) / (2 * STEP)
+        parts = [inputs[name] for name in (*self.by, "g")]
+        points = moved(torch.cat([each.double().flatten() for each in parts]), STEP)
+        values = self.ask(student, probes.gradients_at, inputs=inputs, points=points)
+        weights = torch.cat([each.double().flatten() for each in inputs["v"]])
+        values = checks.tensor(values, "The gradients", (len(points), len(weights)))
+        slopes = differences(values @ weights, STEP)
+        sizes = [each.numel() for each in parts]
         # A gradient that does not depend on what it should has no derivative to speak of.
-        parts = zip(differences.split(sizes), compared.wanted.split(sizes), strict=True)
-        alive = all(own.abs().max() > NEAR or right.abs().max() < NEAR for own, right in parts)
-        if not alive or not checks.is_close(got, differences, NEAR):
+        both = zip(slopes.split(sizes), compared.wanted.split(sizes), strict=True)
+        alive = all(mine.abs().max() > NEAR or right.abs().max() < NEAR for mine, right in both)
+        if not alive or not checks.is_close(got, slopes, NEAR):
             self.second.check(got, **inputs)
 
     def check_frozen(self, student: Student, inputs: Inputs) -> None:
         """An input that is frozen gets no gradient, and changes none of another."""
-        for each in self.ask(student, probes.frozen, inputs=inputs, by=list(self.by)):
-            others = {*self.by} - {each["name"]}
-            expect(checks.is_close(each["alone"], each["wanted"], EXACT), FROZEN_MIXED)
-            expect(others.isdisjoint(each["given"]), FROZEN)
+        for each in self.ask(student, probes.frozen, inputs=inputs):
+            expect(checks.is_close(each["alone"], each["together"], EXACT), FROZEN_MIXED)
+            expect(not each["others"], FROZEN)
 
-    def check_saved(self, student: Student, inputs: Inputs, other: Inputs) -> None:
+    def check_saved(self, student: Student, *inputs: Inputs) -> None:
         """What is kept between the passes is kept where PyTorch can look after it."""
-        asked = {"inputs": inputs, "other": other, "by": list(self.by)}
-        found = self.ask(student, probes.saved, **asked)
+        found = self.ask(student, probes.saved, inputs=inputs[0], other=inputs[1])
         expect(found["kept"], CHANGED)
-        alone = found["alone"]
-        expect(checks.is_close(found["later"], alone, EXACT), STATE)
-        for value in found["changed"].values():
-            expect(value is None or checks.is_close(value, alone, EXACT), ON_CTX)
+        expect(checks.is_close(found["later"], found["alone"], EXACT), STATE)
+        for value in found["changed"]:
+            expect(value is None or checks.is_close(value, found["alone"], EXACT), ON_CTX)
         expect(found["freed"], ON_CTX)
 
-    def check_leading(self, student: Student, inputs: Inputs, leading: tuple[int, ...]) -> None:
-        """Rows of another leading shape come to what they come to in a matrix."""
-        if not leading:
-            inputs = inputs | {name: inputs[name][:1] for name in ("x", "g")}
-        wanted = self.ask(student, probes.whole, inputs=inputs, by=list(self.by))
-        rows = inputs | {
-            name: inputs[name].reshape(*leading, inputs[name].shape[-1]) for name in ("x", "g")
-        }
-        with _otherwise(MATRICES_ONLY if leading else BATCH_NEEDED):
-            got = self.ask(student, probes.whole, inputs=rows, by=list(self.by))
-            shape = (*leading, wanted["forward"].shape[-1])
-            y = checks.tensor(got["forward"], f"`{self.name}.apply(...)`", shape)
-            _same(y.flatten(), wanted["forward"].flatten())
-            _same(got["gradients"], wanted["gradients"])
-
-    def check_layout(self, student: Student, inputs: Inputs) -> None:
-        """Tensors that are transposed or expanded come to what others come to."""
-        for layout in ("transposed", "expanded"):
-            if layout == "expanded":  # its rows are one and the same in memory
-                long = [name for name in ("x", "logits", "g") if name in inputs]
-                first = {name: inputs[name][:1] for name in long if inputs[name].dim() > 1}
-                inputs = inputs | {n: row.repeat(len(inputs[n]), 1) for n, row in first.items()}
-            asked = {"inputs": inputs, "by": list(self.by)}
-            wanted = self.ask(student, probes.whole, **asked)
-            with _otherwise(LAYOUT):
-                got = self.ask(student, probes.whole, layout=layout, **asked)
-                _same(got["forward"], wanted["forward"])
-                _same(got["gradients"], wanted["gradients"])
-
-
-def _same(got: Any, wanted: Any) -> None:
-    if not checks.is_close(got, wanted, EXACT):
-        fail("Something else comes out.")
+    def check_form(self, student: Student, inputs: Inputs, form: str) -> None:
+        """The same comes of tensors of another leading shape, or that lie otherwise in memory."""
+        long = [name for name in ("x", "logits", "g") if name in inputs and inputs[name].dim() > 1]
+        first = {name: inputs[name][:1] for name in long}
+        if form == ONE_SAMPLE:
+            inputs = inputs | first
+        elif form == EXPANDED:
+            inputs = inputs | {name: row.repeat(5, 1) for name, row in first.items()}
+        wanted = self.ask(student, probes.whole, inputs=inputs)
+        with _otherwise({BATCHES: MATRICES_ONLY, ONE_SAMPLE: BATCH_NEEDED}.get(form, LAYOUT)):
+            got = self.ask(student, probes.whole, inputs=inputs, form=form)
+            expect(checks.is_close(got, wanted, EXACT), "")
 
 
 @contextmanager

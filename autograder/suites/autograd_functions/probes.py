@@ -1,9 +1,9 @@
 """What runs in the student kernel for the suites of `autograd_functions`."""
 
+from contextlib import suppress
+
 import torch
 from torch import Tensor
-
-# ------------------------------------------------------------------------------ numerical_gradient
 
 
 def polynomial(x, coefficients):
@@ -14,210 +14,170 @@ def polynomial(x, coefficients):
 
 def numerical(notebook, x, coefficients, eps=None, turned=False):
     """The student's gradient of a polynomial; `x` before and after; the shapes of what f got."""
-    x, coefficients = x.double(), coefficients.double()
-    if turned:
-        x = x.mT.contiguous().mT
-    before, shapes = x.clone(), set()
+    x, coefficients, shapes = x.double(), coefficients.double(), set()
+    x = x.mT.contiguous().mT if turned else x
+    before = x.clone()
 
     def f(at):
         shapes.add(tuple(at.shape))
         return polynomial(at, coefficients)
 
     how = {} if eps is None else {"eps": eps}
-    found = {"gradient": notebook.numerical_gradient(f, x, **how)}
-    return found | {"before": before, "after": x, "shapes": list(shapes)}
+    gradient = notebook.numerical_gradient(f, x, **how)
+    return {"gradient": gradient, "before": before, "after": x, "shapes": list(shapes)}
 
 
-# --------------------------------------------------------------------------------------- Functions
+def formed(name, value, form):
+    """A tensor of another leading shape, or one that lies otherwise in memory."""
+    if form == "transposed" and value.dim() > 1:
+        return value.mT.contiguous().mT
+    if name not in ("x", "logits", "g") or value.dim() < 2:
+        return value
+    if form == "expanded":
+        return value[:1].expand(value.shape)
+    leading = {"batches of matrices": (len(value), 1), "one sample": ()}.get(form, (len(value),))
+    return value.reshape(*leading, value.shape[-1])
 
 
-def arguments(inputs, names, dtype=torch.float64, trained=None, layout=""):
-    """What is given to a Function: copies of their own, of another type and layout in memory."""
-    made = []
-    for name in names:
-        value = inputs[name]
+def begin(notebook, function, names, inputs, by, dtype=torch.float64, form=""):
+    """A forward pass: what goes in, what comes out, and the gradient that will come in."""
+    made = {name: inputs[name] for name in (*names, "g")}
+    for name, value in made.items():
         if isinstance(value, Tensor):
-            value = value.clone()
-            if value.is_floating_point():
-                value = value.to(dtype)
-            if layout == "transposed" and value.dim() > 1:
-                value = value.mT.contiguous().mT
-            if layout == "expanded" and name in ("x", "logits", "g") and value.dim() > 1:
-                value = value[:1].expand(value.shape)
-            if value.is_floating_point():
-                value.requires_grad_(trained is None or name in trained)
-        made.append(value)
-    return made
+            value = value.to(dtype) if value.is_floating_point() else value
+            made[name] = formed(name, value.clone(), form)
+    g = made.pop("g")
+    for name in by:
+        made[name].requires_grad_()
+    return made, getattr(notebook, function).apply(*made.values()), g
 
 
-def upstream(y, inputs, layout=""):
-    (g,) = arguments(inputs, ["g"], y.dtype, layout=layout)
-    return g if g.shape == y.shape else g.expand_as(y)  # what is no mean is another test's matter
-
-
-def derivatives(y, by, g, **how):
-    found = torch.autograd.grad(y, by, g, allow_unused=True, **how)
-    return [torch.zeros_like(t) if d is None else d for t, d in zip(by, found, strict=True)]
+def end(made, y, g, by, **how):
+    """The gradients, one after the other."""
+    there = [made[name] for name in by]
+    found = torch.autograd.grad(y, there, g.expand_as(y), allow_unused=True, **how)
+    return [torch.zeros_like(t) if d is None else d for t, d in zip(there, found, strict=True)]
 
 
 def flat(tensors):
     return torch.cat([each.reshape(-1) for each in tensors])
 
 
-def is_own(y):
-    return isinstance(y.grad_fn, torch.autograd.function.BackwardCFunction)
+def usable(by, *asked):
+    """Those inputs whose gradient can be had, all at once or each alone; else all of them."""
+    single = []
+    for trained in (by, *([name] for name in by)):
+        with suppress(Exception):
+            end(*begin(*asked, trained), trained)
+            if trained == by:
+                return by
+            single += trained
+    return single or by
 
 
-def returned(y, g):
-    """What `backward` itself returns, before autograd makes it fit."""
+def returned(names, y, g):
+    """What `backward` itself returns for each argument, before autograd makes it fit."""
     with torch.no_grad():
-        found = y.grad_fn.apply(g)
-    return list(found) if isinstance(found, tuple | list) else [found]
+        found = y.grad_fn.apply(g.expand_as(y))
+    found = found if isinstance(found, tuple | list) else (found,)
+    return {name: d for name, d in zip(names, found, strict=False) if d is not None}
 
 
-def forward(notebook, function, names, inputs, trained=None):
-    apply = getattr(notebook, function).apply
+def forward(notebook, function, names, inputs, by):
     types = torch.float64, torch.float32
-    return [apply(*arguments(inputs, names, dtype, trained)) for dtype in types]
+    return [begin(notebook, function, names, inputs, by, dtype)[1] for dtype in types]
 
 
-def gradients(notebook, function, names, inputs, by, asked, layout=""):
-    """The gradient by `asked` in float64 and float32, and how many numbers `backward` returns.
-
-    Where they cannot be had all at once, all other inputs are frozen.
-    """
-    apply = getattr(notebook, function).apply
-
-    def gradient(dtype, trained):
-        made = dict(zip(names, arguments(inputs, names, dtype, trained, layout), strict=True))
-        y = apply(*made.values())
-        if not is_own(y):
-            return {"own": False}
-        g = upstream(y, inputs, layout)
-        raw = returned(y, g)[names.index(asked)]
-        there = [made[name] for name in trained]
-        found = torch.autograd.grad(y, there, g, allow_unused=True)[trained.index(asked)]
-        size = raw.numel() if isinstance(raw, Tensor) else 0
-        return {"own": True, "gradient": found, "size": size}
-
-    found = []
+def gradients(notebook, function, names, inputs, by, asked):
+    """A gradient in float64 and in float32, and how many numbers `backward` returns for it."""
+    found = {"own": True, "gradients": []}
+    by = usable(by, notebook, function, names, inputs)
+    by = by if asked in by else [asked]
     for dtype in (torch.float64, torch.float32):
-        try:
-            found.append(gradient(dtype, by))
-        except Exception:
-            found.append(gradient(dtype, [asked]))
+        made, y, g = begin(notebook, function, names, inputs, by, dtype)
+        found["own"] &= isinstance(y.grad_fn, torch.autograd.function.BackwardCFunction)
+        if found["own"]:
+            raw = returned(names, y, g).get(asked)
+            found["size"] = raw.numel() if isinstance(raw, Tensor) else None
+        found["gradients"].append(end(made, y, g, by)[by.index(asked)])
     return found
 
 
-def usable(apply, names, inputs, by):
-    """Those inputs whose gradient can be had; all, where none can: then the error tells why."""
-
-    def works(trained):
-        try:
-            made = dict(zip(names, arguments(inputs, names, trained=trained), strict=True))
-            y = apply(*made.values())
-            torch.autograd.grad(y, [made[name] for name in trained], upstream(y, inputs))
-        except Exception:
-            return False
-        return True
-
-    return by if works(by) else [name for name in by if works([name])] or by
-
-
-def whole(notebook, function, names, inputs, by, layout=""):
-    """What comes out and all gradients, one after the other, in float64."""
-    apply = getattr(notebook, function).apply
-    by = usable(apply, names, inputs, by)
-    values = arguments(inputs, names, trained=by, layout=layout)
-    made = dict(zip(names, values, strict=True))
-    y = apply(*made.values())
-    found = derivatives(y, [made[name] for name in by], upstream(y, inputs, layout))
-    return {"forward": y, "gradients": flat(found)}
+def whole(notebook, function, names, inputs, by, form=""):
+    """What comes out and all gradients, one after the other."""
+    by = usable(by, notebook, function, names, inputs)
+    made, y, g = begin(notebook, function, names, inputs, by, form=form)
+    if form and y.shape != g.shape:
+        return None
+    return flat([y, *end(made, y, g, by)])
 
 
 def second(notebook, function, names, inputs, by):
-    """The derivatives of a weighted sum of all gradients, by the inputs and by what came in."""
-    made = dict(zip(names, arguments(inputs, names, trained=by), strict=True))
-    y = getattr(notebook, function).apply(*made.values())
-    (g,) = arguments(inputs, ["g"])
-    there = [made[name] for name in by]
-    first = derivatives(y, there, g.expand_as(y), create_graph=True)
+    """The derivatives of a weighted sum of all gradients, by the inputs and by what comes in."""
+    made, y, g = begin(notebook, function, names, inputs, by)
+    made["g"] = g.requires_grad_()
+    first = end(made, y, g, by, create_graph=True)
     total = sum((v.double() * d).sum() for v, d in zip(inputs["v"], first, strict=True))
     if not total.requires_grad:
-        return torch.zeros(sum(each.numel() for each in (*there, g)))
-    return flat(derivatives(total, [*there, g], None))
+        return torch.zeros(sum(made[name].numel() for name in (*by, "g")))
+    return flat(end(made, total, torch.ones_like(total), [*by, "g"]))
 
 
 def gradients_at(notebook, function, names, inputs, by, points):
-    """All gradients at each point: the numbers of the inputs, and of what comes in, in a row."""
+    """All gradients at points that are the numbers of the inputs, and of `g`, in a row."""
+    parts = [inputs[name] for name in (*by, "g")]
     found = []
     for point in points:
-        at, start = dict(inputs), 0
-        for name in (*by, "g"):
-            size = inputs[name].numel()
-            at[name] = point[start : start + size].reshape(inputs[name].shape)
-            start += size
-        found.append(whole(notebook, function, names, at, by)["gradients"])
+        numbers = point.split([each.numel() for each in parts])
+        at = [n.reshape(each.shape) for n, each in zip(numbers, parts, strict=True)]
+        given = {**inputs, **dict(zip((*by, "g"), at, strict=True))}
+        found.append(flat(end(*begin(notebook, function, names, given, by), by)))
     return torch.stack(found)
 
 
 def frozen(notebook, function, names, inputs, by):
     """With one input alone trained: its gradient beside the one of all, and what else is given."""
-    apply, found = getattr(notebook, function).apply, []
-    by = usable(apply, names, inputs, by)
-    together = whole(notebook, function, names, inputs, by)["gradients"]
-    sizes = [inputs[name].numel() for name in by]
-    for name, wanted in zip(by, together.split(sizes), strict=True):
-        made = dict(zip(names, arguments(inputs, names, trained=[name]), strict=True))
-        y = apply(*made.values())
-        g = upstream(y, inputs)
-        given = [n for n, d in zip(names, returned(y, g), strict=False) if d is not None]
-        (alone,) = derivatives(y, [made[name]], g)
-        found.append({"wanted": wanted, "alone": alone.flatten(), "given": given, "name": name})
+    found, asked = [], (notebook, function, names, inputs)
+    by = usable(by, *asked)
+    for name, together in zip(by, end(*begin(*asked, by), by), strict=True):
+        made, y, g = begin(*asked, [name])
+        others = {*by} & {*returned(names, y, g)} - {name}
+        (alone,) = end(made, y, g, [name])
+        found.append({"alone": alone, "together": together, "others": len(others)})
     return found
 
 
-def change(tensor):
-    """Put other numbers into a tensor, in place."""
-    with torch.no_grad():
-        turned = tensor.flip(list(range(tensor.dim())))
-        tensor.copy_(1.5 * turned if tensor.is_floating_point() else tensor.roll(1))
+def changed(tensor, *asked):
+    """Gradients after a tensor has changed in place between the passes; None if that is noticed."""
+    by = asked[-1]
+    made, y, g = begin(*asked)
+    there = y if tensor == "output" else made[tensor]
+    try:
+        with torch.no_grad():
+            turned = there.flip(list(range(there.dim())))
+            there.copy_(1.5 * turned if there.is_floating_point() else there.roll(1))
+        return flat(end(made, y, g, by))
+    except RuntimeError as error:
+        if "inplace" not in str(error):
+            raise
+        return None
 
 
 def saved(notebook, function, names, inputs, other, by):
-    """Gradients when something happens between the passes; None where PyTorch notices."""
-    apply = getattr(notebook, function).apply
-    by = usable(apply, names, inputs, by)
-
-    def begun(given=inputs):
-        made = dict(zip(names, arguments(given, names, trained=by), strict=True))
-        y = apply(*made.values())
-        return made, y, upstream(y, given).detach()
-
-    def ended(made, y, g):
-        return flat(derivatives(y, [made[name] for name in by], g))
-
-    made, y, g = begun()
-    before = [each.detach().clone() for each in (*made.values(), g) if isinstance(each, Tensor)]
-    found = {"alone": ended(made, y, g), "freed": False, "changed": {}}
-    after = [each.detach() for each in (*made.values(), g) if isinstance(each, Tensor)]
-    found["kept"] = all(map(torch.equal, before, after))
+    """Gradients when something happens between the passes."""
+    by = usable(by, notebook, function, names, inputs)
+    asked = notebook, function, names, inputs, by
+    made, y, g = begin(*asked)
+    found = {"alone": flat(end(made, y, g, by)), "freed": False}
+    tensors = [name for name in names if isinstance(made[name], Tensor)]
+    given = {**made, "g": g}
+    found["kept"] = all(torch.equal(given[name], inputs[name]) for name in (*tensors, "g"))
     try:
-        ended(made, y, g)
+        end(made, y, g, by)
     except RuntimeError as error:
         found["freed"] = "second time" in str(error)
-    first = begun()
-    begun(other)
-    found["later"] = ended(*first)
-    for name in (*names, "output"):
-        made, y, g = begun()
-        there = y if name == "output" else made[name]
-        if isinstance(there, Tensor):
-            change(there)
-            try:
-                found["changed"][name] = ended(made, y, g)
-            except RuntimeError as error:
-                if "modified by an inplace operation" not in str(error):
-                    raise
-                found["changed"][name] = None
+    first = begin(*asked)
+    begin(notebook, function, names, other, by)
+    found["later"] = flat(end(*first, by))
+    found["changed"] = [changed(tensor, *asked) for tensor in (*tensors, "output")]
     return found

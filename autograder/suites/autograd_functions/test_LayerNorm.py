@@ -1,11 +1,11 @@
 """`LayerNorm`: each row to mean 0 and variance 1; its gradient goes through both of them."""
 
 import pytest
+import torch
 from torch.nn.functional import layer_norm
 
-from autograder.exercise.checks import Misconception, expect
 from autograder.exercise.draws import away_from_zero, between
-from autograder.suites.autograd_functions.functions import Function
+from autograder.suites.autograd_functions.functions import FORMS, Function
 
 M, DIM = 5, 4
 
@@ -25,125 +25,87 @@ def normed(x, eps, correction=0, outside=False, axis=-1):
     return (x - x.mean(axis, keepdim=True)) / divisor, divisor
 
 
-def back(x, eps, gw, mean=True, variance=True, **how):
-    """The gradient of `x` by the formula, with parts of it left out."""
+def back(x, eps, h, mean=torch.mean, variance=torch.mean, **how):
+    """The gradient of `x` by the formula, with something else in the place of its two means."""
     n, divisor = normed(x, eps, **how)
-    through_mean = gw.mean(-1, keepdim=True) if mean else 0
-    through_variance = n * (gw * n).mean(-1, keepdim=True) if variance else 0
-    return (gw - through_mean - through_variance) / divisor
+    return (h - mean(h, -1, keepdim=True) - n * variance(h * n, -1, keepdim=True)) / divisor
 
 
-def also(x, weight, eps, g):
-    n, divisor = normed(x, eps)
-    return {"n": n, "divisor": divisor, "gw": g * weight, "ones": 0 * g + 1}
+def nothing(rows, axis, keepdim):
+    return 0 * rows.sum(axis, keepdim=keepdim)
 
 
-NORM = Function(
+norm = Function(
     "LayerNorm",
     lambda x, weight, bias, eps: layer_norm(x, x.shape[-1:], weight, bias, eps),
     draw,
-    also,
+    by=("x", "weight", "bias"),
+    also=lambda x, weight, eps, g: {"n": normed(x, eps)[0], "h": g * weight},
     terms=2 * DIM + M,
 )
-forward, second = NORM.forward, NORM.second
-grad_x, grad_weight, grad_bias = NORM.gradients.values()
+forward, second = norm.forward, norm.second
+grad_x, grad_weight, grad_bias = norm.gradients.values()
 
-
-def unbiased(x, eps):
-    return normed(x, eps, correction=1)[0]
-
-
-def outside(x, eps):
-    return normed(x, eps, outside=True)[0]
-
-
-UNBIASED = Misconception(
+UNBIASED = norm.mistake(
     "unbiased-variance",
-    "You divide by `n - 1` where the variance of a layer norm divides by `n`: `x.var(...)` does"
-    " that unless you say `unbiased=False` (or `correction=0`).",
+    lambda x, weight, bias, eps: weight * normed(x, eps, correction=1)[0] + bias,
+).says(
+    "You divide by `d - 1` where the variance of a layer norm divides by `d`: `x.var(...)` does"
+    " that unless you say `unbiased=False` (or `correction=0`)."
 )
-OUTSIDE = Misconception(
+OUTSIDE = norm.mistake(
     "eps-outside-the-root",
-    "You add `eps` to the standard deviation; it belongs to the variance, inside the root.",
+    lambda x, weight, bias, eps: weight * normed(x, eps, outside=True)[0] + bias,
+).says("You add `eps` to the standard deviation; it belongs to the variance, inside the root.")
+norm.mistake("eps-forgotten", lambda x, weight, bias, eps: weight * normed(x, 0)[0] + bias).says(
+    "`eps` is missing: it is added to the variance, before the root is taken."
 )
-NO_EPS = Misconception(
-    "eps-forgotten", "`eps` is missing: it is added to the variance, before the root is taken."
-)
-OVER_BATCH = Misconception(
+norm.mistake(
     "statistics-of-the-batch",
+    lambda x, weight, bias, eps: weight * normed(x, eps, axis=0)[0] + bias,
+).says(
     "You normalize over the samples, as a batch norm does. A layer norm takes the mean and the"
-    " variance of each row: over the last axis.",
+    " variance of each row: over the last axis."
 )
-UPSTREAM = Misconception(
-    "upstream-ignored", "What comes in, `grad_output`, is ignored: it is 1 only for a plain sum."
-)
-
-forward.add(UNBIASED, lambda x, weight, bias, eps: weight * unbiased(x, eps) + bias)
-forward.add(OUTSIDE, lambda x, weight, bias, eps: weight * outside(x, eps) + bias)
-forward.add(NO_EPS, lambda x, weight, bias: weight * normed(x, 0)[0] + bias)
-forward.add(OVER_BATCH, lambda x, weight, bias, eps: weight * normed(x, eps, axis=0)[0] + bias)
-forward.mistake(
-    "mean-not-subtracted", lambda x, weight, bias, divisor: weight * x / divisor + bias
+norm.mistake(
+    "mean-not-subtracted",
+    lambda x, weight, bias, eps: weight * x / normed(x, eps)[1] + bias,
 ).says("You do not subtract the mean of each row.")
-forward.mistake(
-    "divided-by-variance", lambda n, weight, bias, divisor: weight * n / divisor + bias
-).says("You divide by the variance; it is its root that has the unit of `x`.")
-forward.mistake("weight-ignored", lambda n, bias: n + bias).says("`weight` has no effect.")
-forward.mistake("bias-forgotten", lambda n, weight: weight * n).says("`bias` has no effect.")
-forward.mistake("weight-on-the-bias", lambda n, weight, bias: weight * (n + bias)).says(
-    "You add `bias` before multiplying by `weight`; it comes last."
+norm.mistake(
+    "weight-on-the-bias", lambda x, weight, bias, eps: weight * (normed(x, eps)[0] + bias)
+).says("You add `bias` before multiplying by `weight`; it comes last.")
+norm.mistake("weight-ignored", lambda x, weight, bias, eps: normed(x, eps)[0] + bias).says(
+    "`weight` is missing: each feature is multiplied by its own, and so is what comes in on its"
+    " way back to `x`."
 )
-
-grad_x.mistake("mean-and-variance-as-constants", lambda gw, divisor: gw / divisor).says(
+grad_x.add(UNBIASED, lambda x, eps, h: back(x, eps, h, correction=1))
+grad_x.add(OUTSIDE, lambda x, eps, h: back(x, eps, h, outside=True))
+grad_x.mistake(
+    "mean-and-variance-as-constants", lambda x, eps, h: back(x, eps, h, nothing, nothing)
+).says(
     "You treat the mean and the variance as constants. Both depend on every number of the row, so"
     " the gradient goes through them as well: two more terms."
 )
-grad_x.mistake("mean-as-a-constant", lambda x, eps, gw: back(x, eps, gw, mean=False)).says(
+grad_x.mistake("mean-as-a-constant", lambda x, eps, h: back(x, eps, h, mean=nothing)).says(
     "The term for the mean is missing: moving one number moves the mean of its row."
 )
-grad_x.mistake("variance-as-a-constant", lambda x, eps, gw: back(x, eps, gw, variance=False)).says(
+grad_x.mistake("variance-as-a-constant", lambda x, eps, h: back(x, eps, h, variance=nothing)).says(
     "The term for the variance is missing: moving one number changes how spread out its row is."
 )
-grad_x.mistake("weight-ignored", lambda x, eps, g: back(x, eps, g)).says(
-    "`weight` is missing: what comes in is multiplied by it before it goes on to `x`."
+grad_x.mistake("sums-for-means", lambda x, eps, h: back(x, eps, h, torch.sum, torch.sum)).says(
+    "The two terms for mean and variance are means over the row; yours are sums."
 )
-grad_x.mistake("divisor-forgotten", lambda x, eps, gw, divisor: back(x, eps, gw) * divisor).says(
+grad_x.mistake("not-divided", lambda x, eps, h: back(x, eps, h) * normed(x, eps)[1]).says(
     "You do not divide by the standard deviation, as `forward` does: so must the gradient."
 )
-grad_x.mistake(
-    "sums-for-means",
-    lambda n, gw, divisor: (
-        (gw - gw.sum(-1, keepdim=True) - n * (gw * n).sum(-1, keepdim=True)) / divisor
-    ),
-).says("The two terms for mean and variance are means over the row; yours are sums.")
-grad_x.add(UNBIASED, lambda x, eps, gw: back(x, eps, gw, correction=1))
-grad_x.add(OUTSIDE, lambda x, eps, gw: back(x, eps, gw, outside=True))
-grad_x.add(NO_EPS, lambda x, gw: back(x, 0, gw))
-grad_x.add(UPSTREAM, lambda x, eps, weight, ones: back(x, eps, weight * ones))
-
 grad_weight.mistake("not-normalized", lambda x, g: (g * x).sum(0)).says(
     "Your gradient of `weight` has `x` in it; what `weight` is multiplied by is the normalized row."
 )
-grad_weight.mistake("mean-over-the-batch", lambda n, g: (g * n).mean(0)).says(
-    "You take the mean over the samples; every sample uses the weight, so their parts add up."
+MEAN = grad_weight.mistake("mean-over-the-batch", lambda n, g: (g * n).mean(0)).says(
+    "You take the mean over the samples; every sample uses the same weight and bias, so their parts"
+    " add up."
 )
-grad_weight.add(UNBIASED, lambda x, eps, g: (g * unbiased(x, eps)).sum(0))
-grad_weight.add(OUTSIDE, lambda x, eps, g: (g * outside(x, eps)).sum(0))
-grad_weight.add(NO_EPS, lambda x, g: (g * normed(x, 0)[0]).sum(0))
-grad_weight.add(UPSTREAM, lambda n: n.sum(0))
-grad_bias.mistake("mean-over-the-batch", lambda g: g.mean(0)).says(
-    "You take the mean over the samples; every sample uses the bias, so their parts add up."
-)
-grad_bias.mistake("weight-in-the-bias", lambda gw: gw.sum(0)).says(
-    "`weight` is in your gradient of `bias`; the bias is added after it."
-)
-grad_bias.add(UPSTREAM, lambda ones: ones.sum(0))
-
-NOT_SUMMED = Misconception(
-    "batch-sum-missing",
-    "Your `backward` returns one gradient for each sample where one is wanted: `weight` and `bias`"
-    " are used by every sample, so their gradients are sums over all of them.",
-)
+grad_bias.add(MEAN, lambda g: g.mean(0))
 
 
 @pytest.mark.points(5)
@@ -158,7 +120,7 @@ def test_forward(student, rng):
     print(LayerNorm.apply(x.float(), weight.float(), weight.float(), 0.25).dtype)
     #> torch.float32
     """
-    NORM.check_forward(student, forward.draw(rng))
+    norm.check_forward(student, forward.draw(rng))
 
 
 @pytest.mark.points(6)
@@ -175,7 +137,7 @@ def test_grad_x(student, rng):
     print(type(y.grad_fn).__name__)
     #> LayerNormBackward
     """
-    NORM.check_gradient(student, grad_x.draw(rng), "x")
+    norm.check_gradient(student, grad_x.draw(rng), "x")
 
 
 @pytest.mark.points(4)
@@ -190,8 +152,7 @@ def test_grad_weight(student, rng):
     print([round(number, 6) for number in gradient.flatten().tolist()], type(y.grad_fn).__name__)
     #> []
     """
-    sizes = NORM.check_gradient(student, grad_weight.draw(rng), "weight")
-    expect(sizes == [DIM, DIM], NOT_SUMMED)
+    norm.check_gradient(student, grad_weight.draw(rng), "weight")
 
 
 @pytest.mark.points(2)
@@ -206,41 +167,28 @@ def test_grad_bias(student, rng):
     print([round(number, 6) for number in gradient.flatten().tolist()], type(y.grad_fn).__name__)
     #> [1.5, 1.0, 2.1] LayerNormBackward
     """
-    sizes = NORM.check_gradient(student, grad_bias.draw(rng), "bias")
-    expect(sizes == [DIM, DIM], NOT_SUMMED)
+    norm.check_gradient(student, grad_bias.draw(rng), "bias")
 
 
-@pytest.mark.points(2)
-@pytest.mark.parametrize("leading", [(M, 1), ()], ids=["batches of matrices", "one sample"])
-def test_leading_shapes(student, rng, leading):
-    """`x` may have any leading shape, none included: forward and backward.
+@pytest.mark.points(3)
+@pytest.mark.parametrize("form", FORMS)
+def test_forms(student, rng, form):
+    """Any leading shape, none included, and tensors transposed or expanded in memory: both passes.
 
-    weight = torch.tensor([1.0, 2.0, -1.0], requires_grad=True)
-    bias = torch.zeros(3, requires_grad=True)
+    weight, bias = torch.tensor([1.0, 2.0, -1.0]).requires_grad_(), torch.zeros(3).requires_grad_()
     row = torch.tensor([1.0, 2.0, 6.0])
-    for x in (row, torch.stack([row, -row]).reshape(2, 1, 3)):
-        x.requires_grad_()
+    columns = torch.stack([row, -row, 2 * row], dim=1)
+    for x in (row, columns.T.reshape(3, 1, 3), columns.T, row.expand(2, 3)):
+        x = x.requires_grad_()
         y = LayerNorm.apply(x, weight, bias, 0.25)
         gradients = torch.autograd.grad(y.exp().sum(), (x, weight, bias))
         print(tuple(y.shape), *[round(each.abs().sum().item(), 2) for each in gradients])
-    #> (3,)
-    #> (2, 1, 3)
-    """
-    NORM.check_leading(student, forward.draw(rng), leading)
-
-
-@pytest.mark.points(1)
-def test_layout(student, rng):
-    """Transposed and expanded tensors come to what all others come to.
-
-    x = torch.tensor([[1.0, 0.0], [2.0, -1.0], [6.0, 1.0]]).T.requires_grad_()
-    weight = torch.ones(3, requires_grad=True)
-    y = LayerNorm.apply(x, weight, torch.zeros(3), 0.25)
+    y = LayerNorm.apply(columns.T, weight, bias, 0.25)
     (gradient,) = torch.autograd.grad(y.sum(), weight)  # an expanded gradient comes in
-    print([round(number, 3) for number in gradient.tolist()])
+    print([round(number, 2) for number in gradient.tolist()])
     #> []
     """
-    NORM.check_layout(student, forward.draw(rng))
+    norm.check_form(student, forward.draw(rng), form)
 
 
 @pytest.mark.points(2)
@@ -260,7 +208,7 @@ def test_frozen(student, rng):
     #> [False, True, False]
     #> [False, False, True]
     """
-    NORM.check_frozen(student, forward.draw(rng))
+    norm.check_frozen(student, forward.draw(rng))
 
 
 @pytest.mark.points(2)
@@ -275,7 +223,7 @@ def test_second(student, rng):
     print([[round(number, 4) for number in each.flatten().tolist()] for each in bends])
     #> []
     """
-    NORM.check_second(student, second.draw(rng))
+    norm.check_second(student, second.draw(rng))
 
 
 @pytest.mark.points(1)
@@ -309,4 +257,4 @@ def test_saved(student, rng):
     print([goes_well(change) for change in changes])
     #> [True, True, True]
     """
-    NORM.check_saved(student, forward.draw(rng), forward.draw(rng))
+    norm.check_saved(student, forward.draw(rng), forward.draw(rng))

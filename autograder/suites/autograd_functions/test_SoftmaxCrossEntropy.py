@@ -1,16 +1,13 @@
 """`SoftmaxCrossEntropy`: softmax, logarithm and mean in one, so that nothing overflows."""
 
-import math
-
 import pytest
 import torch
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy, nll_loss, one_hot
 
-from autograder.exercise import checks
 from autograder.exercise.checks import Misconception, expect
 from autograder.exercise.draws import between
 from autograder.suites.autograd_functions import probes
-from autograder.suites.autograd_functions.functions import Function
+from autograder.suites.autograd_functions.functions import EXPANDED, TRANSPOSED, Function
 
 M, CLASSES = 5, 4
 
@@ -22,66 +19,55 @@ def draw(rng):
     return {"logits": logits, "target": classes[:M]}
 
 
-def also(logits, target, g):
-    p = logits.softmax(1)
-    jacobian = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
-    y = one_hot(target, CLASSES).to(p.dtype)
-    return {"p": p, "y": y, "jacobian": jacobian, "each": -(y * p.log()).sum(1), "error": p - y}
+def also(logits, target):
+    p, y = logits.softmax(1), one_hot(target, CLASSES).to(logits.dtype)
+    return {"p": p, "y": y, "error": p - y}
 
 
-ENTROPY = Function(
+entropy = Function(
     "SoftmaxCrossEntropy",
     lambda logits, target: cross_entropy(logits, target),
     draw,
-    also,
+    by=("logits",),
+    also=also,
     terms=M + CLASSES,
 )
-forward, second, gradient = ENTROPY.forward, ENTROPY.second, ENTROPY.gradients["logits"]
+forward, second, gradient = entropy.forward, entropy.second, entropy.gradients["logits"]
 
-forward.mistake("sum-instead-of-mean", lambda each: each.sum()).says(
-    "Your loss is the sum over the samples: too large by the factor m. Wanted is the mean."
+entropy.mistake(
+    "sum-instead-of-mean", lambda logits, target: M * cross_entropy(logits, target)
+).says(
+    "Too large by the factor m, the number of samples: the loss is their mean, not their sum. The"
+    " gradient of a mean has `1 / m` in it."
 )
-forward.mistake("mean-over-classes", lambda each: each.mean() / CLASSES).says(
-    "Your loss is too small by the number of classes: the mean goes over the samples alone."
+entropy.mistake(
+    "divided-by-the-classes",
+    lambda logits, target: cross_entropy(logits, target) / CLASSES,
+    lambda logits, target: M * cross_entropy(logits, target) / CLASSES,
+).says("You divide by the number of classes; the mean goes over the samples alone.")
+entropy.mistake(
+    "softmax-over-samples",
+    lambda logits, target: nll_loss(logits.log_softmax(0), target),
+).says("Your softmax compares the samples with each other; it should compare the classes of each.")
+entropy.mistake(
+    "softmax-twice", lambda logits, target: cross_entropy(logits.softmax(1), target)
+).says("You take the softmax of what is one already.")
+entropy.mistake("softmax-forgotten", lambda logits, target: nll_loss(logits, target)).says(
+    "You take the logits as they are, without what the softmax divides by."
 )
-forward.mistake("minus-forgotten", lambda each: -each.mean()).says(
+entropy.mistake(
+    "logarithm-forgotten", lambda logits, target: nll_loss(logits.softmax(1), target)
+).says("Your loss has no logarithm: it takes the probabilities themselves.")
+forward.mistake("minus-forgotten", lambda logits, target: -cross_entropy(logits, target)).says(
     "Your loss is negative: the logarithm of a probability is, so there is a minus in front of it."
 )
-forward.mistake(
-    "softmax-over-samples", lambda logits, y: -(y * logits.log_softmax(0)).sum(1).mean()
-).says("Your softmax compares the samples with each other; it should compare the classes of each.")
-forward.mistake("softmax-twice", lambda p, y: -(y * p.log_softmax(1)).sum(1).mean()).says(
-    "You take the softmax twice: `cross_entropy` and `log_softmax` want logits, not probabilities."
-)
-forward.mistake("softmax-forgotten", lambda logits, y: -(y * logits).sum(1).mean()).says(
-    "Your loss takes the logit of the right class as it is, without what the softmax divides by."
-)
-forward.mistake("logarithm-forgotten", lambda p, y: -(y * p).sum(1).mean()).says(
-    "Your loss has no logarithm: it takes the probabilities themselves."
-)
-forward.mistake("wrong-logarithm", lambda each: (each.mean() / math.log(b) for b in (2, 10))).says(
-    "Your logarithm has another base; the loss takes the natural one."
-)
-forward.mistake("not-reduced", lambda each: each, shape_only=True).says(
+forward.mistake("not-reduced", lambda target: 0.5 * target, shape_only=True).says(
     "Your loss is one number for each sample; wanted is their mean, one scalar."
 )
 
-gradient.mistake("upstream-ignored", lambda error: error / M).says(
-    "What comes in, `grad_output`, is ignored. It is 1 only where the loss itself is"
-    " differentiated; of `3 * loss` it is 3."
-)
-gradient.mistake("mean-missing", lambda error, g: g * error).says(
-    "Your gradient is too large by the factor m: the loss is a mean over the samples, so its"
-    " gradient has `1 / m` in it."
-)
 gradient.mistake("divided-twice", lambda error, g: g * error / M**2).says(
     "Your gradient is too small by the factor m: you divide by the number of samples twice."
 )
-gradient.mistake(
-    "mean-over-classes",
-    lambda error, g: g * error / CLASSES,
-    lambda error, g: g * error / M / CLASSES,
-).says("You divide by the number of classes; the mean goes over the samples.")
 gradient.mistake(
     "mean-on-one-term",
     lambda p, y, g: (found for k in (1 / M, g / M) for found in (k * p - y * g, p * g - k * y)),
@@ -92,7 +78,7 @@ gradient.mistake(
 )
 gradient.mistake(
     "softmax-jacobian-twice",
-    lambda jacobian, error, g: g * (jacobian @ error[:, :, None])[:, :, 0] / M,
+    lambda p, error, g: g * p * (error - (p * error).sum(1, keepdim=True)) / M,
 ).says(
     "You multiply by the Jacobian of the softmax once more: `p - y` is the gradient by the logits"
     " already, with the softmax in it."
@@ -107,17 +93,11 @@ gradient.mistake("target-only", lambda p, y, g: g * y * (p - 1) / M).says(
     "Only the right class of each sample gets a gradient; the logits of the others count as well:"
     " they are in the sum that the softmax divides by."
 )
-gradient.mistake("sign-flipped", lambda error, g: -g * error / M).says(
-    "The sign of your gradient is flipped: it is `p - y`, not `y - p`."
-)
-gradient.mistake("softmax-over-samples", lambda logits, y, g: g * (logits.softmax(0) - y) / M).says(
-    "Your softmax compares the samples with each other; it should compare the classes of each."
-)
-gradient.mistake("softmax-forgotten", lambda logits, y, g: g * (logits - y) / M).says(
+gradient.mistake("logits-for-probabilities", lambda logits, y, g: g * (logits - y) / M).says(
     "Your gradient has the logits in the place of the probabilities."
 )
-gradient.mistake("softmax-twice", lambda p, y, g: g * (p.softmax(1) - y) / M).says(
-    "You take the softmax of what is one already."
+gradient.mistake("softmax-of-a-softmax", lambda p, y, g: g * (p.softmax(1) - y) / M).says(
+    "Your `backward` takes the softmax of what is one already."
 )
 gradient.mistake("sigmoid-for-softmax", lambda logits, y, g: g * (logits.sigmoid() - y) / M).says(
     "Your probabilities are sigmoids, one class at a time: those of a sample do not add up to 1."
@@ -153,7 +133,7 @@ def test_forward(student, rng):
     print(SoftmaxCrossEntropy.apply(logits.float(), torch.tensor([1, 0])).dtype)
     #> torch.float32
     """
-    ENTROPY.check_forward(student, forward.draw(rng))
+    entropy.check_forward(student, forward.draw(rng))
 
 
 @pytest.mark.points(7)
@@ -168,7 +148,7 @@ def test_gradient(student, rng):
     print(type(loss.grad_fn).__name__)
     #> SoftmaxCrossEntropyBackward
     """
-    ENTROPY.check_gradient(student, gradient.draw(rng), "logits")
+    entropy.check_gradient(student, gradient.draw(rng), "logits")
 
 
 @pytest.mark.points(5)
@@ -186,17 +166,17 @@ def test_large_logits(student, rng):
     logits = between(rng, 990, 1000, M, CLASSES) * torch.tensor([1.0, 1.0, -1.0, -1.0])
     target = torch.arange(M) % CLASSES
     inputs = {"logits": logits, "target": target, "g": torch.tensor(1.5)}
-    got = ENTROPY.ask(student, probes.whole, inputs=inputs, by=["logits"])
-    loss = checks.number(got["forward"].mean(), "The loss", finite=False)
-    expect(not math.isnan(loss), OVERFLOW)
-    expect(math.isfinite(loss), INFINITE)
-    expect(bool(got["gradients"].isfinite().all()), OVERFLOW)
-    wanted = forward.right(logits=logits.double(), **{n: inputs[n] for n in ("target", "g")})
-    expect(abs(loss) > 0.9 * abs(float(wanted)), CUT_OFF)
+    got = entropy.ask(student, probes.whole, inputs=inputs)
+    loss, of_logits = got[: -logits.numel()].mean(), got[-logits.numel() :]
+    expect(not loss.isnan() and bool(of_logits.isfinite().all()), OVERFLOW)
+    expect(bool(loss.isfinite()), INFINITE)
+    wanted = cross_entropy(logits, target)
+    expect(bool(loss.abs() > 0.9 * wanted), CUT_OFF)
 
 
 @pytest.mark.points(1)
-def test_layout(student, rng):
+@pytest.mark.parametrize("form", [TRANSPOSED, EXPANDED])
+def test_forms(student, rng, form):
     """Transposed and expanded logits come to what all others come to.
 
     logits = torch.tensor([[1.0, 0.0], [2.0, -1.0], [0.5, 1.5]]).T.requires_grad_()
@@ -205,7 +185,7 @@ def test_layout(student, rng):
     print(round(loss.item(), 3), round(gradient[0, 0].item(), 3))
     #> 1.118 0.0
     """
-    ENTROPY.check_layout(student, forward.draw(rng))
+    entropy.check_form(student, forward.draw(rng), form)
 
 
 @pytest.mark.points(4)
@@ -219,7 +199,7 @@ def test_second(student, rng):
     print([round(number, 4) for number in bend[0].tolist()])
     #> [0.0]
     """
-    ENTROPY.check_second(student, second.draw(rng))
+    entropy.check_second(student, second.draw(rng))
 
 
 @pytest.mark.points(3)
@@ -253,4 +233,4 @@ def test_saved(student, rng):
     print([goes_well(change) for change in changes])
     #> [True, True, True]
     """
-    ENTROPY.check_saved(student, forward.draw(rng), forward.draw(rng))
+    entropy.check_saved(student, forward.draw(rng), forward.draw(rng))
