@@ -139,15 +139,3 @@ class _Unsaid:
         for at, formula in enumerate(self.operation.gradients.values()):
             formula.add(known, *(self.operation.mistaken(at, own) for own in self.owns))
         return known
-
-
-def differences(values: Tensor, step: float) -> Tensor:
-    """Slopes by central differences, of values above and then below: one for each number moved."""
-    above, below = values.chunk(2)
-    return (above - below) / (2 * step)
-
-
-def moved(at: Tensor, step: float) -> Tensor:
-    """A vector with each of its numbers moved up by a step, then each moved down: in rows."""
-    steps = step * torch.eye(len(at), dtype=at.dtype)
-    return torch.cat([at + steps, at - steps])

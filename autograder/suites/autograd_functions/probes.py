@@ -29,14 +29,15 @@ def numerical(notebook, x, coefficients, eps=None, turned=False):
 
 def formed(name, value, form):
     """A tensor of another leading shape, or one that lies otherwise in memory."""
-    if form == "transposed" and value.dim() > 1:
-        return value.mT.contiguous().mT
-    if name not in ("x", "logits", "g") or value.dim() < 2:
+    if not form or value.dim() < 2:
         return value
+    if name not in ("x", "g"):
+        turned = value.mT.contiguous().mT if form == "transposed" else value
+        return value[:1].expand(value.shape) if (name, form) == ("logits", "expanded") else turned
     if form == "expanded":
         return value[:1].expand(value.shape)
-    leading = {"batches of matrices": (len(value), 1), "one sample": ()}.get(form, (len(value),))
-    return value.reshape(*leading, value.shape[-1])
+    rows = value[0] if form == "one sample" else value.reshape(3, 2, -1)
+    return rows.transpose(0, 1).contiguous().transpose(0, 1) if form == "transposed" else rows
 
 
 def begin(notebook, function, names, inputs, by, dtype=torch.float64, form=""):
@@ -53,9 +54,13 @@ def begin(notebook, function, names, inputs, by, dtype=torch.float64, form=""):
 
 
 def end(made, y, g, by, **how):
-    """The gradients, one after the other."""
+    """The gradients by some inputs."""
     there = [made[name] for name in by]
-    found = torch.autograd.grad(y, there, g.expand_as(y), allow_unused=True, **how)
+    if y.shape == g.shape:
+        found = torch.autograd.grad(y, there, g, allow_unused=True, **how)
+    else:  # what comes out is another test's matter
+        given = returned(made, y, g)
+        found = [given.get(name) for name in by]
     return [torch.zeros_like(t) if d is None else d for t, d in zip(there, found, strict=True)]
 
 
@@ -77,10 +82,15 @@ def usable(by, *asked):
 
 def returned(names, y, g):
     """What `backward` itself returns for each argument, before autograd makes it fit."""
-    with torch.no_grad():
-        found = y.grad_fn.apply(g.expand_as(y))
+    if not is_own(y):
+        return {}
+    found = y.grad_fn.apply(g.clone())
     found = found if isinstance(found, tuple | list) else (found,)
     return {name: d for name, d in zip(names, found, strict=False) if d is not None}
+
+
+def is_own(y):
+    return isinstance(y.grad_fn, torch.autograd.function.BackwardCFunction)
 
 
 def forward(notebook, function, names, inputs, by):
@@ -95,10 +105,8 @@ def gradients(notebook, function, names, inputs, by, asked):
     by = by if asked in by else [asked]
     for dtype in (torch.float64, torch.float32):
         made, y, g = begin(notebook, function, names, inputs, by, dtype)
-        found["own"] &= isinstance(y.grad_fn, torch.autograd.function.BackwardCFunction)
-        if found["own"]:
-            raw = returned(names, y, g).get(asked)
-            found["size"] = raw.numel() if isinstance(raw, Tensor) else None
+        found["own"] &= is_own(y)
+        found["size"] = getattr(returned(names, y, g).get(asked), "shape", torch.Size()).numel()
         found["gradients"].append(end(made, y, g, by)[by.index(asked)])
     return found
 
@@ -107,9 +115,7 @@ def whole(notebook, function, names, inputs, by, form=""):
     """What comes out and all gradients, one after the other."""
     by = usable(by, notebook, function, names, inputs)
     made, y, g = begin(notebook, function, names, inputs, by, form=form)
-    if form and y.shape != g.shape:
-        return None
-    return flat([y, *end(made, y, g, by)])
+    return {"fits": y.shape == g.shape, "numbers": flat([y, *end(made, y, g, by)])}
 
 
 def second(notebook, function, names, inputs, by):
@@ -118,21 +124,11 @@ def second(notebook, function, names, inputs, by):
     made["g"] = g.requires_grad_()
     first = end(made, y, g, by, create_graph=True)
     total = sum((v.double() * d).sum() for v, d in zip(inputs["v"], first, strict=True))
-    if not total.requires_grad:
-        return torch.zeros(sum(made[name].numel() for name in (*by, "g")))
-    return flat(end(made, total, torch.ones_like(total), [*by, "g"]))
-
-
-def gradients_at(notebook, function, names, inputs, by, points):
-    """All gradients at points that are the numbers of the inputs, and of `g`, in a row."""
-    parts = [inputs[name] for name in (*by, "g")]
-    found = []
-    for point in points:
-        numbers = point.split([each.numel() for each in parts])
-        at = [n.reshape(each.shape) for n, each in zip(numbers, parts, strict=True)]
-        given = {**inputs, **dict(zip((*by, "g"), at, strict=True))}
-        found.append(flat(end(*begin(notebook, function, names, given, by), by)))
-    return torch.stack(found)
+    if total.requires_grad:
+        found = end(made, total, torch.ones_like(total), [*by, "g"])
+    else:
+        found = [torch.zeros_like(made[name]) for name in (*by, "g")]
+    return {"first": flat(first), "second": flat(found)}
 
 
 def frozen(notebook, function, names, inputs, by):
@@ -168,7 +164,7 @@ def saved(notebook, function, names, inputs, other, by):
     by = usable(by, notebook, function, names, inputs)
     asked = notebook, function, names, inputs, by
     made, y, g = begin(*asked)
-    found = {"alone": flat(end(made, y, g, by)), "freed": False}
+    found = {"alone": flat(end(made, y, g, by)), "freed": y.shape != g.shape}
     tensors = [name for name in names if isinstance(made[name], Tensor)]
     given = {**made, "g": g}
     found["kept"] = all(torch.equal(given[name], inputs[name]) for name in (*tensors, "g"))

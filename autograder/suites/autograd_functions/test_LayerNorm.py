@@ -7,11 +7,11 @@ from torch.nn.functional import layer_norm
 from autograder.exercise.draws import away_from_zero, between
 from autograder.suites.autograd_functions.functions import FORMS, Function
 
-M, DIM = 5, 4
+M, DIM = 6, 4
 
 
 def draw(rng):
-    """Five rows of four features, each with a mean and a variance of its own; a large `eps`."""
+    """Six rows of four features, each with a mean and a variance of its own; a large `eps`."""
     spread = between(rng, 0.6, 2, M, 1)
     x = spread * away_from_zero(rng, 0.3, 1.5, M, DIM) + away_from_zero(rng, 1, 2, M, 1)
     weight, bias = (away_from_zero(rng, 0.5, 2, DIM) for _ in range(2))
@@ -116,7 +116,7 @@ def test_forward(student, rng):
     weight = torch.tensor([1.0, 2.0, -1.0], dtype=torch.float64)
     y = LayerNorm.apply(x, weight, torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64), 0.25)
     print([[round(number, 6) for number in row] for row in y.tolist()])
-    #> []
+    #> [[-0.801975, -0.701975, -1.052963], [0.1, -1.888932, -0.744466]]
     print(LayerNorm.apply(x.float(), weight.float(), weight.float(), 0.25).dtype)
     #> torch.float32
     """
@@ -133,7 +133,7 @@ def test_grad_x(student, rng):
     g = torch.tensor([[1.0, 0.0, 2.0], [0.5, 1.0, 0.1]], dtype=torch.float64)
     (gradient,) = torch.autograd.grad(y, x, g)
     print([[round(number, 6) for number in row] for row in gradient.tolist()])
-    #> []
+    #> [[0.11211, -0.094274, -0.017836], [-0.31334, 0.455767, -0.142427]]
     print(type(y.grad_fn).__name__)
     #> LayerNormBackward
     """
@@ -150,7 +150,7 @@ def test_grad_weight(student, rng):
     g = torch.tensor([[1.0, 0.0, 2.0], [0.5, 1.0, 0.1]], dtype=torch.float64)
     gradient = y.grad_fn.apply(g)[1]  # what backward itself returns
     print([round(number, 6) for number in gradient.flatten().tolist()], type(y.grad_fn).__name__)
-    #> []
+    #> [-0.901975, -1.044466, 2.810372] LayerNormBackward
     """
     norm.check_gradient(student, grad_weight.draw(rng), "weight")
 
@@ -179,14 +179,16 @@ def test_forms(student, rng, form):
     row = torch.tensor([1.0, 2.0, 6.0])
     columns = torch.stack([row, -row, 2 * row], dim=1)
     for x in (row, columns.T.reshape(3, 1, 3), columns.T, row.expand(2, 3)):
-        x = x.requires_grad_()
+        x = x.detach().requires_grad_()
         y = LayerNorm.apply(x, weight, bias, 0.25)
-        gradients = torch.autograd.grad(y.exp().sum(), (x, weight, bias))
+        g = torch.arange(float(y.numel())).reshape(y.shape[::-1])
+        g = g.permute(*reversed(range(y.dim())))  # lies otherwise in memory, too
+        gradients = torch.autograd.grad(y, (x, weight, bias), g)
         print(tuple(y.shape), *[round(each.abs().sum().item(), 2) for each in gradients])
-    y = LayerNorm.apply(columns.T, weight, bias, 0.25)
-    (gradient,) = torch.autograd.grad(y.sum(), weight)  # an expanded gradient comes in
-    print([round(number, 2) for number in gradient.tolist()])
-    #> []
+    #> (3,) 1.31 3.16 3.0
+    #> (3, 1, 3) 11.42 12.47 36.0
+    #> (3, 3) 11.42 12.47 36.0
+    #> (2, 3) 6.03 15.33 15.0
     """
     norm.check_form(student, forward.draw(rng), form)
 
@@ -204,9 +206,9 @@ def test_frozen(student, rng):
         given = [gradient is not None for gradient in gradients]
         print(given[:3], round(gradients[place].abs().sum().item(), 2))
         trained.requires_grad_(False)
-    #> [True, False, False]
-    #> [False, True, False]
-    #> [False, False, True]
+    #> [True, False, False] 4.53
+    #> [False, True, False] 10.21
+    #> [False, False, True] 9.0
     """
     norm.check_frozen(student, forward.draw(rng))
 
@@ -221,7 +223,7 @@ def test_second(student, rng):
     (gradient,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
     bends = torch.autograd.grad(gradient.square().sum(), (x, weight))
     print([[round(number, 4) for number in each.flatten().tolist()] for each in bends])
-    #> []
+    #> [[0.9805, -0.8151, -0.1654], [-1.8828, 2.368, -0.7279]]
     """
     norm.check_second(student, second.draw(rng))
 

@@ -7,8 +7,8 @@ from autograder.suites.autograd_functions.functions import FORMS, Function
 
 
 def draw(rng):
-    """Five samples, four features, three outputs: no two alike."""
-    shapes = {"x": (5, 4), "weights": (4, 3), "bias": (3,)}
+    """Six samples, four features, three outputs: no two alike."""
+    shapes = {"x": (6, 4), "weights": (4, 3), "bias": (3,)}
     return {name: away_from_zero(rng, 0.5, 2, *shape) for name, shape in shapes.items()}
 
 
@@ -107,14 +107,17 @@ def test_forms(student, rng, form):
 
     weights = torch.tensor([[1.0, 2.0], [0.0, 1.0], [-1.0, 1.0]]).T.requires_grad_()
     bias = torch.zeros(3, requires_grad=True)
-    for x in (torch.ones(2), torch.arange(6.0).reshape(2, 3, 1).mT, torch.ones(1).expand(3, 2)):
-        x.requires_grad_()
+    turned = torch.arange(12.0).reshape(2, 3, 2).transpose(0, 1)
+    for x in (torch.ones(2), turned, torch.tensor([1.0, 2.0]).expand(3, 2)):
+        x = x.detach().requires_grad_()
         y = Linear.apply(x, weights, bias)
-        gradients = torch.autograd.grad((y * (y - 1)).sum(), (x, weights, bias))
-        print(tuple(y.shape), *[each.sum().item() for each in gradients])
-    y = Linear.apply(torch.ones(2, 2), weights, bias)
-    print(torch.autograd.grad(y.sum(), weights)[0].tolist())  # an expanded gradient comes in
-    #> [[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]
+        g = torch.arange(float(y.numel())).reshape(y.shape[::-1])
+        g = g.permute(*reversed(range(y.dim())))  # lies otherwise in memory, too
+        gradients = torch.autograd.grad(y, (x, weights, bias), g)
+        print(tuple(y.shape), *[each.abs().sum().item() for each in gradients])
+    #> (3,) 5.0 6.0 3.0
+    #> (3, 2, 3) 240.0 1893.0 153.0
+    #> (3, 3) 57.0 108.0 36.0
     """
     linear.check_form(student, forward.draw(rng), form)
 
@@ -147,7 +150,7 @@ def test_second(student, rng):
     gradients = torch.autograd.grad(y.square().sum(), (x, weights), create_graph=True)
     length = sum(gradient.square().sum() for gradient in gradients)
     print([each.tolist() for each in torch.autograd.grad(length, (x, weights))])
-    #> [[[328.0, 252.0]], [[368.0, -152.0], [700.0, -304.0]]]
+    #> [[[664.0, 1504.0]], [[632.0, -256.0], [1344.0, -544.0]]]
     """
     linear.check_second(student, second.draw(rng))
 

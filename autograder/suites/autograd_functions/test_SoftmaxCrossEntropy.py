@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, nll_loss, one_hot
 
+from autograder.exercise import checks
 from autograder.exercise.checks import Misconception, expect
 from autograder.exercise.draws import between
+from autograder.exercise.formula import in_double
 from autograder.suites.autograd_functions import probes
 from autograder.suites.autograd_functions.functions import EXPANDED, TRANSPOSED, Function
 
@@ -45,7 +47,7 @@ entropy.mistake(
     lambda logits, target: cross_entropy(logits, target) / CLASSES,
     lambda logits, target: M * cross_entropy(logits, target) / CLASSES,
 ).says("You divide by the number of classes; the mean goes over the samples alone.")
-entropy.mistake(
+OVER_SAMPLES = entropy.mistake(
     "softmax-over-samples",
     lambda logits, target: nll_loss(logits.log_softmax(0), target),
 ).says("Your softmax compares the samples with each other; it should compare the classes of each.")
@@ -65,13 +67,14 @@ forward.mistake("not-reduced", lambda target: 0.5 * target, shape_only=True).say
     "Your loss is one number for each sample; wanted is their mean, one scalar."
 )
 
+gradient.add(OVER_SAMPLES, lambda logits, y, g: g * (logits.softmax(0) - y) / M)
 gradient.mistake("divided-twice", lambda error, g: g * error / M**2).says(
     "Your gradient is too small by the factor m: you divide by the number of samples twice."
 )
 gradient.mistake(
     "mean-on-one-term",
     lambda p, y, g: (found for k in (1 / M, g / M) for found in (k * p - y * g, p * g - k * y)),
-    lambda p, y, g: (g * p / M - y, p - g * y / M, g * p / M - y / M, p / M - g * y / M),
+    lambda p, y, g: iter((g * p / M - y, p - g * y / M, g * p / M - y / M, p / M - g * y / M)),
 ).says(
     "`1 / m`, or the gradient that comes in, reaches one of the two terms `p` and `y` only: it is"
     " for their difference. Is there a bracket missing?"
@@ -129,7 +132,7 @@ def test_forward(student, rng):
     logits = torch.tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 1.5]], dtype=torch.float64)
     loss = SoftmaxCrossEntropy.apply(logits, torch.tensor([1, 0]))
     print(round(loss.item(), 9), loss.shape, loss.dtype)
-    #> 1.118298977 torch.Size([]) torch.float64
+    #> 1.115368342 torch.Size([]) torch.float64
     print(SoftmaxCrossEntropy.apply(logits.float(), torch.tensor([1, 0])).dtype)
     #> torch.float32
     """
@@ -144,7 +147,7 @@ def test_gradient(student, rng):
     loss = SoftmaxCrossEntropy.apply(logits.requires_grad_(), torch.tensor([1, 0]))
     (gradient,) = torch.autograd.grad(3 * loss, logits)
     print([[round(number, 6) for number in row] for row in gradient.tolist()])
-    #> [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    #> [[0.346836, -0.557202, 0.210367], [-1.243571, 0.094335, 1.149236]]
     print(type(loss.grad_fn).__name__)
     #> SoftmaxCrossEntropyBackward
     """
@@ -163,15 +166,19 @@ def test_large_logits(student, rng):
     #> 0.157 True
     #> 1500.157 True
     """
-    logits = between(rng, 990, 1000, M, CLASSES) * torch.tensor([1.0, 1.0, -1.0, -1.0])
-    target = torch.arange(M) % CLASSES
-    inputs = {"logits": logits, "target": target, "g": torch.tensor(1.5)}
-    got = entropy.ask(student, probes.whole, inputs=inputs)
-    loss, of_logits = got[: -logits.numel()].mean(), got[-logits.numel() :]
-    expect(not loss.isnan() and bool(of_logits.isfinite().all()), OVERFLOW)
-    expect(bool(loss.isfinite()), INFINITE)
-    wanted = cross_entropy(logits, target)
-    expect(bool(loss.abs() > 0.9 * wanted), CUT_OFF)
+    logits, target = between(rng, 990, 1000, M, CLASSES), torch.arange(M) % CLASSES
+    for signs, infinite in (([1.0, 1.0, 1.0, 1.0], OVERFLOW), ([1.0, 1.0, -1.0, -1.0], INFINITE)):
+        inputs = {"logits": logits * torch.tensor(signs), "target": target, "g": torch.tensor(1.5)}
+        got = entropy.ask(student, probes.whole, inputs=inputs)["numbers"]
+        loss, of_logits = got[: -logits.numel()].mean(), got[-logits.numel() :]
+        expect(not loss.isnan(), OVERFLOW)
+        expect(bool(loss.isfinite()), infinite)
+        expect(bool(of_logits.isfinite().all()), "With logits of ±1,000 your gradient is `nan`.")
+    usual = forward.draw(rng)
+    loss_of_usual = entropy.ask(student, probes.forward, inputs=usual)[0]
+    # A loss that is wrong anyway is another test's matter.
+    if checks.is_close(loss_of_usual, forward.right(**in_double(usual)), 1e-6):
+        expect(bool(loss > 0.9 * cross_entropy(inputs["logits"], target)), CUT_OFF)
 
 
 @pytest.mark.points(1)
@@ -179,11 +186,13 @@ def test_large_logits(student, rng):
 def test_forms(student, rng, form):
     """Transposed and expanded logits come to what all others come to.
 
-    logits = torch.tensor([[1.0, 0.0], [2.0, -1.0], [0.5, 1.5]]).T.requires_grad_()
-    loss = SoftmaxCrossEntropy.apply(logits, torch.tensor([1, 0]))
-    (gradient,) = torch.autograd.grad(loss, logits)
-    print(round(loss.item(), 3), round(gradient[0, 0].item(), 3))
-    #> 1.118 0.0
+    turned = torch.tensor([[1.0, 0.0], [2.0, -1.0], [0.5, 1.5]]).T
+    for logits in (turned, torch.tensor([1.0, 2.0, 0.5]).expand(2, 3)):
+        loss = SoftmaxCrossEntropy.apply(logits.requires_grad_(), torch.tensor([1, 0]))
+        (gradient,) = torch.autograd.grad(loss, logits)
+        print(round(loss.item(), 3), round(gradient[0, 0].item(), 3))
+    #> 1.115 0.116
+    #> 0.964 0.116
     """
     entropy.check_form(student, forward.draw(rng), form)
 
@@ -197,7 +206,7 @@ def test_second(student, rng):
     (gradient,) = torch.autograd.grad(loss, logits, create_graph=True)
     (bend,) = torch.autograd.grad(gradient[0, 0], logits)
     print([round(number, 4) for number in bend[0].tolist()])
-    #> [0.0]
+    #> [0.0889, -0.0727, -0.0162]
     """
     entropy.check_second(student, second.draw(rng))
 
