@@ -88,14 +88,13 @@ def test_grad_weights(student, rng):
 def test_grad_bias(student, rng):
     """`backward` gives the gradient of `bias`, summed over the samples.
 
-    x, weights = torch.ones(2, 2, dtype=torch.float64), torch.ones(2, 3, dtype=torch.float64)
-    y = Linear.apply(x, weights, torch.zeros(3, dtype=torch.float64, requires_grad=True))
-    g = torch.tensor([[1.0, 0.0, 2.0], [0.5, 1.0, 0.1]], dtype=torch.float64)
-    gradient = y.grad_fn.apply(g)[2]  # what backward itself returns
-    print([round(number, 9) for number in gradient.flatten().tolist()])
-    #> [1.5, 1.0, 2.1]
-    print(type(y.grad_fn).__name__)
-    #> LinearBackward
+    x, weights, bias = (torch.zeros(shape).requires_grad_() for shape in ((2, 4), (4, 3), (3,)))
+    y = Linear.apply(x, weights, bias)
+    g = torch.tensor([[1.0, 0.0, 2.0], [0.5, 1.0, 0.25]])
+    print(y.grad_fn.apply(g)[2].flatten().tolist())  # what backward itself returns
+    #> [1.5, 1.0, 2.25]
+    print(torch.autograd.grad(y, (x, bias), g)[1].tolist(), type(y.grad_fn).__name__)
+    #> [1.5, 1.0, 2.25] LinearBackward
     """
     linear.check_gradient(student, grad_bias.draw(rng), "bias")
 
@@ -168,8 +167,8 @@ def test_saved(student, rng):
             found = torch.autograd.grad(y.sum(), (x, weights))
             if twice:
                 torch.autograd.grad(y.sum(), (x, weights))
-        except RuntimeError:  # PyTorch has noticed
-            return True
+        except RuntimeError as error:  # PyTorch has noticed
+            return "inplace" in str(error) or "second time" in str(error)
         kept = x.tolist() == [[1.0, 2.0]]
         return not twice and kept and [each.sum().item() for each in found] == [6.0, 9.0]
 
