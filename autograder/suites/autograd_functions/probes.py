@@ -29,15 +29,15 @@ def numerical(notebook, x, coefficients, eps=None, turned=False):
 
 def formed(name, value, form):
     """A tensor of another leading shape, or one that lies otherwise in memory."""
-    if not form or value.dim() < 2:
+    if value.dim() < 2 or not form:
         return value
-    if name not in ("x", "g"):
-        turned = value.mT.contiguous().mT if form == "transposed" else value
-        return value[:1].expand(value.shape) if (name, form) == ("logits", "expanded") else turned
     if form == "expanded":
-        return value[:1].expand(value.shape)
-    rows = value[0] if form == "one sample" else value.reshape(3, 2, -1)
-    return rows.transpose(0, 1).contiguous().transpose(0, 1) if form == "transposed" else rows
+        return value[:1].expand(value.shape) if name in ("x", "logits", "g") else value
+    if name not in ("x", "g"):
+        return value.mT.contiguous().mT if form == "transposed in memory" else value
+    if form == "one sample":
+        return value[0]
+    return value.reshape(3, 2, -1).transpose(0, 1).contiguous().transpose(0, 1)
 
 
 def begin(notebook, function, names, inputs, by, dtype=torch.float64, form=""):
@@ -82,15 +82,11 @@ def usable(by, *asked):
 
 def returned(names, y, g):
     """What `backward` itself returns for each argument, before autograd makes it fit."""
-    if not is_own(y):
-        return {}
+    if not isinstance(y.grad_fn, torch.autograd.function.BackwardCFunction):
+        return {}  # no Function has made it
     found = y.grad_fn.apply(g.clone())
     found = found if isinstance(found, tuple | list) else (found,)
     return {name: d for name, d in zip(names, found, strict=False) if d is not None}
-
-
-def is_own(y):
-    return isinstance(y.grad_fn, torch.autograd.function.BackwardCFunction)
 
 
 def forward(notebook, function, names, inputs, by):
@@ -100,15 +96,14 @@ def forward(notebook, function, names, inputs, by):
 
 def gradients(notebook, function, names, inputs, by, asked):
     """A gradient in float64 and in float32, and how many numbers `backward` returns for it."""
-    found = {"own": True, "gradients": []}
+    found = []
     by = usable(by, notebook, function, names, inputs)
     by = by if asked in by else [asked]
     for dtype in (torch.float64, torch.float32):
         made, y, g = begin(notebook, function, names, inputs, by, dtype)
-        found["own"] &= is_own(y)
-        found["size"] = getattr(returned(names, y, g).get(asked), "shape", torch.Size()).numel()
-        found["gradients"].append(end(made, y, g, by)[by.index(asked)])
-    return found
+        raw = returned(names, y, g).get(asked)
+        found.append(end(made, y, g, by)[by.index(asked)])
+    return {"gradients": found, "size": raw.numel() if isinstance(raw, Tensor) else 0}
 
 
 def whole(notebook, function, names, inputs, by, form=""):
@@ -167,7 +162,7 @@ def saved(notebook, function, names, inputs, other, by):
     found = {"alone": flat(end(made, y, g, by)), "freed": y.shape != g.shape}
     tensors = [name for name in names if isinstance(made[name], Tensor)]
     given = {**made, "g": g}
-    found["kept"] = all(torch.equal(given[name], inputs[name]) for name in (*tensors, "g"))
+    found["kept"] = all(bool((given[name] == inputs[name]).all()) for name in (*tensors, "g"))
     try:
         end(made, y, g, by)
     except RuntimeError as error:

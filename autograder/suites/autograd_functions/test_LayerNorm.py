@@ -151,6 +151,8 @@ def test_grad_weight(student, rng):
     gradient = y.grad_fn.apply(g)[1]  # what backward itself returns
     print([round(number, 6) for number in gradient.flatten().tolist()], type(y.grad_fn).__name__)
     #> [-0.901975, -1.044466, 2.810372] LayerNormBackward
+    print(torch.equal(torch.autograd.grad(y, weight, g)[0], gradient.flatten()))
+    #> True
     """
     norm.check_gradient(student, grad_weight.draw(rng), "weight")
 
@@ -166,6 +168,8 @@ def test_grad_bias(student, rng):
     gradient = y.grad_fn.apply(g)[2]  # what backward itself returns
     print([round(number, 6) for number in gradient.flatten().tolist()], type(y.grad_fn).__name__)
     #> [1.5, 1.0, 2.1] LayerNormBackward
+    print(torch.equal(torch.autograd.grad(y, bias, g)[0], gradient.flatten()))
+    #> True
     """
     norm.check_gradient(student, grad_bias.draw(rng), "bias")
 
@@ -178,7 +182,7 @@ def test_forms(student, rng, form):
     weight, bias = torch.tensor([1.0, 2.0, -1.0]).requires_grad_(), torch.zeros(3).requires_grad_()
     row = torch.tensor([1.0, 2.0, 6.0])
     columns = torch.stack([row, -row, 2 * row], dim=1)
-    for x in (row, columns.T.reshape(3, 1, 3), columns.T, row.expand(2, 3)):
+    for x in (row, torch.stack([columns.T, -columns.T]), columns.T, row.expand(2, 3)):
         x = x.detach().requires_grad_()
         y = LayerNorm.apply(x, weight, bias, 0.25)
         g = torch.arange(float(y.numel())).reshape(y.shape[::-1])
@@ -186,7 +190,7 @@ def test_forms(student, rng, form):
         gradients = torch.autograd.grad(y, (x, weight, bias), g)
         print(tuple(y.shape), *[round(each.abs().sum().item(), 2) for each in gradients])
     #> (3,) 1.31 3.16 3.0
-    #> (3, 1, 3) 11.42 12.47 36.0
+    #> (2, 3, 3) 47.6 2.76 153.0
     #> (3, 3) 11.42 12.47 36.0
     #> (2, 3) 6.03 15.33 15.0
     """
@@ -203,8 +207,9 @@ def test_frozen(student, rng):
         trained.requires_grad_()
         y = LayerNorm.apply(*inputs, 0.25)
         gradients = y.grad_fn.apply(x.detach())  # what backward itself returns
-        given = [gradient is not None for gradient in gradients]
-        print(given[:3], round(gradients[place].abs().sum().item(), 2))
+        given = [each is not None for each in gradients]
+        (gradient,) = torch.autograd.grad(y, trained, x.detach())
+        print(given[:3], round(gradient.abs().sum().item(), 2))
         trained.requires_grad_(False)
     #> [True, False, False] 4.53
     #> [False, True, False] 10.21

@@ -9,7 +9,7 @@ from autograder.exercise.checks import Misconception, expect
 from autograder.exercise.draws import between
 from autograder.exercise.formula import in_double
 from autograder.suites.autograd_functions import probes
-from autograder.suites.autograd_functions.functions import EXPANDED, TRANSPOSED, Function
+from autograder.suites.autograd_functions.functions import EXPANDED, TURNED, Function
 
 M, CLASSES = 5, 4
 
@@ -182,7 +182,7 @@ def test_large_logits(student, rng):
 
 
 @pytest.mark.points(1)
-@pytest.mark.parametrize("form", [TRANSPOSED, EXPANDED])
+@pytest.mark.parametrize("form", [TURNED, EXPANDED])
 def test_forms(student, rng, form):
     """Transposed and expanded logits come to what all others come to.
 
@@ -203,10 +203,10 @@ def test_second(student, rng):
 
     logits = torch.tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 1.5]], requires_grad=True)
     loss = SoftmaxCrossEntropy.apply(logits, torch.tensor([1, 0]))
-    (gradient,) = torch.autograd.grad(loss, logits, create_graph=True)
+    (gradient,) = torch.autograd.grad(loss**2, logits, create_graph=True)
     (bend,) = torch.autograd.grad(gradient[0, 0], logits)
     print([round(number, 4) for number in bend[0].tolist()])
-    #> [0.0889, -0.0727, -0.0162]
+    #> [0.225, -0.205, -0.02]
     """
     entropy.check_second(student, second.draw(rng))
 
