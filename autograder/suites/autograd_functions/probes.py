@@ -40,7 +40,7 @@ def formed(name, value, form):
     return value.reshape(3, 2, -1).transpose(0, 1).contiguous().transpose(0, 1)
 
 
-def begin(notebook, function, names, inputs, by, dtype=torch.float64, form=""):
+def begin(by, notebook, function, names, inputs, dtype=torch.float64, form=""):
     """A forward pass: what goes in, what comes out, and the gradient that will come in."""
     made = {name: inputs[name] for name in (*names, "g")}
     for name, value in made.items():
@@ -53,11 +53,11 @@ def begin(notebook, function, names, inputs, by, dtype=torch.float64, form=""):
     return made, getattr(notebook, function).apply(*made.values()), g
 
 
-def end(made, y, g, by, **how):
+def end(by, made, y, g, **how):
     """The gradients by some inputs."""
     there = [made[name] for name in by]
     if y.shape == g.shape:
-        found = torch.autograd.grad(y, there, g, allow_unused=True, **how)
+        found = [*torch.autograd.grad(y, there, g, allow_unused=True, **how)]
     else:  # what comes out is another test's matter
         given = returned(made, y, g)
         found = [given.get(name) for name in by]
@@ -73,7 +73,7 @@ def usable(by, *asked):
     single = []
     for trained in (by, *([name] for name in by)):
         with suppress(Exception):
-            end(*begin(*asked, trained), trained)
+            end(trained, *begin(trained, *asked))
             if trained == by:
                 return by
             single += trained
@@ -91,7 +91,7 @@ def returned(names, y, g):
 
 def forward(notebook, function, names, inputs, by):
     types = torch.float64, torch.float32
-    return [begin(notebook, function, names, inputs, by, dtype)[1] for dtype in types]
+    return [begin(by, notebook, function, names, inputs, dtype)[1] for dtype in types]
 
 
 def gradients(notebook, function, names, inputs, by, asked):
@@ -100,27 +100,27 @@ def gradients(notebook, function, names, inputs, by, asked):
     by = usable(by, notebook, function, names, inputs)
     by = by if asked in by else [asked]
     for dtype in (torch.float64, torch.float32):
-        made, y, g = begin(notebook, function, names, inputs, by, dtype)
+        made, y, g = begin(by, notebook, function, names, inputs, dtype)
         raw = returned(names, y, g).get(asked)
-        found.append(end(made, y, g, by)[by.index(asked)])
+        found.append(end(by, made, y, g)[by.index(asked)])
     return {"gradients": found, "size": raw.numel() if isinstance(raw, Tensor) else 0}
 
 
 def whole(notebook, function, names, inputs, by, form=""):
     """What comes out and all gradients, one after the other."""
     by = usable(by, notebook, function, names, inputs)
-    made, y, g = begin(notebook, function, names, inputs, by, form=form)
-    return {"fits": y.shape == g.shape, "numbers": flat([y, *end(made, y, g, by)])}
+    made, y, g = begin(by, notebook, function, names, inputs, form=form)
+    return {"fits": y.shape == g.shape, "numbers": flat([y, *end(by, made, y, g)])}
 
 
 def second(notebook, function, names, inputs, by):
     """The derivatives of a weighted sum of all gradients, by the inputs and by what comes in."""
-    made, y, g = begin(notebook, function, names, inputs, by)
+    made, y, g = begin(by, notebook, function, names, inputs)
     made["g"] = g.requires_grad_()
-    first = end(made, y, g, by, create_graph=True)
+    first = end(by, made, y, g, create_graph=True)
     total = sum((v.double() * d).sum() for v, d in zip(inputs["v"], first, strict=True))
     if total.requires_grad:
-        found = end(made, total, torch.ones_like(total), [*by, "g"])
+        found = end([*by, "g"], made, total, torch.ones_like(total))
     else:
         found = [torch.zeros_like(made[name]) for name in (*by, "g")]
     return {"first": flat(first), "second": flat(found)}
@@ -130,24 +130,23 @@ def frozen(notebook, function, names, inputs, by):
     """With one input alone trained: its gradient beside the one of all, and what else is given."""
     found, asked = [], (notebook, function, names, inputs)
     by = usable(by, *asked)
-    for name, together in zip(by, end(*begin(*asked, by), by), strict=True):
-        made, y, g = begin(*asked, [name])
+    for name, together in zip(by, end(by, *begin(by, *asked)), strict=True):
+        made, y, g = begin([name], *asked)
         others = {*by} & {*returned(names, y, g)} - {name}
-        (alone,) = end(made, y, g, [name])
+        (alone,) = end([name], made, y, g)
         found.append({"alone": alone, "together": together, "others": len(others)})
     return found
 
 
-def changed(tensor, *asked):
+def changed(tensor, by, *asked):
     """Gradients after a tensor has changed in place between the passes; None if that is noticed."""
-    by = asked[-1]
-    made, y, g = begin(*asked)
+    made, y, g = begin(by, *asked)
     there = y if tensor == "output" else made[tensor]
     try:
         with torch.no_grad():
             turned = there.flip(list(range(there.dim())))
             there.copy_(1.5 * turned if there.is_floating_point() else there.roll(1))
-        return flat(end(made, y, g, by))
+        return flat(end(by, made, y, g))
     except RuntimeError as error:
         if "inplace" not in str(error):
             raise
@@ -157,18 +156,18 @@ def changed(tensor, *asked):
 def saved(notebook, function, names, inputs, other, by):
     """Gradients when something happens between the passes."""
     by = usable(by, notebook, function, names, inputs)
-    asked = notebook, function, names, inputs, by
-    made, y, g = begin(*asked)
-    found = {"alone": flat(end(made, y, g, by)), "freed": y.shape != g.shape}
+    asked = notebook, function, names, inputs
+    made, y, g = begin(by, *asked)
+    found = {"alone": flat(end(by, made, y, g)), "freed": y.shape != g.shape}
     tensors = [name for name in names if isinstance(made[name], Tensor)]
     given = {**made, "g": g}
     found["kept"] = all(bool((given[name] == inputs[name]).all()) for name in (*tensors, "g"))
     try:
-        end(made, y, g, by)
+        end(by, made, y, g)
     except RuntimeError as error:
         found["freed"] = "second time" in str(error)
-    first = begin(*asked)
-    begin(notebook, function, names, other, by)
-    found["later"] = flat(end(*first, by))
-    found["changed"] = [changed(tensor, *asked) for tensor in (*tensors, "output")]
+    first = begin(by, *asked)
+    begin(by, notebook, function, names, other)
+    found["later"] = flat(end(by, *first))
+    found["changed"] = [changed(tensor, by, *asked) for tensor in (*tensors, "output")]
     return found
