@@ -237,6 +237,8 @@ def test_an_unsolved_notebook_says_which_tasks_are_still_to_do(
     run(nb, tmp_path, monkeypatch)  # all of it: no cell stops what comes after it
     told = [out.traceback for out in errors(nb.cells)]
     assert all(len(lines) == 1 and lines[0].startswith("StillToDo: ") for lines in told)
+    stopped = [cell for cell in nb.cells if errors([cell])]
+    assert all(len(cell.outputs) == 1 for cell in stopped)  # no picture half drawn
     checks = [cell for cell in nb.cells if nbgrader_of(cell).get("grade")]
     (first, *_) = errors(checks)
     assert first.ename == "StillToDo"
