@@ -24,14 +24,22 @@ POINTS = {
     "manual_backward": "ReshapeTransform 5, make_transforms 5, load_split 10, LR_init 5,"
     " LR_sigmoid 5, LR_forward 10, LR_backward 20, LR_optimize 10, loss 10, predict 5, train 5,"
     " model 10",
+    "autograd_functions": "numerical_gradient 15, Linear 25, Sigmoid 10, SoftmaxCrossEntropy 25,"
+    " LayerNorm 25",
 }
 FIRST_TASK = {
     "parameters": "MyLinear.__init__",
     "training_loop": "to_tensor",
     "manual_backward": "ReshapeTransform.__init__",
+    "autograd_functions": "numerical_gradient",
 }
 #: What comes out where the student is asked to predict; the notebooks hold a hash of it only.
-PREDICTED = {"parameters": 18, "training_loop": 1.32, "manual_backward": -0.4}
+PREDICTED = {
+    "parameters": 18,
+    "training_loop": 1.32,
+    "manual_backward": -0.4,
+    "autograd_functions": 15,
+}
 Solution = Callable[[str], nbformat.NotebookNode]
 every_assignment = pytest.mark.parametrize("assignment", sorted(POINTS))
 

@@ -1,0 +1,245 @@
+"""A Function of the student's beside torch's own: what all suites of Functions ask in one way.
+
+A question that the right value is not needed for, such as whether a frozen input changes the
+gradient of another, is answered by the student's own values: each mistake costs its own test.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.exercise import checks
+from autograder.exercise.checks import Misconception, expect, fail
+from autograder.exercise.draws import away_from_zero
+from autograder.exercise.formula import Formula, Inputs, in_double
+from autograder.exercise.gradients import UPSTREAM, Operation, taking
+from autograder.exercise.pytorch_words import Says, named_by_pytorch
+from autograder.exercise.student import Student, StudentError
+from autograder.suites.autograd_functions import probes
+
+#: How near a float64 value has to be, once it is right as far as float32 can tell.
+EXACT = 1e-9
+
+NOT_EXACT = Misconception(
+    "float64-lost",
+    "Your numbers are right to a few digits only, though the inputs are float64. Something rounds"
+    " on the way: a conversion to float32 (`.float()`, say), or an approximation.",
+)
+OTHER_TYPE = Misconception(
+    "type-changed", "What comes out should be of the type that went in, float64 or float32."
+)
+NOT_OWN = Misconception(
+    "not-an-own-function",
+    "What `apply` gives comes from autograd's own operations: your `backward` is never asked."
+    " Write a subclass of `torch.autograd.Function` with `forward` and `backward`, and leave"
+    " `apply` as it is.",
+)
+COUNT = Misconception(
+    "one-gradient-for-each-argument",
+    "Your `backward` returns another number of gradients than `forward` has arguments. Each"
+    " argument after `ctx` needs one, in the same order; `None` for what has no gradient.",
+)
+UNTRANSPOSED = Misconception(
+    "untransposed",
+    "Two shapes do not fit in your `backward`: one factor of a product is not transposed, or the"
+    " factors are in the wrong order. Write down the three shapes; only one order fits.",
+)
+SHAPE = Misconception(
+    "shape-of-the-gradient",
+    "Your `backward` returns a gradient of another shape than its input has: a sum goes over the"
+    " wrong axis, or two gradients stand in the wrong order.",
+)
+NOT_SUMMED = Misconception(
+    "batch-sum-missing",
+    "Your `backward` returns one gradient for each sample where one is wanted. Every sample uses"
+    " the same numbers, so their gradient is the sum over all samples, of the shape of the input.",
+)
+CUT = Misconception(
+    "second-derivative-lost",
+    "Your `backward` works in a way that autograd cannot follow (`.data`, `.detach()`, `no_grad`,"
+    " `once_differentiable`, NumPy, `.item()`): the derivative of the gradient is lost.",
+    idle=True,
+)
+INTERMEDIATE = Misconception(
+    "intermediate-saved",
+    "Autograd takes something in your `backward` for a constant. A tensor that `forward` has worked"
+    " out and kept is neither an input nor an output: nobody knows what it depends on. So is a"
+    " detached one. Save inputs or outputs, and work the rest out again in `backward`.",
+)
+FROZEN = Misconception(
+    "gradient-nobody-needs",
+    "Your `backward` works out a gradient that nobody needs, of an input that is frozen."
+    " `ctx.needs_input_grad` says which are wanted; for the others, return `None`.",
+)
+FROZEN_MIXED = Misconception(
+    "needs-input-grad-mixed-up",
+    "With one input alone to be trained, its gradient is another one than with all of them:"
+    " `ctx.needs_input_grad` has one entry for each argument, in the order of `forward`.",
+)
+ON_CTX = Misconception(
+    "kept-on-ctx",
+    "Your Function keeps a tensor somewhere else than in `ctx.save_for_backward`, as an attribute"
+    " of `ctx`, say. Then PyTorch neither notices that it has been changed in place, which makes"
+    " the gradient wrong without a word, nor gives it free after the backward pass.",
+)
+STATE = Misconception(
+    "kept-on-the-class",
+    "Called twice before `backward`, your Function takes the tensors of the second call for the"
+    " gradient of the first: it keeps them on the class, or in a global. What belongs to one call"
+    " belongs to its `ctx`.",
+)
+CHANGED = Misconception(
+    "changed-in-place",
+    "Your Function changes what it was given: an input, or the gradient that comes in. Operations"
+    " in place, such as `x -= m`, `x.mul_(…)` and `x[i] = …`, are for tensors of your own.",
+)
+MATRICES_ONLY = Misconception(
+    "matrices-only",
+    "Your Function takes matrices alone. `...` in a shape stands for any number of leading axes:"
+    " forward, each row is treated as in a matrix; backward, sums go over all leading axes.",
+)
+BATCH_NEEDED = Misconception(
+    "batch-axis-needed",
+    "Your Function needs a batch: one sample alone, `(features,)`, goes wrong. `...` in a shape"
+    " stands for any number of leading axes, none included.",
+)
+LAYOUT = Misconception(
+    "layout-in-memory",
+    "Your Function depends on how a tensor lies in memory: `view` refuses one that is transposed or"
+    " expanded, where `reshape` copies if it must.",
+)
+
+_WORDS = (
+    Says("RuntimeError", "incorrect number of gradients", COUNT),
+    Says("RuntimeError", "mat1 and mat2 shapes cannot be multiplied", UNTRANSPOSED),
+    Says("RuntimeError", "LinearBackward returned an invalid gradient at index 1", UNTRANSPOSED),
+    Says("RuntimeError", "returned an invalid gradient", SHAPE),
+    Says("RuntimeError", "view size is not compatible", LAYOUT),
+    Says("RuntimeError", "more than one element of the written-to tensor", CHANGED),
+    Says("RuntimeError", "leaf Variable that requires grad is being used in an in-place", CHANGED),
+)
+
+#: Forms that inputs come in: leading shapes, and how they lie in memory.
+FORMS = TURNED, ONE_SAMPLE, EXPANDED = "transposed in memory", "one sample", "expanded"
+
+
+class Function(Operation):
+    """A Function that the student writes, and the derivatives of its gradients.
+
+    Attributes:
+        second: the formula of the derivatives of all gradients, summed with the weights `v`.
+    """
+
+    def __init__(self, name: str, *how: Any, **more: Any) -> None:
+        super().__init__(f"{name}.apply", *how, **more)
+        self.name, given = name, (*self.given, "v")
+        self.second = Formula(
+            "The derivative of your gradients",
+            reference=taking(given, self._second),
+            message="Differentiated again, your gradient comes to something wrong.",
+            **{**self.how, "also": None},
+        )
+        self.second.add(CUT, taking(given, lambda *given: 0 * self._second(*given)))
+        self.second.add(INTERMEDIATE, taking(given, self._constant))
+
+    def draw(self, rng: torch.Generator) -> Inputs:
+        """Inputs, a gradient that comes in, and weights for the gradients."""
+        inputs = super().draw(rng)
+        return inputs | {"v": [away_from_zero(rng, 0.5, 2, *inputs[n].shape) for n in self.by]}
+
+    def _second(self, *given: Any) -> Tensor:
+        g = given[-2].detach().clone().requires_grad_()
+        leaves, first = self.derive(self._own, given, g, create_graph=True)
+        total = sum((v * each).sum() for v, each in zip(given[-1], first, strict=True))
+        found = torch.autograd.grad(total, [*leaves, g], materialize_grads=True)
+        return torch.cat([each.flatten() for each in found])
+
+    def _constant(self, *given: Any) -> Iterator[Tensor]:
+        """The same where the first input, or everything but `g`, is taken for a constant."""
+        right, size = self._second(*given), given[0].numel()
+        yield torch.cat([0 * right[:size], right[size:]])
+        if len(self.by) > 1:
+            size = given[-2].numel()
+            yield torch.cat([0 * right[:-size], right[-size:]])
+
+    def ask(self, student: Student, probe: Callable[..., Any], **asked: Any) -> Any:
+        """Ask about this Function; name what PyTorch says of its backward."""
+        with named_by_pytorch(*_WORDS):
+            given = {"function": self.name, "names": list(self.names), "by": list(self.by)}
+            return student.run(probe, **given, **asked)
+
+    def check_forward(self, student: Student, inputs: Inputs) -> None:
+        """What comes out is right, in float64 and in float32."""
+        got = self.ask(student, probes.forward, inputs=inputs)
+        self._check(self.forward, got, inputs)
+        types = [each.dtype for each in got]
+        expect(types == [torch.float64, torch.float32], OTHER_TYPE)
+
+    def check_gradient(self, student: Student, inputs: Inputs, of: str) -> None:
+        """A gradient is right, in float64 and in float32, and `backward` sums all that is one."""
+        found = self.ask(student, probes.gradients, inputs=inputs, asked=of)
+        self._check(self.gradients[of], found["gradients"], inputs)
+        expect(found["size"] > 0, NOT_OWN)
+        # Autograd sums what is too long by itself: only what `backward` returns shows it.
+        expect(found["size"] == inputs[of].numel(), NOT_SUMMED)
+
+    def _check(self, formula: Formula, got: list[Any], inputs: Inputs) -> None:
+        formula.check_all([(each, inputs) for each in got])
+        expect(checks.is_close(got[0], formula.right(**in_double(inputs)), EXACT), NOT_EXACT)
+
+    def check_second(self, student: Student, inputs: Inputs) -> None:
+        """The second derivative is right; where the first is wrong, it need only be there."""
+        got = self.ask(student, probes.second, inputs=inputs)
+        exact = in_double({name: inputs[name] for name in self.given})
+        first = torch.cat([each.right(**exact).flatten() for each in self.gradients.values()])
+        if checks.is_close(got["first"], first, EXACT):
+            return self.second.check(got["second"], **inputs)
+        by_inputs, by_g = self.second.form(got["second"], **inputs).split(
+            [len(first), inputs["g"].numel()]
+        )
+        expect(bool(by_g.any()), UPSTREAM if by_inputs.any() else CUT)
+        expect(bool(by_inputs.any()), INTERMEDIATE)
+
+    def check_frozen(self, student: Student, inputs: Inputs) -> None:
+        """An input that is frozen gets no gradient, and changes none of another."""
+        for each in self.ask(student, probes.frozen, inputs=inputs):
+            expect(checks.is_close(each["alone"], each["together"], EXACT), FROZEN_MIXED)
+            expect(not each["others"], FROZEN)
+
+    def check_saved(self, student: Student, *inputs: Inputs) -> None:
+        """What is kept between the passes is kept where PyTorch can look after it."""
+        found = self.ask(student, probes.saved, inputs=inputs[0], other=inputs[1])
+        expect(found["kept"], CHANGED)
+        expect(checks.is_close(found["later"], found["alone"], EXACT), STATE)
+        for value in found["changed"]:
+            expect(value is None or checks.is_close(value, found["alone"], EXACT), ON_CTX)
+        expect(found["freed"], ON_CTX)
+
+    def check_form(self, student: Student, inputs: Inputs, form: str) -> None:
+        """The same comes of tensors of another leading shape, or that lie otherwise in memory."""
+        long = [name for name in ("x", "logits", "g") if name in inputs and inputs[name].dim() > 1]
+        first = {name: inputs[name][:1] for name in long}
+        if form == ONE_SAMPLE:
+            inputs = inputs | first
+        elif form == EXPANDED:
+            inputs = inputs | {n: row.repeat(len(inputs[n]), 1) for n, row in first.items()}
+        wanted = self.ask(student, probes.whole, inputs=inputs)
+        rows = {TURNED: MATRICES_ONLY, ONE_SAMPLE: BATCH_NEEDED} if "x" in inputs else {}
+        with otherwise(rows.get(form, LAYOUT)):
+            got = self.ask(student, probes.whole, inputs=inputs, form=form)
+            expect(got["fits"] == wanted["fits"], "")
+            expect(checks.is_close(got["numbers"], wanted["numbers"], EXACT), "")
+
+
+@contextmanager
+def otherwise(known: Misconception) -> Iterator[None]:
+    """Name what has gone wrong, whatever it is, but for what ended the kernel."""
+    try:
+        yield
+    except checks.Failure as failure:
+        if failure.misconception or (isinstance(failure, StudentError) and failure.kind != "error"):
+            raise
+        fail(known)
