@@ -22,11 +22,14 @@ POINTS = {
     "manual_backward": "ReshapeTransform 5, make_transforms 5, load_split 10, LR_init 5,"
     " LR_sigmoid 5, LR_forward 10, LR_backward 20, LR_optimize 10, loss 10, predict 5, train 5,"
     " model 10",
+    "blocks": "Linear 15, ReLU 5, LayerNorm 15, ResidualBlock 15, SelfAttention 25,"
+    " TransformerBlock 15, model 10",
 }
 FIRST_TASK = {
     "parameters": "MyLinear.__init__",
     "training_loop": "to_tensor",
     "manual_backward": "ReshapeTransform.__init__",
+    "blocks": "Linear.__init__",
 }
 Solution = Callable[[str], nbformat.NotebookNode]
 every_assignment = pytest.mark.parametrize("assignment", sorted(POINTS))

@@ -1,0 +1,456 @@
+"""One layer or block under test: what it is asked, once for all checks, and what is said of it.
+
+Gradients are compared by name, in the order of the backward pass. The first wrong one has the
+cause; those after it may be wrong because of it.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.exercise import checks
+from autograder.exercise.attempts import first_that_passes
+from autograder.exercise.autograd_use import UNREAD, autograd_in
+from autograder.exercise.checks import Failure, Misconception, expect, fail
+from autograder.exercise.formula import Formula, Inputs, in_double
+from autograder.exercise.student import Student, StudentError
+from autograder.kernel.inside import Recording
+from autograder.language import Text
+from autograder.suites.blocks import probes
+from autograder.suites.blocks.functions import Gradients
+
+Left = dict[str, Any]
+
+#: How near a gradient is, relative to its largest number: differences in float32 are not.
+NEAR = 1e-5
+
+BY_HAND = Misconception(
+    "autograd-used",
+    "Your backward pass uses autograd (`{way}`). Here it is to be worked out by hand; outside of"
+    " the class, autograd is a good way to check it.",
+)
+NOT_WATCHED = Misconception(
+    "watch-ended",
+    "Your code has stopped the check that sees whether autograd is used, so nothing tells that the"
+    " gradients are worked out by hand.",
+)
+NOT_READ = Misconception(
+    "code-not-readable",
+    "Your code runs text as code, or is far longer than such a pass needs, so nothing tells that"
+    " the gradients are worked out by hand.",
+)
+NOTHING = Misconception(
+    "gradient-not-returned",
+    "`backward` returns nothing. It fills `grads`, and returns the gradient of `x`: the layer"
+    " before this one goes on with it.",
+)
+SEVERAL = Misconception(
+    "all-gradients-returned",
+    "`backward` returns several things. It returns the gradient of `x` alone; those of the"
+    " parameters belong into `grads`.",
+)
+CHANGED = Misconception(
+    "input-changed",
+    "Your code changes a tensor that it is given, in place. Others still need it as it was: a skip"
+    " connection adds `x` itself, and goes on with the same upstream gradient.",
+)
+ACCUMULATED = Misconception(
+    "gradients-accumulated",
+    "Your gradients add up from one call to the next. `backward` fills `grads` afresh each time.",
+)
+FROM_BEFORE = Misconception(
+    "gradients-from-before",
+    "After a second `backward`, `grads` still holds the gradients of the first.",
+)
+COPIES = Misconception(
+    "params-are-copies",
+    "A step that changes `params[name]` in place does not reach your two passes: `params` holds"
+    " copies, or something was worked out once and for all. They must be the tensors that are used;"
+    " of a block, those of its parts themselves.",
+)
+ONLY_MATRICES = Misconception(
+    "matrices-only",
+    "Your layer takes matrices alone. `...` in a shape stands for any number of leading axes, none"
+    " included: each row goes through as it does in a matrix.",
+)
+ONE_AXIS_SUMMED = Misconception(
+    "one-leading-axis-summed",
+    "With more leading axes, the gradient of a parameter has too many axes: it is a sum over all"
+    " rows, along every leading axis and not along the first alone.",
+)
+MIXED_UP = (
+    "{name}: a row comes out otherwise in an input with more axes, or fewer, than in a matrix."
+)
+
+
+# ------------------------------------------------------------------------------ gradients by name
+
+
+def is_near(got: Any, wanted: Any) -> bool:
+    """Whether a gradient is there and right."""
+    there = isinstance(got, Tensor) and isinstance(wanted, Tensor)
+    return there and checks.is_close(got, wanted, NEAR)
+
+
+def alike(got: Any, wanted: Any) -> bool:
+    """Whether all gradients that are wanted are there and right."""
+    if not isinstance(got, dict) or not wanted:
+        return False
+    return all(is_near(got.get(key), value) for key, value in wanted.items())
+
+
+def by_name(left: Left) -> dict[str, Any]:
+    """The gradients after a call, in whatever form they are."""
+    return {**(left["grads"] or {}), "x": left["x"]}
+
+
+def same(one: Left, other: Left) -> bool:
+    """Whether two calls came to the same."""
+    return is_near(one["y"], other["y"]) and alike(by_name(one), by_name(other))
+
+
+def _taken(got: Any, name: str | Text, right: Gradients) -> Any:
+    missing = [key for key in right if not isinstance(got.get(key), Tensor)]
+    expect(not missing, "There is no gradient of {keys}.", keys=", ".join(missing))
+    return {key: got[key] for key in right}
+
+
+def _numbers(grads: Any) -> Any:
+    return torch.cat([grad.double().flatten() for grad in grads.values()])
+
+
+#: How a formula compares gradients by name.
+AS_GRADIENTS: dict[str, Any] = {"take": _taken, "by": _numbers, "within": NEAR}
+
+
+# ------------------------------------------------------------------------------------- the layer
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a task asks for.
+
+    Attributes:
+        name: of the class.
+        forward: a formula of `x`, `params` and what else is drawn. The first two cases make the
+            layer with the same sizes.
+        backward: one of these and the upstream gradient `g`; its values are gradients by name.
+        sizes: what the class is made with, of inputs.
+        parts: the earlier tasks that it is made of.
+        mixed: of inputs, gradients that come of a right rule where the forward pass is wrong.
+        square: a case on which an operand the other way round is no error: what is wrong where
+            there is one, it tells.
+    """
+
+    name: str
+    forward: Formula
+    backward: Formula
+    sizes: Callable[[Inputs], list[Any]]
+    parts: tuple[str, ...] = ()
+    mixed: Callable[[Inputs], Iterable[Gradients]] = lambda inputs: ()
+    square: dict[str, Any] | None = None
+
+
+@dataclass
+class Asked:
+    """A submission's layer, and what it answered."""
+
+    student: Student
+    layer: Layer
+    rng: torch.Generator
+    drawn: dict[Any, list[Inputs]] = field(default_factory=dict)
+    answers: dict[Any, Any] = field(default_factory=dict)
+
+    def forward(self) -> None:
+        """Fail unless `forward` gives what it should, for each shape."""
+
+        def attempt(stand_in: bool) -> None:
+            sets = self.sets(self.layer.forward, stand_in)
+            left = self.ask(sets, stand_in)
+            for each, inputs in zip(left, sets, strict=True):
+                expect_params(each, inputs)
+            answers = [(each["y"], inputs) for each, inputs in zip(left, sets, strict=True)]
+            self.layer.forward.check_all(answers)
+            expect(all(each["kept"] for each in left), CHANGED)
+
+        self.with_either(attempt)
+
+    def gradients(self, *keys: str) -> None:
+        """Fail where a gradient is wrong whose name begins so, or where autograd is used."""
+
+        def attempt(stand_in: bool) -> None:
+            left, sets = self.backwards(stand_in)
+            got = [by_name(each) for each in left]
+            if not self.right_but_for_forward(got, sets):
+                expect_gradients(self.layer.backward, got, sets, keys)
+
+        self.with_either(attempt)
+        self.expect_by_hand()
+
+    def again(self) -> None:
+        """Fail unless a second call, after a step in place, comes to what it comes to alone."""
+
+        def attempt(stand_in: bool) -> None:
+            fresh, sets = self.backwards(stand_in)
+            working(by_name(fresh[1]))
+            first, second = self.ask(sets[:2], stand_in, fresh=False)
+            expect(second["kept"], CHANGED)
+            if same(second, fresh[1]):
+                return
+            before, own, now = first["grads"] or {}, fresh[1]["grads"], second["grads"]
+            summed = {key: own[key] + grad for key, grad in before.items() if is_grad(own, key)}
+            expect(not alike(now, summed), ACCUMULATED)
+            expect(not alike(now, before), FROM_BEFORE)
+            (stale,) = self.ask([{**sets[1], "params": sets[0]["params"]}], stand_in)
+            old = is_near(second["y"], stale["y"]) or is_near(second["x"], stale["x"])
+            fail(
+                "A second call, after a step in place, comes to other numbers than a new layer with"
+                " the same numbers in it.",
+                COPIES if old else None,
+            )
+
+        self.with_either(attempt)
+        self.expect_by_hand()
+
+    def leading(self, *shapes: tuple[int, ...]) -> None:
+        """Fail unless rows come out of other leading shapes as they come out of a matrix."""
+        inputs = self.sets(self.layer.backward, stand_in=False)[0]
+        for shape in shapes:
+            count = len(inputs["x"]) if shape else 1
+            rows = {**inputs, **{key: inputs[key][:count] for key in ("x", "g")}}
+            (matrix,) = self.ask([rows], stand_in=False)
+            shaped = {key: rows[key].reshape(*shape, rows[key].shape[-1]) for key in ("x", "g")}
+            try:
+                (got,) = self.ask([{**inputs, **shaped}], stand_in=False)
+            except StudentError as error:
+                expect(error.kind != "error", ONLY_MATRICES)
+                raise
+            for key, name in (("y", "`forward(x)`"), ("x", "The gradient of `x`")):
+                wanted = matrix[key].reshape(*shape, matrix[key].shape[-1])
+                one = isinstance(got[key], Tensor) and got[key].shape == wanted.shape
+                expect(one, ONLY_MATRICES)
+                expect(is_near(got[key], wanted), MIXED_UP, name=Text(name))
+            grads = got["grads"] or {}
+            for key, wanted in (matrix["grads"] or {}).items():
+                longer = is_grad(grads, key) and grads[key].dim() > wanted.dim()
+                expect(not longer, ONE_AXIS_SUMMED)
+                expect(is_near(grads.get(key), wanted), MIXED_UP, name=Text("{key}", key=key))
+
+    # --------------------------------------------------------------------------------- how it asks
+
+    def with_either(self, attempt: Callable[[bool], None]) -> None:
+        """Pass with the student's own parts or, where those are wrong, with stand-ins."""
+        ways = (False, True) if self.layer.parts else (False,)
+        first_that_passes(*(partial(attempt, way) for way in ways), last_tells=True)
+
+    def sets(self, formula: Formula, stand_in: bool) -> list[Inputs]:
+        """Inputs of a formula, drawn once, one for each of its cases."""
+        key = id(formula), stand_in
+        if key not in self.drawn:
+            cases = [case for case in formula.cases if case.get("stand_in", False) == stand_in]
+            self.drawn[key] = [formula.draw(self.rng, **case) for case in cases]
+        return self.drawn[key]
+
+    def backwards(self, stand_in: bool) -> tuple[list[Left], list[Inputs]]:
+        """What fresh layers left behind, and their inputs."""
+        sets = self.sets(self.layer.backward, stand_in)
+        try:
+            return self.ask(sets, stand_in), sets
+        except StudentError as error:
+            if error.kind == "error" and self.layer.square:
+                square = [self.layer.backward.draw(self.rng, **self.layer.square)]
+                got = [by_name(each) for each in self.ask(square, stand_in)]
+                expect_gradients(self.layer.backward, got, square, ("",))
+            raise
+
+    def ask(self, sets: Sequence[Inputs], stand_in: bool, fresh: bool = True) -> list[Left]:
+        """What layers answer on these inputs, for the first time or not.
+
+        Raises:
+            StudentError: they do not.
+        """
+        key = tuple(id(tensor) for each in sets for tensor in (each["x"], each["params"])), fresh
+        if key not in self.answers:
+            try:
+                found = self.student.run(probes.passes, **self.call(sets, stand_in), fresh=fresh)
+            except StudentError as error:
+                found = error
+            self.answers[key] = found, sets  # they are kept, so that their ids stay theirs
+        answer = self.answers[key][0]
+        if isinstance(answer, StudentError):
+            raise answer
+        left: list[Left] = answer
+        return left
+
+    def call(self, sets: Sequence[Inputs], stand_in: bool) -> Inputs:
+        calls = [
+            {key: each[key] for key in ("params", "x", "g") if key in each}
+            | {"sizes": self.layer.sizes(each)}
+            for each in sets
+        ]
+        stand_ins = list(self.layer.parts) if stand_in else []
+        return {"name": self.layer.name, "calls": calls, "stand_ins": stand_ins}
+
+    # ------------------------------------------------------------------------------ how it compares
+
+    def right_but_for_forward(self, got: Sequence[Any], sets: Sequence[Inputs]) -> bool:
+        """Whether all gradients are those of a forward pass that is wrong: that is lost there."""
+        ways = [[*self.of_wrong_forwards(each), *self.layer.mixed(each)] for each in doubles(sets)]
+        return any(all(map(alike, got, way)) for way in zip(*ways, strict=True))
+
+    def of_wrong_forwards(self, inputs: Inputs) -> Iterator[Gradients]:
+        leaves = {name: t.clone().requires_grad_() for name, t in inputs["params"].items()}
+        x = inputs["x"].clone().requires_grad_()
+        for _, y in self.layer.forward.wrong(**{**inputs, "x": x, "params": leaves}):
+            if y.shape != inputs["g"].shape or not y.requires_grad:
+                yield {}
+                continue
+            of = {**leaves, "x": x}
+            found = torch.autograd.grad(
+                y, [*of.values()], inputs["g"], allow_unused=True, retain_graph=True
+            )
+            named = zip(of.items(), found, strict=True)
+            yield {k: torch.zeros_like(t) if grad is None else grad for (k, t), grad in named}
+
+    @cached_property
+    def ways(self) -> list[str]:
+        """The ways into autograd that the layer takes, its parts left out."""
+        (inputs, *_) = self.sets(self.layer.backward, bool(self.layer.parts))
+        code = [self.without_parts(cell) for cell in self.student.code]
+        roots = [f"{self.layer.name}.{method}" for method in ("backward", "forward", "__init__")]
+        written = autograd_in(code, roots)
+        for silent in (True, False):
+            asked = self.call([inputs], stand_in=silent)
+            try:
+                watched = self.student.watch(probes.passes, **asked, silent=silent)
+            except StudentError:
+                continue  # it needs its own parts
+            return [*written, *watched.autograd]
+        return written
+
+    def without_parts(self, cell: str) -> str:
+        """A cell; where it defines parts, what stands for them: those are another task's matter."""
+        defined = re.findall(r"^class (\w+)", cell, re.M)
+        if self.layer.name in defined or not {*defined} & {*self.layer.parts}:
+            return cell
+        return "\n".join(f"class {name}:\n    def backward(self, g): pass" for name in defined)
+
+    def expect_by_hand(self) -> None:
+        ways = [way for way in self.ways if way not in (UNREAD, Recording.ENDED)]
+        # The first that is known by name is told.
+        expect(not ways, BY_HAND, way=next((w for w in ways if "._" not in w), "torch.autograd"))
+        expect(Recording.ENDED not in self.ways, NOT_WATCHED)
+        expect(UNREAD not in self.ways, NOT_READ)
+
+
+def doubles(sets: Sequence[Inputs]) -> list[Inputs]:
+    return [in_double(each) for each in sets]
+
+
+def is_grad(grads: Any, key: str) -> bool:
+    return isinstance(grads, dict) and isinstance(grads.get(key), Tensor)
+
+
+def working(grads: dict[str, Any]) -> None:
+    """Fail unless there are gradients at all."""
+    for key, grad in grads.items():
+        there = isinstance(grad, Tensor) and bool(grad.isfinite().all()) and bool(grad.any())
+        expect(there, "`backward` does not work yet: it gives no gradient of `{key}`.", key=key)
+
+
+def expect_params(left: Left, inputs: Inputs) -> None:
+    for name, tensor in inputs["params"].items():
+        expect(name in left["params"], "`params` has no entry `{name}`.", name=name)
+        expect(
+            left["params"][name] == list(tensor.shape),
+            "`params['{name}']` should be a tensor of shape {shape}.",
+            name=name,
+            shape=tuple(tensor.shape),
+        )
+
+
+def expect_gradients(
+    formula: Formula, got: Sequence[dict[str, Any]], sets: Sequence[Inputs], keys: Sequence[str]
+) -> None:
+    """Fail where one of `keys` is wrong, with a table; the first wrong gradient has the cause."""
+    exact = doubles(sets)
+    right = [formula.right(**inputs) for inputs in exact]
+    wrong = [formula.wrong(**inputs) for inputs in exact]
+    good = {
+        key: all(is_near(mine.get(key), each[key]) for mine, each in zip(got, right, strict=True))
+        for key in right[0]
+    }
+    if all(well for key, well in good.items() if key.startswith(tuple(keys))):
+        return
+    first = next(key for key, well in good.items() if not well)
+    known = cause(first, got, right, wrong)
+    says = Text(known.says) if known else form_of(first, got, right)
+    table = " ".join(f"`{key}` {'✓' if well else '✗'}" for key, well in good.items())
+    raise Failure(
+        Text(
+            "In the order of the backward pass: {table}. The first wrong one is the gradient of"
+            " `{first}`: {says}{follow}",
+            table=table,
+            first=first,
+            says=says,
+            follow=Text(" What is wrong after it may follow from that.")
+            if list(good.values()).count(False) > 1
+            else "",
+        ),
+        known.name if known else None,
+    )
+
+
+def cause(first: str, got: Any, right: Any, wrong: Any) -> Misconception | None:
+    """The one mistake that explains the first wrong gradient; if several do, all gradients."""
+    found: dict[str, tuple[Misconception, bool]] = {}
+    places = [n for n, mine in enumerate(got) if not is_near(mine.get(first), right[n][first])]
+    if first == "x" and all(got[n]["x"] is None for n in places):
+        return NOTHING
+    if first == "x" and isinstance(got[places[0]]["x"], list | dict):
+        return SEVERAL
+    for name in {known.name: None for known, _ in wrong[places[0]]}:
+        values = [[(k, v) for k, v in wrong[n] if k.name == name] for n in places]
+        ways = [
+            [
+                (is_near(got[n].get(first), v[first]) and not is_near(v[first], right[n][first]), v)
+                for _, v in ways
+            ]
+            for n, ways in zip(places, values, strict=True)
+        ]
+        if all(any(fits for fits, _ in each) for each in ways):
+            whole = all(
+                any(fits and alike(got[n], v) for fits, v in each)
+                for n, each in zip(places, ways, strict=True)
+            )
+            found[name] = values[0][0][0], whole
+    for known, _ in found.values():
+        if known.idle:
+            return known
+    one = [known for known, _ in found.values()]
+    all_of_it = [known for known, whole in found.values() if whole]
+    return one[0] if len(one) == 1 else all_of_it[0] if len(all_of_it) == 1 else None
+
+
+def form_of(first: str, got: Any, right: Any) -> Text:
+    """What is wrong with a gradient that no known mistake explains."""
+    for mine, each in zip(got, right, strict=True):
+        value, shape = mine.get(first), tuple(each[first].shape)
+        if value is None:
+            return Text("it is not there.")
+        if not isinstance(value, Tensor):
+            return Text("it should be a tensor; yours is {got}.", got=checks.kind(value))
+        if tuple(value.shape) != shape:
+            return Text(
+                "it should have shape {shape}; yours has shape {got}.",
+                shape=shape,
+                got=tuple(value.shape),
+            )
+        if not value.isfinite().all():
+            return Text("it holds NaN or infinity.")
+    return Text("it has the right shape, but not the right values.")
