@@ -24,6 +24,18 @@ def main(words: list[str] | None = None) -> int:
         "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes at once"
     )
 
+    command = commands.add_parser(
+        "check", help="grade one notebook on the spot; the gradebook stays as it is"
+    )
+    command.add_argument(
+        "notebook", metavar="NOTEBOOK", help="its path, a folder that was handed in, or -"
+    )
+    command.add_argument("--assignment", metavar="A", help="where its name does not say it")
+    command.add_argument("--seed", help="a seed that was printed: the same hidden inputs again")
+    shown = command.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print the result for programs")
+    shown.add_argument("--html", action="store_true", help="print the feedback page")
+
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")
 

@@ -35,7 +35,7 @@ def test_grading_starts_without_torch(words: list[str], loaded: str, tmp_path: P
 def test_what_runs_beside_workers_needs_no_torch() -> None:
     """It is the workers that have it: nbgrader's process, and those of the commands, stay small."""
     modules = [
-        *(f"autograder.commands.{name}" for name in ("audit", "bench", "demo", "grade")),
+        *(f"autograder.commands.{name}" for name in ("audit", "bench", "check", "demo", "grade")),
         *(f"autograder.commands.{name}" for name in ("release", "validate")),
         *(f"autograder.pipeline.{name}" for name in ("exporter", "feedback", "restore", "save")),
     ]

@@ -91,3 +91,17 @@ def test_a_diagnosis_is_the_mistake_or_none():
     assert formula.diagnosis([(2 * X, {"x": X})]) == doubled
     assert formula.diagnosis([(X**2, {"x": X})]) is None
     assert formula.diagnosis([("no tensor", {"x": X})]) is None
+
+
+def test_mistakes_show_on_parts_of_what_is_drawn():
+    """An answer for the first number alone is told from one that is cut at 1.5 only above that."""
+    first = Formula(
+        "x",
+        draw=lambda rng: {"x": 2 * torch.rand(3, generator=rng)},
+        reference=lambda x: x,
+        parts=lambda x: iter([{"x": x[:1]}]),
+    )
+    first.mistake("cut", lambda x: x.clamp(max=1.5)).says("Cut.")
+    inputs = first.draw(torch.Generator().manual_seed(3))
+    assert inputs["x"][0] > 1.5
+    assert [len(each["x"]) for each in first.wholes(inputs)] == [1, 3]

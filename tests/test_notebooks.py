@@ -7,11 +7,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from autograder import ROOT
 from autograder.commands.workspace import Workspace
 from autograder.grading.session import collect
+from autograder.submission.cells import cell_of
 
 pytestmark = pytest.mark.kernel
 
@@ -57,7 +57,13 @@ def test_the_source_is_canonical(assignment: str, solution: Solution) -> None:
     assert len(set(ids)) == len(ids)
     assert not any(len(name) == 8 and set(name) <= set("0123456789abcdef") for name in ids)
     for cell in nb.cells:
-        assert set(cell.metadata) <= {"nbgrader"}
+        given = nbgrader_of(cell).get("grade_id") in ("setup", "helpers")
+        # Run All goes on after a cell that raises, so that its end always lists all checks.
+        tags = [] if given or cell.cell_type != "code" else ["raises-exception"]
+        assert cell.metadata.get("tags", []) == tags
+        assert set(cell.metadata) <= {"nbgrader", "tags", "jupyter"}
+        folded = nbgrader_of(cell).get("grade_id") == "helpers"
+        assert cell.metadata.get("jupyter", {}) == ({"source_hidden": True} if folded else {})
         if cell.cell_type == "code":
             assert cell.outputs == []
             assert cell.execution_count is None
@@ -67,16 +73,27 @@ def test_the_source_is_canonical(assignment: str, solution: Solution) -> None:
             assert "### BEGIN" not in cell.source
 
 
-def test_the_given_helper_is_the_same_everywhere(solution: Solution) -> None:
-    helpers = set()
-    for assignment in POINTS:
-        (setup,) = [
-            c for c in solution(assignment).cells if nbgrader_of(c).get("grade_id") == "setup"
-        ]
-        start = setup.source.index("class StillToDo")
-        end = setup.source.index('the visible check passes.")')
-        helpers.add(setup.source[start:end])
-    assert len(helpers) == 1
+def test_the_helpers_are_the_same_everywhere(solution: Solution) -> None:
+    texts = {cell_of(solution(assignment), "helpers").source for assignment in POINTS}
+    assert len(texts) == 1
+
+
+@every_assignment
+def test_every_task_has_a_check_that_the_last_cell_runs_again(
+    assignment: str, solution: Solution
+) -> None:
+    nb = solution(assignment)
+    tasks = [entry.split()[0] for entry in POINTS[assignment].split(", ")]
+    for task in tasks:
+        assert cell_of(nb, f"test_{task}").source.startswith(
+            f'@visible_check("{task}")\ndef check():\n'
+        )
+    assert nbgrader_of(nb.cells[-1])["grade_id"] == "picture_checks"
+    (call,) = ast.parse(nb.cells[-1].source).body
+    assert isinstance(call, ast.Expr)
+    assert isinstance(call.value, ast.Call)
+    assert ast.unparse(call.value.func) == "list_checks"
+    assert [ast.literal_eval(argument) for argument in call.value.args] == tasks
 
 
 @every_assignment
@@ -126,29 +143,49 @@ def run(nb: nbformat.NotebookNode, folder: Path, monkeypatch: pytest.MonkeyPatch
     NotebookClient(nb, timeout=120, resources=resources, shutdown_kernel="immediate").execute()
 
 
+def errors(cells: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    return [out for c in cells for out in c.get("outputs", ()) if out.output_type == "error"]
+
+
+def printed(cells: list[nbformat.NotebookNode]) -> str:
+    return "".join(out.text for c in cells for out in c.get("outputs", ()) if "text" in out)
+
+
 @every_assignment
 def test_a_solved_notebook_runs_from_top_to_bottom(
     assignment: str, solution: Solution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nb = solution(assignment)
     run(nb, tmp_path, monkeypatch)
-    said = "".join(out.text for c in nb.cells for out in c.get("outputs", ()) if "text" in out)
-    for name in POINTS[assignment].split(", "):
-        assert f"{name.split()[0]}: the visible check passes." in said
+    assert errors(nb.cells) == []
+    tasks = [entry.split()[0] for entry in POINTS[assignment].split(", ")]
+    for task in tasks:
+        assert f"{task}: the visible check passes." in printed(nb.cells)
+    listed = printed(nb.cells[-1:]).splitlines()
+    assert [line.split() for line in listed[: len(tasks)]] == [[task, "passes"] for task in tasks]
+    assert listed[-2].startswith(f"{len(tasks)} of {len(tasks)} visible checks pass.")
+    assert "hidden checks, which award the points, come after you have handed in" in listed[-1]
     assert any("image/png" in out.get("data", {}) for c in nb.cells for out in c.get("outputs", ()))
 
 
 @every_assignment
-def test_an_unsolved_notebook_says_which_task_is_still_to_do(
+def test_an_unsolved_notebook_says_which_tasks_are_still_to_do(
     assignment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nb = nbformat.read(Workspace(ROOT).notebook("release", assignment), 4)
-    with pytest.raises(CellExecutionError) as error:
-        run(nb, tmp_path, monkeypatch)
+    run(nb, tmp_path, monkeypatch)  # all of it: no cell stops what comes after it
+    told = [out.traceback for out in errors(nb.cells)]
+    assert all(len(lines) == 1 and lines[0].startswith("StillToDo: ") for lines in told)
+    checks = [cell for cell in nb.cells if nbgrader_of(cell).get("grade")]
+    (first, *_) = errors(checks)
+    assert first.ename == "StillToDo"
     task = FIRST_TASK[assignment]
-    assert error.value.ename == "StillToDo"
-    assert error.value.evalue.startswith(f"`{task}` is still to do: write your code where")
-    assert "Traceback" not in str(error.value)
+    assert first.evalue.startswith(f"`{task}` is still to do: write your code where")
+    listed = printed(nb.cells[-1:]).splitlines()
+    for cell, line in zip(checks, listed, strict=False):
+        assert len(errors([cell])) == 1
+        assert line.split() == [nbgrader_of(cell)["grade_id"].removeprefix("test_"), "to", "do"]
+    assert listed[-2].startswith(f"0 of {len(checks)} visible checks pass.")
 
 
 @pytest.mark.parametrize(
@@ -191,19 +228,23 @@ def test_an_unsolved_notebook_says_which_task_is_still_to_do(
     ],
 )
 def test_a_visible_check_tells_the_error_that_there_is(
-    old: str, new: str, name: str, shown: str, solution: Solution, tmp_path: Path
+    old: str,
+    new: str,
+    name: str,
+    shown: str,
+    solution: Solution,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nb = solution("parameters")
-    wanted = ("setup", "MyLinear", "test_MyLinear")
+    wanted = ("setup", "helpers", "MyLinear", "test_MyLinear")
     nb.cells = [cell for cell in nb.cells if nbgrader_of(cell).get("grade_id") in wanted]
-    assert old in nb.cells[1].source
-    nb.cells[1].source = nb.cells[1].source.replace(old, new)
-    resources = {"metadata": {"path": str(tmp_path)}}
-    client = NotebookClient(nb, timeout=60, resources=resources, shutdown_kernel="immediate")
-    with pytest.raises(CellExecutionError) as error:
-        client.execute()
-    assert error.value.ename == name
-    (output,) = [out for out in nb.cells[2].outputs if out.output_type == "error"]
+    answer = cell_of(nb, "MyLinear")
+    assert old in answer.source
+    answer.source = answer.source.replace(old, new)
+    run(nb, tmp_path, monkeypatch)
+    (output,) = errors(nb.cells[-1:])
+    assert output.ename == name
     (line,) = output.traceback
     assert line.startswith(shown)
 
@@ -212,11 +253,11 @@ def test_without_course_data_a_student_is_told_what_to_do(
     solution: Solution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nb = solution("manual_backward")
+    nb.cells = [cell for cell in nb.cells if cell.cell_type == "code"][:4]
     monkeypatch.delenv("COURSE_DATA", raising=False)
     resources = {"metadata": {"path": str(tmp_path)}}
-    client = NotebookClient(nb, timeout=60, resources=resources, shutdown_kernel="immediate")
-    with pytest.raises(CellExecutionError) as error:
-        client.execute()
-    assert error.value.ename == "FileNotFoundError"
-    assert "course_data" in error.value.evalue
-    assert "COURSE_DATA" in error.value.evalue
+    NotebookClient(nb, timeout=60, resources=resources, shutdown_kernel="immediate").execute()
+    error, *_ = errors(nb.cells)
+    assert error.ename == "FileNotFoundError"
+    assert "course_data" in error.evalue
+    assert "COURSE_DATA" in error.evalue

@@ -158,23 +158,24 @@ def test_right_values_pass_and_mistakes_are_named(
     def try_one(seed: int, double: bool) -> None:
         nonlocal draws
         draws += 1
-        inputs = formula.draw(generator(seed), **case)
-        exact = in_double(inputs)
-
-        right = [formula.right(**inputs), in_single(formula.right(**exact))]
-        right += ways(**inputs) if ways else []
-        for way, value in enumerate(right):
-            assert verdict(formula, value, inputs) == "passes", f"way {way} of being right"
-
-        wrong = exact if double else inputs
-        for mistake, value in [*formula.wrong(**wrong), *formula.misshapen(**wrong)]:
-            assert verdict(formula, in_single(value), inputs) == mistake.name
-
-        for value in formula.unnamed(**inputs):
-            assert verdict(formula, in_single(value), inputs) == "fails without a name"
+        for inputs in formula.wholes(formula.draw(generator(seed), **case)):
+            check_verdicts(formula, inputs, ways(**inputs) if ways else [], double)
 
     try_one()
     assert draws >= SHARE
+
+
+def check_verdicts(formula: Formula, inputs: dict[str, Any], ways: list[Any], double: bool) -> None:
+    """On these inputs right values pass, and wrong ones are named, worked out in float32 or not."""
+    exact = in_double(inputs)
+    right = [formula.right(**inputs), in_single(formula.right(**exact)), *ways]
+    for way, value in enumerate(right):
+        assert verdict(formula, value, inputs) == "passes", f"way {way} of being right"
+    wrong = exact if double else inputs
+    for mistake, value in [*formula.wrong(**wrong), *formula.misshapen(**wrong)]:
+        assert verdict(formula, in_single(value), inputs) == mistake.name
+    for value in formula.unnamed(**inputs):
+        assert verdict(formula, in_single(value), inputs) == "fails without a name"
 
 
 def verdict(formula: Formula, value: Any, inputs: dict[str, Any]) -> str:

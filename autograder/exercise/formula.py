@@ -89,6 +89,8 @@ class Formula:
         margin: how far apart right and wrong values must be on drawn inputs, relative to the
             largest number in what is right; more than the tolerance in any case.
         cases: arguments of `draw` that the suite uses.
+        parts: inputs that hold a part of what was drawn, as an answer may be of: each mistake shows
+            on these, too.
         unnamed: wrong values that must fail without a name.
     """
 
@@ -111,6 +113,7 @@ class Formula:
         message: str | Text | None = None,
         margin: float = 1e-3,
         cases: Sequence[Mapping[str, Any]] | None = None,
+        parts: Callable[..., Iterator[Inputs]] | None = None,
         unnamed: Callable[..., Iterator[Any]] | None = None,
     ) -> None:
         self.name = name
@@ -124,6 +127,7 @@ class Formula:
         self._terms, self._steps, self._size, self._within = terms, steps, size, within
         self._dtype, self._take, self._by = dtype, take, by or _itself
         self._message, self._margin, self._unnamed = message, margin, unnamed
+        self._parts = parts
 
     def mistake(
         self, name: str, *ways: Callable[..., Any], idle: bool = False, shape_only: bool = False
@@ -161,22 +165,30 @@ class Formula:
         """Draw inputs until each mistake shows: no lucky input hides one, or looks like another."""
         for attempt in range(1000):
             inputs = self._draw(rng, **case)
-            exact = in_double(inputs)
-            whole = self._whole(exact)
-            wanted = _flat(self._by(_of(self._reference, whole)))
-            wrong = [(known, self._by(value)) for known, value in self._wrong(exact, whole)]
-            values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
-            numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
-            largest = float(wanted.abs().max()) if numbers else 1.0
-            relative, scale = self._tolerance(whole)
-            distance = max(self._margin * largest, APART * relative * (scale or largest))
-            values += [("", _flat(value)) for value in _all(self._accepted, whole)]
-            if attempt < NOT_ZERO and numbers and not any(known.idle for known, _ in wrong):
-                # Some mistakes give zeros on all inputs: then be it so.
-                values.append(("zeros", torch.zeros_like(wanted)))
-            if told_apart(values, distance):
+            zeros = attempt < NOT_ZERO  # some mistakes give zeros on all inputs: then be it so
+            if all(self._tells_apart(each, zeros) for each in self.wholes(inputs)):
                 return inputs
         raise RuntimeError(f"no inputs of {self._draw.__qualname__} tell every mistake apart")
+
+    def wholes(self, inputs: Inputs) -> list[Inputs]:
+        """All that an answer to these may be compared on: their parts, and they themselves."""
+        return [*({**inputs, **part} for part in _all(self._parts, inputs)), inputs]
+
+    def _tells_apart(self, inputs: Inputs, zeros: bool) -> bool:
+        """Whether no two values are alike on these inputs, `zeros` among them."""
+        exact = in_double(inputs)
+        whole = self._whole(exact)
+        wanted = _flat(self._by(_of(self._reference, whole)))
+        wrong = [(known, self._by(value)) for known, value in self._wrong(exact, whole)]
+        values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
+        numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
+        largest = float(wanted.abs().max()) if numbers else 1.0
+        relative, scale = self._tolerance(whole)
+        distance = max(self._margin * largest, APART * relative * (scale or largest))
+        values += [("", _flat(value)) for value in _all(self._accepted, whole)]
+        if zeros and numbers and not any(known.idle for known, _ in wrong):
+            values.append(("zeros", torch.zeros_like(wanted)))
+        return told_apart(values, distance)
 
     def right(self, **inputs: Any) -> Any:
         """What is right, in the type of the inputs."""

@@ -1,6 +1,6 @@
 """The network of the probes in the grader: what it computes, in float64, and with what error."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -93,10 +93,19 @@ def draw_batches(
 def draw_training(
     rng: torch.Generator, samples: int, outputs: int, epochs: int, criterion: str, lr: float
 ) -> Inputs:
-    """The same with the parameters `at` and `after` each step of plain gradient descent."""
+    """The same with the parameters `at` and `after` each step of plain gradient descent.
+
+    Told apart as far as it has to be where the grader has `walked` all those steps itself.
+    """
     drawn = draw_batches(rng, samples, outputs)
     path = walk(drawn["start"], drawn["batches"] * epochs, CRITERIA[criterion], lr)
-    return {**drawn, "epochs": epochs, "at": path[:-1], "after": path[1:], "walked": 0}
+    return {**drawn, "epochs": epochs, "at": path[:-1], "after": path[1:], "walked": len(path) - 1}
+
+
+def first_epochs(at: list[Any], after: list[Any], batches: list[Any]) -> Iterator[Inputs]:
+    """The same for fewer epochs, of which a loop that ends early returns the losses."""
+    lasts = range(len(batches), len(at), len(batches))
+    return ({"at": at[:last], "after": after[:last]} for last in lasts)
 
 
 def walk(start: list[Tensor], turns: list[Any], criterion: Criterion, lr: float) -> list[Any]:

@@ -60,6 +60,7 @@ mean_losses = Formula(
     size=lambda at, x, y: max(network.size_of_mse(p, x, y) for p in at),
     message="The losses are not the epochs' means over all samples.",
     cases=[{**BATCHES, "outputs": 2, "criterion": "mse", "lr": 0.05}],
+    parts=network.first_epochs,
 )
 means.add_mistakes(mean_losses)
 mean_losses.add(
@@ -80,7 +81,10 @@ mean_losses.add(
 mean_losses.mistake(
     "total-not-reset",
     lambda losses, sizes, so_far: (
-        mean.cumsum(0) / by for mean in means.either(losses, sizes) for by in (1, so_far)
+        mean.cumsum(0) / by
+        for mean in means.either(losses, sizes)
+        for by in (1, so_far)
+        if len(so_far) > 1
     ),
 ).says(
     "From the second epoch on, the epochs before are mixed into your losses: each epoch has to"

@@ -31,6 +31,7 @@ losses = Formula(
     size=lambda at, x, y: max(network.size_of_mse(p, x, y) for p in at),
     message="The losses are not those of `criterion(outputs, labels)` before each step.",
     cases=[{**FULL, "outputs": 2, "criterion": "mse", "lr": 0.1}],
+    parts=network.first_epochs,
 )
 losses.mistake(
     "loss-after-step", lambda each, after, count: (each(after) for _ in [1] if len(after) == count)
@@ -40,11 +41,13 @@ losses.mistake(
 )
 losses.mistake(
     "losses-add-up",
-    lambda right: right.cumsum(0),
-    lambda right, count: right.cumsum(0) / torch.arange(1, count + 1),
+    lambda right, count: (
+        right.cumsum(0) / by for by in (1, torch.arange(1, count + 1)) if count > 1
+    ),
 ).says("Each of your losses has those of the epochs before it added.")
 losses.mistake(
-    "same-loss-repeated", lambda right, count: (right[place].expand(count) for place in (-1, 0))
+    "same-loss-repeated",
+    lambda right, count: (right[place].expand(count) for place in (-1, 0) if count > 1),
 ).says("Your list repeats one loss; each epoch has a loss of its own.")
 losses.mistake("loss-times-samples", lambda right, x: right * len(x)).says(
     "Your losses are too large by the number of samples: the criterion gives a mean, and the whole"
