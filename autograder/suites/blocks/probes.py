@@ -4,6 +4,8 @@ Stand-ins for layers of earlier tasks are other functions than those layers, so 
 read off them: a block is right if it is right with any parts.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,6 +13,8 @@ from torch.nn import functional
 
 class Part:
     """Stands for a layer: a function whose gradients autograd works out."""
+
+    function: Any
 
     def __init__(self, **params):
         self.params, self.grads = params, {}
@@ -64,7 +68,7 @@ class SelfAttention(Part):
         return torch.sin(x @ wq) @ wo + (x @ wk).mean(dim=1, keepdim=True) * torch.cos(x @ wv)
 
 
-class Silent:
+class Silent(Part):
     """Makes of a stand-in one that uses no autograd: it gives numbers that mean nothing."""
 
     def forward(self, x):
@@ -131,7 +135,8 @@ def passes(notebook, name, calls, stand_ins=(), silent=False, fresh=True):
         given is `kept` as it was.
     """
     put_in_place(notebook, stand_ins, silent)
-    found, layer = [], None
+    found = []
+    layer: Any = None
     for call in calls:
         first = fresh or layer is None
         layer = getattr(notebook, name)(*call["sizes"]) if first else layer

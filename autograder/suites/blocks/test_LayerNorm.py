@@ -35,7 +35,7 @@ def parts(x, params, eps):
     return {**own, "weight": weight, "bias": bias, "eps": eps}
 
 
-def back(xhat, std, weight, g, mean=True, variance=True, over=None):
+def back(xhat, std, weight, g, *, mean=True, variance=True, over=None):
     """The rule of the way back; a part of it may be left out, or be a sum divided by `over`."""
     scaled, dim = g * weight, g.shape[-1]
     x = scaled
@@ -148,7 +148,7 @@ backward.mistake(
     "mean-over-rows",
     lambda g, right: right | {key: right[key] / len(g) for key in ("weight", "bias")},
 ).says("You divide by the number of rows; the gradients of rows are added up.")
-backward.mistake("upstream-ignored", lambda p: back(*p[:3], torch.ones_like(p[3]))).says(
+backward.mistake("upstream-ignored", lambda p: back(p[0], p[1], p[2], torch.ones_like(p[3]))).says(
     "You work it out as if the loss were the sum of the layer's answers; `grad_output` says how"
     " much each of them counts."
 )

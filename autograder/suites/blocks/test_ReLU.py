@@ -1,5 +1,7 @@
 """`ReLU`: the positive part, and the gradient where something passed."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from autograder.exercise.formula import Formula
 from autograder.suites.blocks.functions import draw_rows, gradients, relu
 from autograder.suites.blocks.layers import AS_GRADIENTS, Asked, Layer
 
-CASES = [{"shape": (6, 5)}, {"shape": (2, 4, 3)}, {"shape": (7,)}]
+CASES: list[dict[str, Any]] = [{"shape": (6, 5)}, {"shape": (2, 4, 3)}, {"shape": (7,)}]
 
 
 def draw_forward(rng, shape=(6, 5)):
