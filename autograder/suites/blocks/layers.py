@@ -28,6 +28,7 @@ Left = dict[str, Any]
 
 #: How near a gradient is, relative to its largest number: differences in float32 are not.
 NEAR = 1e-5
+TASKS = ("Linear", "ReLU", "LayerNorm", "ResidualBlock", "SelfAttention", "TransformerBlock")
 
 BY_HAND = Misconception(
     "autograd-used",
@@ -185,8 +186,8 @@ class Asked:
 
         def attempt(stand_in: bool) -> None:
             left, sets = self.backwards(stand_in)
-            got = [by_name(each) for each in left]
-            if not self.right_but_for_forward(got, sets):
+            if not self.right_but_for_forward(left, sets):
+                got = [by_name(each) for each in left]
                 expect_gradients(self.layer.backward, got, sets, keys)
 
         self.with_either(attempt)
@@ -197,6 +198,7 @@ class Asked:
 
         def attempt(stand_in: bool) -> None:
             fresh, sets = self.backwards(stand_in)
+            expect_params(fresh[1], sets[1])
             working(by_name(fresh[1]))
             first, second = self.ask(sets[:2], stand_in, fresh=False)
             expect(second["kept"], CHANGED)
@@ -298,30 +300,39 @@ class Asked:
 
     # ------------------------------------------------------------------------------ how it compares
 
-    def right_but_for_forward(self, got: Sequence[Any], sets: Sequence[Inputs]) -> bool:
+    def right_but_for_forward(self, left: Sequence[Left], sets: Sequence[Inputs]) -> bool:
         """Whether all gradients are those of a forward pass that is wrong: that is lost there."""
-        ways = [[*self.of_wrong_forwards(each), *self.layer.mixed(each)] for each in doubles(sets)]
-        return any(all(map(alike, got, way)) for way in zip(*ways, strict=True))
+        ways = [
+            [
+                is_near(each["y"], y) and alike(by_name(each), grads)
+                for y, grads in self.of_wrong_forwards(inputs, each["y"])
+            ]
+            for each, inputs in zip(left, doubles(sets), strict=True)
+        ]
+        return any(all(way) for way in zip(*ways, strict=True))
 
-    def of_wrong_forwards(self, inputs: Inputs) -> Iterator[Gradients]:
+    def of_wrong_forwards(self, inputs: Inputs, y: Any) -> Iterator[tuple[Any, Gradients]]:
+        """What known mistakes in `forward` give, with the gradients that follow from them."""
         leaves = {name: t.clone().requires_grad_() for name, t in inputs["params"].items()}
-        x = inputs["x"].clone().requires_grad_()
-        for _, y in self.layer.forward.wrong(**{**inputs, "x": x, "params": leaves}):
-            if y.shape != inputs["g"].shape or not y.requires_grad:
-                yield {}
+        of = {**leaves, "x": inputs["x"].clone().requires_grad_()}
+        for _, wrong in self.layer.forward.wrong(**{**inputs, "x": of["x"], "params": leaves}):
+            if wrong.shape != inputs["g"].shape or not wrong.requires_grad:
+                yield wrong.detach(), {}
                 continue
-            of = {**leaves, "x": x}
             found = torch.autograd.grad(
-                y, [*of.values()], inputs["g"], allow_unused=True, retain_graph=True
+                wrong, [*of.values()], inputs["g"], allow_unused=True, retain_graph=True
             )
             named = zip(of.items(), found, strict=True)
-            yield {k: torch.zeros_like(t) if grad is None else grad for (k, t), grad in named}
+            grads = {k: torch.zeros_like(t) if d is None else d for (k, t), d in named}
+            yield wrong.detach(), grads
+        right = is_near(y, self.layer.forward.right(**inputs))
+        yield from ((None if right else y, grads) for grads in self.layer.mixed(inputs))
 
     @cached_property
     def ways(self) -> list[str]:
-        """The ways into autograd that the layer takes, its parts left out."""
+        """The ways into autograd that the layer takes, those of other tasks left out."""
         (inputs, *_) = self.sets(self.layer.backward, bool(self.layer.parts))
-        code = [self.without_parts(cell) for cell in self.student.code]
+        code = [self.without_others(cell) for cell in self.student.code]
         roots = [f"{self.layer.name}.{method}" for method in ("backward", "forward", "__init__")]
         written = autograd_in(code, roots)
         for silent in (True, False):
@@ -333,10 +344,10 @@ class Asked:
             return [*written, *watched.autograd]
         return written
 
-    def without_parts(self, cell: str) -> str:
-        """A cell; where it defines parts, what stands for them: those are another task's matter."""
+    def without_others(self, cell: str) -> str:
+        """A cell; where it is another task's, what only stands for its classes."""
         defined = re.findall(r"^class (\w+)", cell, re.M)
-        if self.layer.name in defined or not {*defined} & {*self.layer.parts}:
+        if self.layer.name in defined or not {*defined} & {*TASKS}:
             return cell
         return "\n".join(f"class {name}:\n    def backward(self, g): pass" for name in defined)
 
