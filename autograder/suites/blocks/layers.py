@@ -401,11 +401,13 @@ def expect_gradients(
     first = next(key for key, well in good.items() if not well)
     known = cause(first, got, right, wrong)
     says = Text(known.says) if known else form_of(first, got, right)
+    if len(good) == 1:
+        raise Failure(says, known.name if known else None)
     table = " ".join(f"`{key}` {'✓' if well else '✗'}" for key, well in good.items())
     raise Failure(
         Text(
-            "In the order of the backward pass: {table}. The first wrong one is the gradient of"
-            " `{first}`: {says}{follow}",
+            "In the order of the backward pass: {table}. The first wrong one is that of"
+            " `{first}`. {says}{follow}",
             table=table,
             first=first,
             says=says,
@@ -453,15 +455,15 @@ def form_of(first: str, got: Any, right: Any) -> Text:
     for mine, each in zip(got, right, strict=True):
         value, shape = mine.get(first), tuple(each[first].shape)
         if value is None:
-            return Text("it is not there.")
+            return Text("It is not there.")
         if not isinstance(value, Tensor):
-            return Text("it should be a tensor; yours is {got}.", got=checks.kind(value))
+            return Text("It should be a tensor; yours is {got}.", got=checks.kind(value))
         if tuple(value.shape) != shape:
             return Text(
-                "it should have shape {shape}; yours has shape {got}.",
+                "It should have shape {shape}; yours has shape {got}.",
                 shape=shape,
                 got=tuple(value.shape),
             )
         if not value.isfinite().all():
-            return Text("it holds NaN or infinity.")
-    return Text("it has the right shape, but not the right values.")
+            return Text("It holds NaN or infinity.")
+    return Text("It has the right shape, but not the right values.")
