@@ -3,32 +3,17 @@
 Blocks are made of parts; the parts may also be the stand-ins that `probes` has for them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from autograder.exercise import draws
+from autograder.exercise.in_order import Gradients
 from autograder.suites.blocks import probes
 
 Params = dict[str, Tensor]
-#: Gradients by name, in the order of the backward pass; the last, `x`, is the input's.
-Gradients = dict[str, Tensor]
-Function = Callable[[Tensor, Params], Tensor]
-
-
-def gradients(function: Function, x: Tensor, params: Mapping[str, Tensor], g: Tensor) -> Gradients:
-    """What autograd gives for the sum of `g * function(x, params)`: of each of params, and of x."""
-    with torch.enable_grad():
-        leaves = {name: t.detach().clone().requires_grad_() for name, t in params.items()}
-        leaves["x"] = x.detach().clone().requires_grad_()
-        y = function(leaves["x"], {name: leaves[name] for name in params})
-        found = torch.autograd.grad(y, [*leaves.values()], g, allow_unused=True)
-    return {
-        name: torch.zeros_like(leaf) if grad is None else grad
-        for (name, leaf), grad in zip(leaves.items(), found, strict=True)
-    }
 
 
 def rows(t: Tensor) -> Tensor:

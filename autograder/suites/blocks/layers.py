@@ -6,6 +6,7 @@ cause; those after it may be wrong because of it.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -13,48 +14,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.exercise import checks
+from autograder.exercise import in_order
 from autograder.exercise.attempts import first_that_passes
-from autograder.exercise.autograd_use import UNREAD, autograd_in
+from autograder.exercise.autograd_use import autograd_in
+from autograder.exercise.by_hand import expect_by_hand
 from autograder.exercise.checks import Failure, Misconception, expect, fail
 from autograder.exercise.formula import Formula, Inputs, in_double
+from autograder.exercise.in_order import Gradients, alike, derived, is_near
 from autograder.exercise.student import Student, StudentError
-from autograder.kernel.inside import Recording
 from autograder.language import Text
 from autograder.suites.blocks import probes
-from autograder.suites.blocks.functions import Gradients
 
 Left = dict[str, Any]
 
-#: How near a gradient is, relative to its largest number: differences in float32 are not.
-NEAR = 1e-5
 TASKS = ("Linear", "ReLU", "LayerNorm", "ResidualBlock", "SelfAttention", "TransformerBlock")
 
-BY_HAND = Misconception(
-    "autograd-used",
-    "Your backward pass uses autograd (`{way}`). Here it is to be worked out by hand; outside of"
-    " the class, autograd is a good way to check it.",
-)
-NOT_WATCHED = Misconception(
-    "watch-ended",
-    "Your code has stopped the check that sees whether autograd is used, so nothing tells that the"
-    " gradients are worked out by hand.",
-)
-NOT_READ = Misconception(
-    "code-not-readable",
-    "Your code runs text as code, or is far longer than such a pass needs, so nothing tells that"
-    " the gradients are worked out by hand.",
-)
-NOTHING = Misconception(
-    "gradient-not-returned",
-    "`backward` returns nothing. It fills `grads`, and returns the gradient of `x`: the layer"
-    " before this one goes on with it.",
-)
-SEVERAL = Misconception(
-    "all-gradients-returned",
-    "`backward` returns several things. It returns the gradient of `x` alone; those of the"
-    " parameters belong into `grads`.",
-)
 CHANGED = Misconception(
     "input-changed",
     "Your code changes a tensor that it is given, in place. Others still need it as it was: a skip"
@@ -89,22 +63,6 @@ MIXED_UP = (
 )
 
 
-# ------------------------------------------------------------------------------ gradients by name
-
-
-def is_near(got: Any, wanted: Any) -> bool:
-    """Whether a gradient is there and right."""
-    there = isinstance(got, Tensor) and isinstance(wanted, Tensor)
-    return there and checks.is_close(got, wanted, NEAR)
-
-
-def alike(got: Any, wanted: Any) -> bool:
-    """Whether all gradients that are wanted are there and right."""
-    if not isinstance(got, dict) or not wanted:
-        return False
-    return all(is_near(got.get(key), value) for key, value in wanted.items())
-
-
 def by_name(left: Left) -> dict[str, Any]:
     """The gradients after a call, in whatever form they are."""
     return {**(left["grads"] or {}), "x": left["x"]}
@@ -113,20 +71,6 @@ def by_name(left: Left) -> dict[str, Any]:
 def same(one: Left, other: Left) -> bool:
     """Whether two calls came to the same."""
     return is_near(one["y"], other["y"]) and alike(by_name(one), by_name(other))
-
-
-def _taken(got: Any, name: str | Text, right: Gradients) -> Any:
-    missing = [key for key in right if not isinstance(got.get(key), Tensor)]
-    expect(not missing, "There is no gradient of {keys}.", keys=", ".join(missing))
-    return {key: got[key] for key in right}
-
-
-def _numbers(grads: Any) -> Any:
-    return torch.cat([grad.double().flatten() for grad in grads.values()])
-
-
-#: How a formula compares gradients by name.
-AS_GRADIENTS: dict[str, Any] = {"take": _taken, "by": _numbers, "within": NEAR}
 
 
 # ------------------------------------------------------------------------------------- the layer
@@ -187,11 +131,10 @@ class Asked:
         def attempt(stand_in: bool) -> None:
             left, sets = self.backwards(stand_in)
             if not self.right_but_for_forward(left, sets):
-                got = [by_name(each) for each in left]
-                expect_gradients(self.layer.backward, got, sets, keys)
+                in_order.check(self.layer.backward, [by_name(each) for each in left], sets, keys)
 
         self.with_either(attempt)
-        self.expect_by_hand()
+        expect_by_hand(self.ways)
 
     def again(self) -> None:
         """Fail unless a second call, after a step in place, comes to what it comes to alone."""
@@ -217,15 +160,18 @@ class Asked:
             )
 
         self.with_either(attempt)
-        self.expect_by_hand()
+        expect_by_hand(self.ways)
 
     def leading(self, *shapes: tuple[int, ...]) -> None:
         """Fail unless rows come out of other leading shapes as they come out of a matrix."""
-        inputs = self.sets(self.layer.backward, stand_in=False)[0]
+        inputs = self.backwards(stand_in=False)[1][0]
         for shape in shapes:
             count = len(inputs["x"]) if shape else 1
             rows = {**inputs, **{key: inputs[key][:count] for key in ("x", "g")}}
             (matrix,) = self.ask([rows], stand_in=False)
+            for key in ("y", "x"):  # what is wrong in them is another test's matter
+                there = isinstance(matrix[key], Tensor)
+                expect(there, "Already with a matrix, a tensor is missing.")
             shaped = {key: rows[key].reshape(*shape, rows[key].shape[-1]) for key in ("x", "g")}
             try:
                 (got,) = self.ask([{**inputs, **shaped}], stand_in=False)
@@ -264,11 +210,29 @@ class Asked:
         try:
             return self.ask(sets, stand_in), sets
         except StudentError as error:
-            if error.kind == "error" and self.layer.square:
-                square = [self.layer.backward.draw(self.rng, **self.layer.square)]
-                got = [by_name(each) for each in self.ask(square, stand_in)]
-                expect_gradients(self.layer.backward, got, square, ("",))
+            if error.kind != "error" or not self.layer.square:
+                raise
+            with suppress(StudentError):
+                return self.named_where_square()
             raise
+
+    def named_where_square(self) -> tuple[list[Left], list[Inputs]]:
+        """The same on a shape where an operand the other way round is no error, if it is that.
+
+        Raises:
+            StudentError: it is something else.
+        """
+        if not self.drawn.get("square"):
+            square = self.layer.square or {}
+            self.drawn["square"] = [self.layer.backward.draw(self.rng, **square) for _ in range(2)]
+        sets = self.drawn["square"]
+        left = self.ask(sets, stand_in=False)
+        try:
+            in_order.check(self.layer.backward, [by_name(each) for each in left], sets)
+        except Failure as failure:
+            if failure.misconception:
+                return left, sets
+        raise StudentError("error", "")
 
     def ask(self, sets: Sequence[Inputs], stand_in: bool, fresh: bool = True) -> list[Left]:
         """What layers answer on these inputs, for the first time or not.
@@ -319,12 +283,7 @@ class Asked:
             if wrong.shape != inputs["g"].shape or not wrong.requires_grad:
                 yield wrong.detach(), {}
                 continue
-            found = torch.autograd.grad(
-                wrong, [*of.values()], inputs["g"], allow_unused=True, retain_graph=True
-            )
-            named = zip(of.items(), found, strict=True)
-            grads = {k: torch.zeros_like(t) if d is None else d for (k, t), d in named}
-            yield wrong.detach(), grads
+            yield wrong.detach(), derived(wrong, of, inputs["g"])
         right = is_near(y, self.layer.forward.right(**inputs))
         yield from ((None if right else y, grads) for grads in self.layer.mixed(inputs))
 
@@ -351,13 +310,6 @@ class Asked:
             return cell
         return "\n".join(f"class {name}:\n    def backward(self, g): pass" for name in defined)
 
-    def expect_by_hand(self) -> None:
-        ways = [way for way in self.ways if way not in (UNREAD, Recording.ENDED)]
-        # The first that is known by name is told.
-        expect(not ways, BY_HAND, way=next((w for w in ways if "._" not in w), "torch.autograd"))
-        expect(Recording.ENDED not in self.ways, NOT_WATCHED)
-        expect(UNREAD not in self.ways, NOT_READ)
-
 
 def doubles(sets: Sequence[Inputs]) -> list[Inputs]:
     return [in_double(each) for each in sets]
@@ -383,87 +335,3 @@ def expect_params(left: Left, inputs: Inputs) -> None:
             name=name,
             shape=tuple(tensor.shape),
         )
-
-
-def expect_gradients(
-    formula: Formula, got: Sequence[dict[str, Any]], sets: Sequence[Inputs], keys: Sequence[str]
-) -> None:
-    """Fail where one of `keys` is wrong, with a table; the first wrong gradient has the cause."""
-    exact = doubles(sets)
-    right = [formula.right(**inputs) for inputs in exact]
-    wrong = [formula.wrong(**inputs) for inputs in exact]
-    good = {
-        key: all(is_near(mine.get(key), each[key]) for mine, each in zip(got, right, strict=True))
-        for key in right[0]
-    }
-    if all(well for key, well in good.items() if key.startswith(tuple(keys))):
-        return
-    first = next(key for key, well in good.items() if not well)
-    known = cause(first, got, right, wrong)
-    says = Text(known.says) if known else form_of(first, got, right)
-    if len(good) == 1:
-        raise Failure(says, known.name if known else None)
-    table = " ".join(f"`{key}` {'✓' if well else '✗'}" for key, well in good.items())
-    raise Failure(
-        Text(
-            "In the order of the backward pass: {table}. The first wrong one is that of"
-            " `{first}`. {says}{follow}",
-            table=table,
-            first=first,
-            says=says,
-            follow=Text(" What is wrong after it may follow from that.")
-            if list(good.values()).count(False) > 1
-            else "",
-        ),
-        known.name if known else None,
-    )
-
-
-def cause(first: str, got: Any, right: Any, wrong: Any) -> Misconception | None:
-    """The one mistake that explains the first wrong gradient; if several do, all gradients."""
-    found: dict[str, tuple[Misconception, bool]] = {}
-    places = [n for n, mine in enumerate(got) if not is_near(mine.get(first), right[n][first])]
-    if first == "x" and all(got[n]["x"] is None for n in places):
-        return NOTHING
-    if first == "x" and isinstance(got[places[0]]["x"], list | dict):
-        return SEVERAL
-    for name in {known.name: None for known, _ in wrong[places[0]]}:
-        values = [[(k, v) for k, v in wrong[n] if k.name == name] for n in places]
-        ways = [
-            [
-                (is_near(got[n].get(first), v[first]) and not is_near(v[first], right[n][first]), v)
-                for _, v in ways
-            ]
-            for n, ways in zip(places, values, strict=True)
-        ]
-        if all(any(fits for fits, _ in each) for each in ways):
-            whole = all(
-                any(fits and alike(got[n], v) for fits, v in each)
-                for n, each in zip(places, ways, strict=True)
-            )
-            found[name] = values[0][0][0], whole
-    for known, _ in found.values():
-        if known.idle:
-            return known
-    one = [known for known, _ in found.values()]
-    all_of_it = [known for known, whole in found.values() if whole]
-    return one[0] if len(one) == 1 else all_of_it[0] if len(all_of_it) == 1 else None
-
-
-def form_of(first: str, got: Any, right: Any) -> Text:
-    """What is wrong with a gradient that no known mistake explains."""
-    for mine, each in zip(got, right, strict=True):
-        value, shape = mine.get(first), tuple(each[first].shape)
-        if value is None:
-            return Text("It is not there.")
-        if not isinstance(value, Tensor):
-            return Text("It should be a tensor; yours is {got}.", got=checks.kind(value))
-        if tuple(value.shape) != shape:
-            return Text(
-                "It should have shape {shape}; yours has shape {got}.",
-                shape=shape,
-                got=tuple(value.shape),
-            )
-        if not value.isfinite().all():
-            return Text("It holds NaN or infinity.")
-    return Text("It has the right shape, but not the right values.")

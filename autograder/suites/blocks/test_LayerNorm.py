@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import torch
 
+from autograder.exercise import in_order
 from autograder.exercise.formula import Formula
-from autograder.suites.blocks.functions import draw_norm, draw_rows, gradients, norm
-from autograder.suites.blocks.layers import AS_GRADIENTS, Asked, Layer
+from autograder.exercise.in_order import gradients
+from autograder.suites.blocks.functions import draw_norm, draw_rows, norm
+from autograder.suites.blocks.layers import Asked, Layer
 
 CASES: list[dict[str, Any]] = [
     {"count": 6},
@@ -88,7 +90,7 @@ forward.mistake("weight-missing", lambda xhat, bias: xhat + bias).says(
 )
 forward.mistake("bias-missing", lambda xhat, weight: xhat * weight).says("`bias` is not added.")
 
-backward = Formula(
+backward = in_order.formula(
     "`backward`",
     draw=draw,
     cases=CASES,
@@ -97,8 +99,6 @@ backward = Formula(
         "p": (xhat := (known := parts(x, params, eps))["xhat"], known["std"], params["weight"], g),
         "xhat": xhat,
     },
-    reference=lambda right: right,
-    **AS_GRADIENTS,
 )
 backward.mistake("mean-forgotten", lambda p: back(*p, mean=False)).says(
     "The mean of a row depends on each of its numbers, and its gradient is missing."

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 import torch
 
+from autograder.exercise import in_order
 from autograder.exercise.formula import Formula
-from autograder.suites.blocks.functions import draw_linear, draw_rows, gradients, linear
-from autograder.suites.blocks.layers import AS_GRADIENTS, Asked, Layer
+from autograder.exercise.in_order import gradients
+from autograder.suites.blocks.functions import draw_linear, draw_rows, linear
+from autograder.suites.blocks.layers import Asked, Layer
 
 CASES: list[dict[str, Any]] = [{"count": 6}, {"count": 4}, {"count": 131}, {"sizes": (3, 8)}]
 SQUARE = {"sizes": (5, 5)}
@@ -41,13 +43,11 @@ forward.mistake("relu-inside", lambda x, weights, bias: (x @ weights + bias).rel
     " own."
 )
 
-backward = Formula(
+backward = in_order.formula(
     "`backward`",
     draw=draw,
     cases=[*CASES, SQUARE],
     also=lambda x, params, g: {"right": gradients(linear, x, params, g), "W": params["weights"]},
-    reference=lambda right: right,
-    **AS_GRADIENTS,
 )
 backward.mistake(
     "gradient-not-filled-in",

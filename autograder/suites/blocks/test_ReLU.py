@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 import torch
 
+from autograder.exercise import in_order
 from autograder.exercise.formula import Formula
-from autograder.suites.blocks.functions import draw_rows, gradients, relu
-from autograder.suites.blocks.layers import AS_GRADIENTS, Asked, Layer
+from autograder.exercise.in_order import gradients
+from autograder.suites.blocks.functions import draw_rows, relu
+from autograder.suites.blocks.layers import Asked, Layer
 
 CASES: list[dict[str, Any]] = [{"shape": (6, 5)}, {"shape": (2, 4, 3)}, {"shape": (7,)}]
 
@@ -36,13 +38,11 @@ forward.mistake(
     "leaky", lambda x: (torch.nn.functional.leaky_relu(x, slope) for slope in (0.01, 0.1))
 ).says("Your ReLU lets some of the negative numbers through: they become 0.")
 
-backward = Formula(
+backward = in_order.formula(
     "`backward`",
     draw=draw,
     cases=CASES,
     also=lambda x, params, g: {"right": gradients(relu, x, params, g), "on": (x > 0).to(x)},
-    reference=lambda right: right,
-    **AS_GRADIENTS,
 )
 backward.mistake("mask-missing", lambda g: {"x": g}).says(
     "You hand `grad_output` on as it is. Where `x` was negative, nothing passed, and nothing goes"

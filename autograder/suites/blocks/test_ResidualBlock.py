@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 import torch
 
+from autograder.exercise import in_order
 from autograder.exercise.formula import Formula
+from autograder.exercise.in_order import gradients
 from autograder.suites.blocks.functions import (
     OWN,
     STAND_INS,
     draw_linear,
     draw_rows,
-    gradients,
     named,
     of,
     under,
 )
-from autograder.suites.blocks.layers import AS_GRADIENTS, Asked, Layer
+from autograder.suites.blocks.layers import Asked, Layer
 
 CASES: list[dict[str, Any]] = [
     {"count": count, "sizes": sizes, "stand_in": stand_in}
@@ -91,7 +92,7 @@ forward.mistake(
     "relu-first", lambda x, stand_in, params: x.relu() + block(x.relu(), params, stand_in)["out"]
 ).says("You put `x` itself through ReLU.")
 
-backward = Formula(
+backward = in_order.formula(
     "`backward`",
     draw=draw,
     cases=CASES,
@@ -99,8 +100,6 @@ backward = Formula(
         "right": gradients(lambda x, p: x + block(x, p, stand_in)["out"], x, params, g),
         "back": partial(back, x, params, g, stand_in),
     },
-    reference=lambda right: right,
-    **AS_GRADIENTS,
 )
 backward.mistake("skip-gradient-lost", lambda back: back(lost=True)).says(
     "`x` goes two ways: through the layers, and past them. On the way back, what came past them is"

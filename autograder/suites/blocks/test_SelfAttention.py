@@ -6,17 +6,18 @@ from typing import Any
 import pytest
 import torch
 
+from autograder.exercise import in_order
 from autograder.exercise.formula import Formula
+from autograder.exercise.in_order import gradients
 from autograder.suites.blocks.functions import (
     attention,
     draw_attention,
     draw_rows,
-    gradients,
     merge,
     rows,
     split,
 )
-from autograder.suites.blocks.layers import AS_GRADIENTS, Asked, Layer
+from autograder.suites.blocks.layers import Asked, Layer
 
 CASES: list[dict[str, Any]] = [
     {"shape": (3, 5, 6)},
@@ -147,7 +148,7 @@ forward.mistake("weights-turned", lambda f: f(turn=("wq", "wk", "wv", "wo"))["y"
     "You multiply by the matrices transposed, as `nn.Linear` keeps them; here it is `x @ wq`."
 )
 
-backward = Formula(
+backward = in_order.formula(
     "`backward`",
     draw=draw,
     cases=CASES,
@@ -155,8 +156,6 @@ backward = Formula(
         "right": gradients(partial(attention, heads=heads), x, params, g),
         "back": partial(back, x, params, heads, g),
     },
-    reference=lambda right: right,
-    **AS_GRADIENTS,
 )
 backward.mistake("scale-lost-on-the-way-back", lambda back: back(back_scale=1.0)).says(
     "The scores were scaled, so their gradient is, too: forward and backward, the same factor."

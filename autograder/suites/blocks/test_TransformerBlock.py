@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from autograder.exercise import in_order
 from autograder.exercise.formula import Formula
+from autograder.exercise.in_order import gradients
 from autograder.suites.blocks.functions import (
     OWN,
     STAND_INS,
@@ -16,12 +18,11 @@ from autograder.suites.blocks.functions import (
     draw_linear,
     draw_norm,
     draw_rows,
-    gradients,
     named,
     of,
     under,
 )
-from autograder.suites.blocks.layers import AS_GRADIENTS, Asked, Layer
+from autograder.suites.blocks.layers import Asked, Layer
 
 CASES: list[dict[str, Any]] = [
     {"shape": shape, "sizes": sizes, "stand_in": stand_in}
@@ -155,7 +156,7 @@ forward.mistake(
     lambda h, norm1, first, second: h + two_layers(norm1(h), first, second),
 ).says("You use `norm1` in both places; the second norm has parameters of its own.")
 
-backward = Formula(
+backward = in_order.formula(
     "`backward`",
     draw=draw,
     cases=CASES,
@@ -165,8 +166,6 @@ backward = Formula(
         ),
         "back": partial(back, x, params, g, sizes, stand_in),
     },
-    reference=lambda right: right,
-    **AS_GRADIENTS,
 )
 backward.mistake("skip-gradient-of-layers-lost", lambda back: back(skips=(0, 1))).says(
     "`h` goes two ways: through `norm2` and the layers, and past them. What comes past them is"
