@@ -155,12 +155,12 @@ def test_again(asked):
     for number in (1.0, 3.0):
         layer.params["weights"][:] = number
         layer.params["bias"][:] = 0.0
-        y = layer.forward(torch.ones(2, 2))
+        y = layer.forward(number * torch.ones(2, 2))
         with torch.inference_mode():
             x = layer.backward(torch.ones(2, 1))
         print(y.tolist(), x.tolist(), layer.grads["weights"].tolist())
     #> [[2.0], [2.0]] [[1.0, 1.0], [1.0, 1.0]] [[2.0], [2.0]]
-    #> [[6.0], [6.0]] [[3.0, 3.0], [3.0, 3.0]] [[2.0], [2.0]]
+    #> [[18.0], [18.0]] [[3.0, 3.0], [3.0, 3.0]] [[6.0], [6.0]]
     """
     asked.again()
 
