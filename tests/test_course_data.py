@@ -9,8 +9,10 @@ from PIL import Image
 from autograder.commands import course_data
 
 ROOT = Path(__file__).resolve().parents[1]
-RELEASED = ROOT / "course_data" / "digits_3_vs_8"
-HOLDOUT = ROOT / "autograder" / "holdout" / "digits_3_vs_8"
+RELEASED = ROOT / "course_data"
+HOLDOUT = ROOT / "autograder" / "holdout"
+CLASSES = {"digits_3_vs_8": ["three", "eight"], "digits": [str(digit) for digit in range(10)]}
+PARTS = [parent / name for name in CLASSES for parent in (RELEASED, HOLDOUT)]
 
 
 def pixels(folder: Path) -> list[bytes]:
@@ -22,17 +24,23 @@ def pixels(folder: Path) -> list[bytes]:
     return images
 
 
+def short(value: object) -> str:
+    return "/".join(value.parts[-3:]) if isinstance(value, Path) else str(value)
+
+
 @pytest.mark.parametrize(
     ("folder", "count"),
     [
-        (RELEASED / "train" / "three", 300),
-        (RELEASED / "train" / "eight", 300),
-        (RELEASED / "val" / "three", 100),
-        (RELEASED / "val" / "eight", 100),
-        (HOLDOUT / "three", 100),
-        (HOLDOUT / "eight", 100),
+        (parent / label, count)
+        for name, labels in CLASSES.items()
+        for parent, count in (
+            (RELEASED / name / "train", 300),
+            (RELEASED / name / "val", 100),
+            (HOLDOUT / name, 100),
+        )
+        for label in labels
     ],
-    ids=lambda value: "/".join(value.parts[-3:]) if isinstance(value, Path) else str(value),
+    ids=short,
 )
 def test_every_class_has_its_images_and_numbers_them_from_zero(folder: Path, count: int) -> None:
     names = sorted(path.name for path in folder.iterdir())
@@ -40,7 +48,7 @@ def test_every_class_has_its_images_and_numbers_them_from_zero(folder: Path, cou
     assert names == [f"{number:04}.png" for number in range(count)]
 
 
-@pytest.mark.parametrize("folder", [RELEASED, HOLDOUT], ids=["released", "holdout"])
+@pytest.mark.parametrize("folder", PARTS, ids=short)
 def test_images_are_28_by_28_grey(folder: Path) -> None:
     for path in folder.rglob("*.png"):
         with Image.open(path) as image:
@@ -48,7 +56,7 @@ def test_images_are_28_by_28_grey(folder: Path) -> None:
             assert (image.format, image.mode, image.size) == ("PNG", "L", (28, 28)), path
 
 
-@pytest.mark.parametrize("folder", [RELEASED, HOLDOUT], ids=["released", "holdout"])
+@pytest.mark.parametrize("folder", PARTS, ids=short)
 def test_checksums_list_every_image_in_order_and_match(folder: Path) -> None:
     lines = (folder / "SHA256SUMS").read_text().splitlines()
     listed = {path: checksum for checksum, path in (line.split("  ") for line in lines)}
@@ -58,10 +66,27 @@ def test_checksums_list_every_image_in_order_and_match(folder: Path) -> None:
         assert hashlib.sha256((folder / path).read_bytes()).hexdigest() == checksum, path
 
 
-def test_no_image_is_there_twice_and_none_held_out_is_released() -> None:
-    images = pixels(RELEASED) + pixels(HOLDOUT)
+@pytest.mark.parametrize(("name", "count"), [("digits_3_vs_8", 1000), ("digits", 5000)])
+def test_no_image_is_there_twice(name: str, count: int) -> None:
+    images = pixels(RELEASED / name) + pixels(HOLDOUT / name)
 
-    assert len(images) == len(set(images)) == 1000
+    assert len(images) == len(set(images)) == count
+
+
+def test_nothing_held_out_in_one_data_set_is_released_in_another() -> None:
+    released = {image for name in CLASSES for image in pixels(RELEASED / name)}
+    held_out = {image for name in CLASSES for image in pixels(HOLDOUT / name)}
+
+    assert len(held_out) == 1000
+    assert not released & held_out
+
+
+@pytest.mark.parametrize(("label", "digit"), [("three", "3"), ("eight", "8")])
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_one_split_serves_both_data_sets(part: str, label: str, digit: str) -> None:
+    two_classes = pixels(RELEASED / "digits_3_vs_8" / part / label)
+
+    assert two_classes == pixels(RELEASED / "digits" / part / digit)
 
 
 def test_writing_the_data_again_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -69,7 +94,7 @@ def test_writing_the_data_again_gives_the_same_bytes(tmp_path: Path) -> None:
 
     course_data.main(tmp_path)
 
-    for committed in (RELEASED, HOLDOUT):
+    for committed in PARTS:
         written = tmp_path / committed.relative_to(ROOT)
         assert contents(written) == contents(committed)
 

@@ -26,12 +26,15 @@ POINTS = {
     " model 10",
     "autograd_functions": "numerical_gradient 15, Linear 25, Sigmoid 10, SoftmaxCrossEntropy 25,"
     " LayerNorm 25",
+    "blocks": "Linear 15, ReLU 5, LayerNorm 15, ResidualBlock 15, SelfAttention 25,"
+    " TransformerBlock 15, model 10",
 }
 FIRST_TASK = {
     "parameters": "MyLinear.__init__",
     "training_loop": "to_tensor",
     "manual_backward": "ReshapeTransform.__init__",
     "autograd_functions": "numerical_gradient",
+    "blocks": "Linear.__init__",
 }
 #: What comes out where the student is asked to predict; the notebooks hold a hash of it only.
 PREDICTED = {
@@ -39,6 +42,7 @@ PREDICTED = {
     "training_loop": 1.32,
     "manual_backward": -0.4,
     "autograd_functions": 15,
+    "blocks": 7,
 }
 Solution = Callable[[str], nbformat.NotebookNode]
 every_assignment = pytest.mark.parametrize("assignment", sorted(POINTS))

