@@ -22,11 +22,13 @@ POINTS = {
     "manual_backward": "ReshapeTransform 5, make_transforms 5, load_split 10, LR_init 5,"
     " LR_sigmoid 5, LR_forward 10, LR_backward 20, LR_optimize 10, loss 10, predict 5, train 5,"
     " model 10",
+    "optimizers": "SGD 25, RMSprop 15, Adam 25, AdamW 10, CosineSchedule 15, model 10",
 }
 FIRST_TASK = {
     "parameters": "MyLinear.__init__",
     "training_loop": "to_tensor",
     "manual_backward": "ReshapeTransform.__init__",
+    "optimizers": "SGD.step",
 }
 Solution = Callable[[str], nbformat.NotebookNode]
 every_assignment = pytest.mark.parametrize("assignment", sorted(POINTS))

@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 
 def between(rng: Generator, low: float, high: float, *shape: int) -> Tensor:
     """Numbers between `low` and `high`, float32 of `shape`."""
-    return low + (high - low) * torch.rand(*shape, generator=rng)
+    return low + (high - low) * torch.rand(shape, generator=rng)
 
 
 def signs(rng: Generator, *shape: int) -> Tensor:
