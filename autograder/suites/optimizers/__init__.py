@@ -90,7 +90,7 @@ def path(
     return series(
         "The path of the parameters",
         walked,
-        wrongs,
+        (*FATAL, *wrongs),
         accepted,
         also_right,
         draw=draw,
@@ -159,7 +159,7 @@ NOTHING = Wrong(
     "not-in-place",
     "No parameter moves. `p = p - ...` makes a new tensor and gives it the name `p`; the model"
     " keeps the old one. A parameter has to be changed in place, as `p -= ...` does.",
-    {"lr": 0.0},
+    {"frozen": True},
     idle=True,
 )
 ASCENDS = Wrong(
@@ -219,6 +219,7 @@ LR_FOR_ALL = Wrong(
     "Setting `optimizer.lr` also changes it for a group that was given a learning rate of its own.",
     {"lr_for_all": True},
 )
+FATAL = (NOTHING, ASCENDS)
 LOOP = (ONE_ONLY, LOST, SHARED)
 GAPS = (MISSING_AS_ZERO, STOPS_AT_MISSING)
 GROUPS = (GROUPS_IGNORED, FIRST_GROUP)

@@ -194,6 +194,7 @@ def follow(
     lost: bool = False,
     only: int | None = None,
     ascends: bool = False,
+    frozen: bool = False,
     stops_at_missing: bool = False,
     missing_as_zero: bool = False,
     counts_missing: bool = False,
@@ -247,6 +248,6 @@ def follow(
                 kept[k].clear()
             t = calls if counted_each else counts[k]
             new = rule(at[k], 0 * slope if is_missing else slope, kept[k], t, **settings[k])
-            at[k] = 2 * at[k] - new if ascends else new
+            at[k] = at[k] if frozen else 2 * at[k] - new if ascends else new
         path.append(np.concatenate(at))
     return torch.from_numpy(np.stack(path))

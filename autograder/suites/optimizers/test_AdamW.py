@@ -10,7 +10,6 @@ from autograder.suites.optimizers import (
     GROUPS,
     LR,
     MISSING_AS_ZERO,
-    NOTHING,
     STOPS_AT_MISSING,
     Wrong,
     check,
@@ -62,8 +61,8 @@ def decoupled(wrongs, case, *elsewhere):
 OPTIONS = {**adam.OPTIONS, "weight_decay": 0.3}
 LEFT_OUT = (MISSING_AS_ZERO, STOPS_AT_MISSING, DECAYS_MISSING, adam.COUNTS_MISSING)
 TASKS = {
-    "decay": ((NOTHING, *DECAY), {"options": OPTIONS}),
-    "defaults": (DEFAULTS, {"options": {}, "scale": 1e-7}),
+    "decay": (DECAY, {"options": OPTIONS}),
+    "defaults": (DEFAULTS, {"options": {}, "scale": 1e-5}),
     "gaps": (LEFT_OUT, {"options": OPTIONS, "gaps": True}, *DECAY),
     "groups": (GROUPS, {"options": OPTIONS, "groups": adam.TWO}, *DECAY),
     "lr": (LR, {"options": OPTIONS, "groups": adam.OWN, "later": 0.2}, *DECAY, *GROUPS),

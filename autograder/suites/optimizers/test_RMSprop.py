@@ -3,13 +3,11 @@
 import pytest
 
 from autograder.suites.optimizers import (
-    ASCENDS,
     BOTH,
     GAPS,
     GROUPS,
     LOOP,
     LR,
-    NOTHING,
     Wrong,
     check,
     check_gradients,
@@ -96,7 +94,7 @@ WITH_MOMENTUM = {**OPTIONS, "lr": 0.02, "momentum": 0.7}
 ELSEWHERE = (*AVERAGE, *LOOP)
 steps = path(
     "RMSprop",
-    (NOTHING, ASCENDS, *AVERAGE, *LOOP),
+    (*AVERAGE, *LOOP),
     [{**case, "options": OPTIONS} for case in BOTH],
 )
 defaults = path("RMSprop", DEFAULTS, [{"options": {}, "scale": 1e-7}], ELSEWHERE)
