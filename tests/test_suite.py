@@ -288,6 +288,19 @@ def test_odd_values_are_the_student_s_own_fault(write: Write, source: str) -> No
     assert "could not make sense" in str(test.message) or str(test.message).startswith("the code")
 
 
+def test_a_test_earns_the_least_share_that_its_parameters_leave(write: Write) -> None:
+    head = "from autograder.exercise.marks import Marks\n"
+    each = "@pytest.mark.parametrize('n', [0, 2, 1])"
+    body = "Marks(full=2, none=0).require(student.run(probes.probe, n=n), 'only {value}')"
+    write(head, each + one_test(body, "test_one(student, n)"))
+    (test,) = grade(lambda n: 1 + n / 4)["test_a"].tests
+    assert (test.earned, str(test.message)) == (1, "only 1.0 That earns 1 of 2 points.")
+    (test,) = grade(lambda n: n)["test_a"].tests
+    assert (test.earned, str(test.message)) == (0, "only 0")
+    (test,) = grade(lambda n: 3)["test_a"].tests
+    assert (test.earned, str(test.message)) == (2, "")
+
+
 def test_a_fixture_that_stumbles_over_a_value_fails_all_that_ask_for_it(write: Write) -> None:
     made = "def made(student):\n    return student.run(probes.probe) + 1\n"
     fixture = f"@pytest.fixture(scope='module')\n{made}"

@@ -112,7 +112,9 @@ def _judge(entry: Entry, graded: Graded) -> Finding:
             problems.append(f"{name} should pass, but failed [{test.misconception or '-'}]")
         elif not lost and expected is not None:
             problems.append(f"{name} should fail, but passed")
-        elif lost and expected != (test.misconception or ""):
+        elif lost and test.earned != entry.earns.get(name, 0):
+            problems.append(f"{name} should earn {entry.earns.get(name, 0)}, earned {test.earned}")
+        if lost and expected is not None and expected != (test.misconception or ""):
             problems.append(
                 f"{name} should be named [{expected or '-'}], was [{test.misconception or '-'}]"
             )

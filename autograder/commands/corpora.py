@@ -35,6 +35,7 @@ class Entry:
         edits: (`grade_id`, old, new): substitutions in the solution notebook's own cells.
         before: the student's own code cells, by the `grade_id` of the cell that they precede.
         loses: the tests that it must lose, `<grade cell>.<test>`, each with its diagnosis.
+        earns: the points that such a test earns all the same, where it is not none.
     """
 
     assignment: str
@@ -44,6 +45,7 @@ class Entry:
     edits: tuple[tuple[str, str, str], ...] = ()
     before: dict[str, str] = field(default_factory=dict)
     loses: dict[str, str] = field(default_factory=dict)
+    earns: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,11 @@ def load(assignment: str) -> list[Entry]:
     """Read the corpus of `assignment`: the correct entries, then the wrong ones.
 
     Raises:
-        CorpusError: an entry has a key that means nothing.
+        CorpusError: an entry has a key that means nothing, or earns part of what it does not lose.
     """
     data = _read(CORPUS / f"{assignment}.toml")
     return [
-        _entry(assignment, raw["name"], raw, {"name", "loses"})
+        _entry(assignment, raw["name"], raw, {"name", "loses", "earns"})
         for kind in ("correct", "wrong")
         for raw in data.get(kind, [])
     ]
@@ -100,8 +102,10 @@ def _read(path: Path) -> dict[str, Any]:
 def _entry(assignment: str, name: str, raw: dict[str, Any], known: set[str]) -> Entry:
     if unknown := raw.keys() - known - _CHANGES:
         raise CorpusError(f"{assignment}, {name}: unknown keys {sorted(unknown)}")
+    if kept := raw.get("earns", {}).keys() - raw.get("loses", {}).keys():
+        raise CorpusError(f"{assignment}, {name}: earns of tests it does not lose {sorted(kept)}")
     edits = tuple((edit["cell"], edit["old"], edit["new"]) for edit in raw.get("edits", ()))
-    fields = {key: raw[key] for key in ("cells", "before", "loses") if key in raw}
+    fields = {key: raw[key] for key in ("cells", "before", "loses", "earns") if key in raw}
     return Entry(assignment, name, raw["why"], edits=edits, **fields)
 
 

@@ -49,12 +49,16 @@ class Failure(AutograderError, AssertionError):
     Attributes:
         message: what the student reads.
         misconception: the name of the known mistake that explains it.
+        share: how much of the test's points it earns all the same, from 0 to below 1.
     """
 
-    def __init__(self, message: str | Text, misconception: str | None = None) -> None:
+    def __init__(
+        self, message: str | Text, misconception: str | None = None, share: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.message = Text(message)
         self.misconception = misconception
+        self.share = share
 
 
 def fail(

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, cast
@@ -48,6 +49,7 @@ _NEVER_THE_STUDENT = (
     *(SuiteBroken, pytest.FixtureLookupError, pytest.fail.Exception, pytest.skip.Exception),
     *(NameError, ImportError, SyntaxError, OSError),
 )
+_IN_PART = "{why} That earns {earned} of {points} points."
 _NO_SENSE = "This check could not make sense of what your code returned."
 
 
@@ -57,7 +59,11 @@ class SuiteError(AutograderError):
 
 @dataclass(frozen=True)
 class Check:
-    """One test function of a suite; all its parameters together earn `points` or nothing."""
+    """One test function of a suite, with all its parameters.
+
+    Where all of them pass it earns `points`; where one fails, the least share of them that a
+    failure leaves, in whole points: nothing, but for :class:`autograder.exercise.marks.Marks`.
+    """
 
     id: str
     points: int
@@ -296,7 +302,7 @@ class _Session:
         """Keep what a test came to, without the values that hang on the error's traceback."""
         key = (item.path.stem, item.originalname)
         if isinstance(error, Failure):
-            self.failures.setdefault(key, Failure(error.message, error.misconception))
+            self._fail(key, error.message, error.misconception, error.share)
             return
         known = isinstance(error, (Exception, *_NEVER_THE_STUDENT))
         if not known:
@@ -308,10 +314,17 @@ class _Session:
             self.broken.setdefault(key[0], why)
             self.log.error("Suite %s: %s\n%s", key[0], why, said)
         elif isinstance(error, AssertionError) and str(error):
-            self.failures.setdefault(key, Failure(Text("{said}", said=str(error))))
+            self._fail(key, Text("{said}", said=str(error)))
         else:
             self.log.error("%s could not cope with what was returned: %s", item.nodeid, said)
-            self.failures.setdefault(key, Failure(_NO_SENSE))
+            self._fail(key, Text(_NO_SENSE))
+
+    def _fail(
+        self, key: tuple[str, str], message: Text, name: str | None = None, share: float = 0.0
+    ) -> None:
+        """Keep the first failure of a test, and the least share of its points."""
+        first = self.failures.setdefault(key, Failure(message, name, share))
+        first.share = min(first.share, share)
 
     def _is_broken(self, item: pytest.Function, error: BaseException) -> bool:
         """Whether an error is the suite's own: none that a value of the student's can cause."""
@@ -346,15 +359,25 @@ class _Session:
     def _result(self, name: str, check: Check) -> TestResult:
         key = (name, check.id)
         failure = self.failures.get(key)
+        earned = check.points if key in self.passed and failure is None else 0
+        message = failure.message if failure else Text("")
+        if failure and failure.share:
+            earned = whole(failure.share, check.points)
+            message = Text(_IN_PART, why=message, earned=earned, points=check.points)
         return TestResult(
             id=check.id,
             points=check.points,
-            earned=check.points if key in self.passed and failure is None else 0,
+            earned=earned,
             title=check.title,
-            message=failure.message if failure else Text(""),
+            message=message,
             misconception=failure.misconception if failure else None,
             example=check.example,
         )
+
+
+def whole(share: float, points: int) -> int:
+    """The whole points that a share of them comes to: rounded down, and never all."""
+    return min(floor(share * points + 1e-9), points - 1)  # 0.3 * 10 is a little below 3
 
 
 def _place(error: BaseException) -> str:
