@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from autograder.suites.optimizers import draw
-from autograder.suites.optimizers.rules import follow
+from autograder.exercise.rules import follow
+from autograder.suites.optimizers.paths import draw
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "SGD": [

@@ -101,15 +101,15 @@ class Plain:
         self.lr = lr
 
 
-def rates(notebook, options, steps, own):
-    """The learning rate after the constructor, and after each step."""
+def rates(notebook, options, steps, own, tail):
+    """The last learning rates, of those after the constructor and after each step."""
     optimizer = Plain(own)
     schedule = notebook.CosineSchedule(optimizer, **options)
     found = [optimizer.lr]
     for _ in range(steps):
         schedule.step()
         found.append(optimizer.lr)
-    return found
+    return found[-tail:]
 
 
 # ------------------------------------------------------------------------------------------ model

@@ -1,213 +1,125 @@
 """`SGD`: steps along the gradient, with momentum, dampening, Nesterov's look and weight decay."""
 
-import pytest
+from autograder.exercise.switches import Wrong
+from autograder.suites.optimizers import paths
+from autograder.suites.optimizers.paths import DECAY, GAPS, GROUPS, LOOP, LR, SHARED, path
 
-from autograder.suites.optimizers import (
-    BOTH,
-    GAPS,
-    GROUPS,
-    LOOP,
-    LR,
-    ONE_ONLY,
-    SHARED,
-    Wrong,
-    check,
-    check_gradients,
-    path,
-)
-
-DAMPED_FIRST = Wrong(
-    "dampening-on-first-step",
-    "Dampening sets in with the second step: the first velocity is the whole gradient.",
-    {"damped_first": True},
+VELOCITY = (
+    Wrong("velocity-lost", momentum=0).says(
+        "There is no momentum in your steps: `momentum` is not used, or the velocity starts anew in"
+        " each `step()`."
+    ),
+    Wrong("velocity-averaged", dampening=0.8).says(
+        "Your velocity is an average: the new gradient is multiplied by `1 - momentum`. Here it is"
+        " added whole, unless `dampening` says otherwise."
+    ),
+    paths.LR_TWICE,
 )
 DAMPENING = (
-    DAMPED_FIRST,
-    Wrong("dampening-ignored", "Your velocity takes no notice of `dampening`.", {"dampening": 0.0}),
-    Wrong(
-        "dampening-of-the-velocity",
+    Wrong("dampening-on-first-step", damped_first=True).says(
+        "Dampening sets in with the second step: the first velocity is the whole gradient."
+    ),
+    Wrong("dampening-ignored", dampening=0).says("Your velocity takes no notice of `dampening`."),
+    Wrong("dampening-of-the-velocity", damped_velocity=True).says(
         "Dampening is of the new gradient alone: what was there of the velocity is multiplied by"
-        " `momentum` only.",
-        {"damped_velocity": True},
+        " `momentum` only."
     ),
-)
-AVERAGED = Wrong(
-    "velocity-averaged",
-    "Your velocity is an average: the new gradient is multiplied by `1 - momentum`. Here it is"
-    " added whole, unless `dampening` says otherwise.",
-    {"dampening": 0.8},
-    {"dampening": 0.8, "damped_first": True},
-)
-VELOCITY = (
-    Wrong(
-        "velocity-lost",
-        "There is no momentum in your steps: `momentum` is not used, or the velocity starts anew in"
-        " each `step()`.",
-        {"momentum": 0.0},
-    ),
-    AVERAGED,
-    Wrong(
-        "lr-twice",
-        "The learning rate comes twice: it is in your velocity, and the step is multiplied by it"
-        " once more.",
-        {"lr_twice": True},
-    ),
-)
-LR_KEPT = Wrong(
-    "lr-in-velocity",
-    "The learning rate is in your velocity. As long as it stays the same, that makes no difference;"
-    " once it changes, old steps go on with the old one. Keep sums of gradients, and multiply by"
-    " `lr` where the parameter moves.",
-    {"lr_kept": True},
 )
 NESTEROV = (
-    Wrong(
-        "nesterov-ignored",
+    Wrong("nesterov-ignored", nesterov=False).says(
         "With `nesterov=True` your step is the one without: the look ahead is missing, or goes"
-        " along the velocity from before this gradient.",
-        {"nesterov": False},
+        " along the velocity from before this gradient."
     ),
-    Wrong(
-        "nesterov-without-gradient",
+    Wrong("nesterov-without-gradient", looks_twice=True).says(
         "Your Nesterov step adds the velocity to `momentum` times the velocity. It is the gradient"
-        " that is added.",
-        {"looks_twice": True},
-    ),
-)
-DECAY = (
-    Wrong("decay-ignored", "Your steps take no notice of `weight_decay`.", {"weight_decay": 0.0}),
-    Wrong(
-        "decay-decoupled",
-        "You shrink the parameters beside the step, as AdamW does. Here weight decay is part of the"
-        " gradient, and so of the velocity.",
-        {"decay": "decoupled"},
-        {"decay": "late"},
+        " that is added."
     ),
 )
 
-plain = path("SGD", (ONE_ONLY,), [{**case, "options": {"lr": 0.1}} for case in BOTH])
-MOMENTUM = {"lr": 0.05, "momentum": 0.8}
-momentum = path("SGD", (*VELOCITY, SHARED), [{**case, "options": MOMENTUM} for case in BOTH])
+BOTH = (paths.ALIKE, paths.SEVERAL)
+plain = path("SGD", LOOP[:1], {"options": {"lr": 0.1}}, shapes=BOTH)
+FAST = {"lr": 0.05, "momentum": 0.8}
+momentum = path("SGD", (*VELOCITY, SHARED), {"options": FAST}, shapes=BOTH)
 ELSEWHERE = (*VELOCITY, *LOOP)
-dampening = path("SGD", DAMPENING, [{"options": {**MOMENTUM, "dampening": 0.4}}], ELSEWHERE)
-nesterov = path("SGD", NESTEROV, [{"options": {**MOMENTUM, "nesterov": True}}], ELSEWHERE)
-decay = path("SGD", DECAY, [{"options": {**MOMENTUM, "weight_decay": 0.3}}], ELSEWHERE)
-gaps = path("SGD", GAPS, [{"options": MOMENTUM, "gaps": True}], ELSEWHERE)
+dampening = path("SGD", DAMPENING, {"options": {**FAST, "dampening": 0.4}}, ELSEWHERE)
+nesterov = path("SGD", NESTEROV, {"options": {**FAST, "nesterov": True}}, ELSEWHERE)
+decay = path("SGD", DECAY, {"options": {**FAST, "weight_decay": 0.3}}, ELSEWHERE)
+gaps = path("SGD", GAPS, {"options": FAST, "gaps": True}, ELSEWHERE)
 TWO = (
     {"places": [0, 2], "momentum": 0.5, "weight_decay": 0.2},
     {"places": [1], "lr": 0.02, "momentum": 0.9},
 )
-groups = path("SGD", GROUPS, [{"options": {"lr": 0.1}, "groups": TWO}], (*ELSEWHERE, *DECAY))
+SEEN = (*ELSEWHERE, *DECAY)
+groups = path("SGD", GROUPS, {"options": {"lr": 0.1}, "groups": TWO}, SEEN)
 OWN = ({"places": [0, 2]}, {"places": [1], "lr": 0.02})
-lr = path(
-    "SGD",
-    (*LR, LR_KEPT),
-    [{"options": MOMENTUM, "groups": OWN, "later": 0.2}],
-    (*ELSEWHERE, *GROUPS),
-)
+HALFWAY = {"options": FAST, "groups": OWN, "later": 0.2}
+lr = path("SGD", (*LR, paths.LR_KEPT), HALFWAY, (*SEEN, *GROUPS))
 
-
-@pytest.mark.points(5)
-def test_plain(student, rng):
+test_plain = paths.graded(
+    5,
+    plain,
     """Without options, each step moves every parameter by `lr` times its gradient, downhill.
 
     print(try_out(lambda ps: SGD(ps, lr=0.5), [(1, 2), (3, -1)]))
     #> [-1.0, -2.5]
-    """
-    check(student, rng, plain)
-
-
-@pytest.mark.points(4)
-def test_momentum(student, rng):
+    """,
+)
+test_momentum = paths.graded(
+    4,
+    momentum,
     """`momentum` keeps a velocity of each parameter, and steps along it.
 
     print(try_out(lambda ps: SGD(ps, lr=0.5, momentum=0.8), [(1, 2), (3, -1), (2, 1)]))
     #> [-3.92, -4.04]
-    """
-    check(student, rng, momentum)
-
-
-@pytest.mark.points(2)
-def test_dampening(student, rng):
+    """,
+)
+test_dampening = paths.graded(
+    2,
+    dampening,
     """`dampening` takes its share of each new gradient, from the second step on.
 
     print(try_out(lambda ps: SGD(ps, 0.5, momentum=0.8, dampening=0.4), [(1, 2), (3, -1), (2, 1)]))
     #> [-2.44, -4.2]
-    """
-    check(student, rng, dampening)
-
-
-@pytest.mark.points(3)
-def test_nesterov(student, rng):
+    """,
+)
+test_nesterov = paths.graded(
+    3,
+    nesterov,
     """`nesterov=True` steps along the gradient plus `momentum` times the new velocity.
 
     print(try_out(lambda ps: SGD(ps, 0.5, momentum=0.8, nesterov=True), [(1, 2), (3, -1), (2, 1)]))
     #> [-5.936, -4.632]
-    """
-    check(student, rng, nesterov)
-
-
-@pytest.mark.points(3)
-def test_weight_decay(student, rng):
+    """,
+)
+test_weight_decay = paths.graded(
+    3,
+    decay,
     """`weight_decay` times the parameter is added to its gradient, before all else.
 
     rows = [(1, 2), (3, -1), (2, 1)]
     print(try_out(lambda ps: SGD(ps, 0.5, momentum=0.8, weight_decay=0.3), rows))
     #> [-4.122125, -2.22575]
-    """
-    check(student, rng, decay)
-
-
-@pytest.mark.points(2)
-def test_missing_gradients(student, rng):
+    """,
+)
+test_missing_gradients = paths.graded(
+    2,
+    gaps,
     """A parameter whose gradient is None is left alone, with all that is remembered of it.
 
     rows = [(None, 1), (1, None), (None, 2), (1, 1)]
     print(try_out(lambda ps: SGD(ps, lr=0.5, momentum=0.8), rows))
     #> [-0.4, -5.52]
-    """
-    check(student, rng, gaps)
-
-
-@pytest.mark.points(2)
-def test_groups(student, rng):
+    """,
+)
+test_groups = paths.graded(
+    2,
+    groups,
     """Each group of parameters follows the options of its own, and else those of the optimizer.
 
     groups = lambda ps: [{"params": ps[:1], "momentum": 0.5}, {"params": ps[1:], "lr": 0.1}]
     print(try_out(lambda ps: SGD(groups(ps), lr=0.5), [(1, 2), (3, -1), (2, 1)]))
     #> [-3.125, -2.2]
-    """
-    check(student, rng, groups)
-
-
-@pytest.mark.points(2)
-def test_lr(student, rng):
-    """Setting `optimizer.lr` counts from the next step on, for groups without an `lr` of their own.
-
-    p = torch.tensor([1.0], requires_grad=True)
-    q = torch.tensor([1.0], requires_grad=True)
-    optimizer = SGD([{"params": [p]}, {"params": [q], "lr": 0.1}], lr=0.5, momentum=0.8)
-    for optimizer.lr in (0.5, 0.25):
-        p.grad, q.grad = torch.ones(1), torch.ones(1)
-        optimizer.step()
-    print(round(p.item(), 4), round(q.item(), 4))
-    #> 0.05 0.72
-    """
-    check(student, rng, lr)
-
-
-@pytest.mark.points(2)
-def test_gradients(student, rng):
-    """`step()` leaves the gradients as they are; `zero_grad()` makes them None or zeros.
-
-    p = torch.tensor([1.0], requires_grad=True)
-    p.grad = torch.ones(1)
-    optimizer = SGD([p], lr=0.5, momentum=0.8, weight_decay=0.3)
-    optimizer.step()
-    print(p.grad)
-    #> tensor([1.])
-    optimizer.zero_grad()
-    print(p.grad is None or p.grad.item() == 0)
-    #> True
-    """
-    check_gradients(student, rng, "SGD", lr=0.5, momentum=0.8, weight_decay=0.3)
+    """,
+)
+test_lr = paths.lr_test(2, lr, "SGD", "lr=0.5, momentum=0.8", "0.05 0.72")
+test_gradients = paths.gradients_test(2, "SGD", lr=0.5, momentum=0.8, weight_decay=0.3)
