@@ -30,6 +30,8 @@ def sgd(p: Any, g: Any, kept: Kept, o: Options) -> Any:
     if momentum:
         new = 1 if kept["t"] == 1 and not o["damped_first"] else 1 - o["dampening"]
         stays = momentum * (new if o["damped_velocity"] else 1)
+        if o["averaged"] == "always" or (o["averaged"] and kept["t"] > 1):
+            new = (1 - momentum) * new
         kept["v"] = step = stays * kept.get("v", 0) + new * (o["lr"] if o["lr_inside"] else 1) * g
         if o["nesterov"]:
             step = momentum * step + (step if o["looks_twice"] else g)
@@ -39,7 +41,7 @@ def sgd(p: Any, g: Any, kept: Kept, o: Options) -> Any:
 def rmsprop(p: Any, g: Any, kept: Kept, o: Options) -> Any:
     """One step of `torch.optim.RMSprop`."""
     p, g = decayed(p, g, o)
-    alpha, eps = o["alpha"], o["eps"]
+    alpha, eps = 1 - o["alpha"] if o["swapped"] else o["alpha"], o["eps"]
     square = alpha * kept.get("s", g**2 if o["first_whole"] else 0)
     kept["s"] = square = square + (o["weight"] or 1 - alpha) * g**2
     if o["corrected"]:
@@ -56,7 +58,7 @@ def adam(p: Any, g: Any, kept: Kept, o: Options) -> Any:
     """One step of `torch.optim.Adam` (Kingma and Ba 2015, algorithm 1), or `AdamW`."""
     raw = g
     p, g = decayed(p, g, o)
-    (beta, gamma), t = o["betas"], kept["t"] + o["ahead"]
+    (beta, gamma), t = o["betas"][:: -1 if o["swapped"] else 1], kept["t"] + o["ahead"]
     seen = raw if o["decay"] == "mean only" else g
     seen = abs(seen) if o["unsquared"] else seen**2
     mean = beta * kept.get("m", 0) + (1 if o["summed"] else 1 - beta) * g
@@ -141,6 +143,7 @@ def follow(
     if not (any(missing) or groups or apart):  # a rule works number by number
         at, series, own = [np.concatenate(at)], [np.concatenate(series, 1)], own[:1]
         missing = [()]
+    order = [k for group in groups for k in group["places"]] or [*range(len(at))]
     kept: list[Kept] = [{} for _ in at]
     kept = [kept[0]] * len(at) if wrong["shared"] else kept
     given = [Options({**defaults, **options, **each, **ways}) for each in own]
@@ -149,8 +152,9 @@ def follow(
         for each, mine in zip(own, given, strict=True):
             if later and step == half and not wrong["lr_fixed"]:
                 mine["lr"] = mine["lr"] if "lr" in each and not wrong["lr_for_all"] else later
-        for k, slopes in enumerate(series):
-            slope, lacks, calls = slopes[step], step in missing[k], calls + 1
+        for k in order:
+            slope, lacks = series[k][step], step in missing[k]
+            calls += not lacks
             if lacks and wrong["stops_at_missing"]:
                 break
             counts[k] += not lacks or wrong["counts_missing"] or wrong["missing_as_zero"]
@@ -161,7 +165,8 @@ def follow(
                 continue
             if wrong["lost"]:
                 kept[k].clear()
-            kept[k]["t"] = calls if wrong["counted_each"] else counts[k]
+            t = calls if wrong["counted_each"] else counts[k]
+            kept[k]["t"] = 1 if wrong["lost"] == "count, too" else t
             new = rule(at[k], 0 * slope if lacks else slope, kept[k], given[k])
             at[k] = at[k] + ways.get("sign", 1) * (new - at[k])
         path.append(np.concatenate(at))

@@ -35,7 +35,7 @@ ONE_ONLY = Wrong("one-parameter-only", {"only": "last"}, only="first").says(
     "Only one of the parameters moves, and the others stay. Does a loop go over all of them, and"
     " is a `return` or `break` inside it?"
 )
-LOST = Wrong("state-lost", lost=True).says(
+LOST = Wrong("state-lost", {"lost": "count, too"}, lost=True).says(
     "Your optimizer forgets from step to step: what it has to remember starts anew in each"
     " `step()`."
 )
@@ -121,7 +121,14 @@ NOT_FORGOTTEN = Misconception(
     "gradients-not-forgotten",
     "After `zero_grad()`, gradients are still there: those of the next `backward()` add to them.",
 )
+NOT_FINITE = Misconception(
+    "division-by-zero",
+    "Your step divides by zero: does the count of the steps begin with 1?",
+)
 PYTORCH_SAYS = (
+    Says("RuntimeError", "doesn't match the broadcast shape", SHARED.known),
+    Says("RuntimeError", "must match the size of tensor", SHARED.known),
+    Says("ZeroDivisionError", "", NOT_FINITE),
     Says("RuntimeError", probes.NOT_OURS, NOT_SCRATCH),
     Says("RuntimeError", "leaf Variable that requires grad", NO_GRAD),
     Says("TypeError", "NoneType", NONE),
@@ -216,6 +223,7 @@ def check(student: Student, rng: Generator, formula: Formula) -> None:
             drawn = formula.draw(rng, **case)
             found = walk(student, formula, answers, drawn)
             answers.append((found["path"], drawn))
+            expect(bool(found["path"].isfinite().all()), NOT_FINITE)
             expect(found["trainable"], "After your steps, parameters do not require a gradient.")
         formula.check_all(answers)
     except Failure as failure:

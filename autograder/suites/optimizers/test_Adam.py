@@ -40,7 +40,7 @@ RULE = (
         "You keep the corrected averages, and the next step corrects them again. Keep the averages"
         " as they are."
     ),
-    Wrong("betas-swapped", betas=(0.95, 0.7)).says(
+    Wrong("betas-swapped", swapped=True).says(
         "The two numbers of `betas` are mixed up: the first is for the gradients, the second for"
         " their squares."
     ),
@@ -68,10 +68,10 @@ COUNTS_MISSING = Wrong("missing-gradient-counted", counts_missing=True).says(
     " it is the steps that its averages were made of."
 )
 
-OPTIONS = {"lr": 0.05, "betas": [0.7, 0.95], "eps": 0.1}
+OPTIONS = {"lr": 0.05, "betas": [0.7, 0.95], "eps": 0.1, "weight_decay": 0}
 ONCE = {"options": OPTIONS, "steps": 1}
 ELSEWHERE = (*BIAS, COUNT, *RULE, *LOOP)
-first_step = path("Adam", BIAS, ONCE, RULE, shapes=(paths.SEVERAL, ((5,), (2, 2))))
+first_step = path("Adam", BIAS, ONCE, (COUNT, *RULE), shapes=(paths.SEVERAL, ((5,), (2, 2))))
 steps = path("Adam", ELSEWHERE, {"options": OPTIONS}, shapes=(paths.ALIKE, paths.SEVERAL))
 # Without a square, gradients as small as these hardly move anything.
 SEEN = tuple(each for each in ELSEWHERE if each is not UNSQUARED)

@@ -3,6 +3,8 @@
 Where the student's Adam has a mistake, the same one costs nothing here.
 """
 
+from typing import Any
+
 from autograder.exercise.checks import Failure
 from autograder.exercise.switches import Wrong
 from autograder.suites.optimizers import paths
@@ -35,9 +37,9 @@ def path(wrongs, case, *elsewhere):
 
 OPTIONS = {**adam.OPTIONS, "weight_decay": 0.3}
 LEFT_OUT = (*GAPS, DECAYS_MISSING, adam.COUNTS_MISSING)
-TASKS = {
-    "decay": (DECAY, {"options": OPTIONS}),
-    "defaults": ((*adam.DEFAULTS, DECAYS), {"options": {}, "scale": 1e-5}),
+TASKS: dict[str, Any] = {
+    "decay": ((*DECAY, *adam.BIAS, *adam.RULE), {"options": OPTIONS}),
+    "defaults": ((*adam.DEFAULTS, DECAYS), {"options": {}, "scale": 1e-5}, *DECAY[1:]),
     "gaps": (LEFT_OUT, {"options": OPTIONS, "gaps": True}, *DECAY),
     "groups": (GROUPS, {"options": OPTIONS, "groups": adam.TWO}, *DECAY),
     "lr": (LR, {"options": OPTIONS, "groups": adam.OWN, "later": 0.2}, *DECAY, *GROUPS),
@@ -55,7 +57,9 @@ def beside_adam(name):
             earlier = mistake_of_adam(student, rng)
             if not earlier:
                 raise
-            paths.check(student, rng, path(*TASKS[name], *earlier))
+            wrongs, *more = TASKS[name]
+            others = [each for each in wrongs if each not in earlier]
+            paths.check(student, rng, path(others, *more, *earlier))
 
     return check
 

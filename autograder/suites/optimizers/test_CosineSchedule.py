@@ -29,6 +29,8 @@ def rate(k, options, o):
     """The learning rate after k steps; wrong in the ways `o`."""
     top, total, low = options["lr"], options["total_steps"], options["min_lr"]
     warmup, low = 0 if o["cold"] else options["warmup_steps"], 0 if o["to_zero"] else low
+    if k >= total and o["ends"]:
+        return low
     if k < warmup:
         share = (k + (not o["from_zero"])) / (warmup + o["flat"])
         return low + (top - low) * share if o["from_min"] else top * share
@@ -107,11 +109,11 @@ SHAPE = (
         "You follow a quarter of a cosine, from its top to zero. It is half a cosine, from 1 to "
         "-1, shifted and scaled."
     ),
-    Wrong("full-cosine", form="full").says(
+    Wrong("full-cosine", {"form": "full", "ends": True}, form="full").says(
         "You follow a whole cosine, which comes back to its top. It is half of it: the angle goes"
         " from 0 to pi."
     ),
-    Wrong("cosine-rises", form="rises").says(
+    Wrong("cosine-rises", {"form": "rises", "ends": True}, form="rises").says(
         "Your learning rate rises where it should fall: the sign of the cosine is flipped."
     ),
     Wrong("ends-one-step-early", short=1).says(
@@ -131,7 +133,9 @@ WARMUP = (
     Wrong("warm-up-missing", cold=True).says(
         "There is no warm-up: your cosine begins with the first step."
     ),
-    Wrong("cosine-over-whole-length", {"whole": "from k"}, whole=True).says(
+    Wrong(
+        "cosine-over-whole-length", {"whole": "from k"}, {"whole": True, "ends": True}, whole=True
+    ).says(
         "Your cosine does not start after the warm-up and end at `total_steps`: it is stretched "
         "over the whole length instead of what is left."
     ),
@@ -154,8 +158,8 @@ NOT_HELD = Wrong("rises-again", goes_on=True).says(
 start = rates_of((UNSET, COMPOUNDS), (*STEPS[:1], *WARMUP), warmup=4, first=True)
 cosine = rates_of((*SHAPE, *STEPS, *LOW, COMPOUNDS), (UNSET,))
 ELSEWHERE = (UNSET, *SHAPE[1:], *STEPS, *LOW, COMPOUNDS)
-warmup = rates_of(WARMUP, ELSEWHERE, warmup=5)
-held = rates_of((NOT_HELD,), ELSEWHERE, tail=5, after=7)
+warmup = rates_of((SHAPE[0], *WARMUP), ELSEWHERE, warmup=5)
+held = rates_of((SHAPE[0], NOT_HELD), ELSEWHERE, tail=5, after=7)
 
 
 def check(formula):

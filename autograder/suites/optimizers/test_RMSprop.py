@@ -13,7 +13,7 @@ ROOTLESS = Wrong("root-missing", rootless=True).says(
 AVERAGE = (
     INSIDE,
     ROOTLESS,
-    Wrong("alpha-swapped", alpha=0.2).says(
+    Wrong("alpha-swapped", swapped=True).says(
         "`alpha` and `1 - alpha` are mixed up: `alpha` is what stays of the old average."
     ),
     Wrong("squares-summed", {"weight": 1, "alpha": 1}, weight=1).says(
@@ -25,6 +25,7 @@ AVERAGE = (
     Wrong("bias-corrected", corrected=True).says(
         "You correct the bias of the average, as Adam does. RMSprop does not."
     ),
+    paths.LR_TWICE,
 )
 MOMENTUM = (
     Wrong("momentum-ignored", momentum=0).says("Your steps take no notice of `momentum`."),
@@ -36,7 +37,6 @@ MOMENTUM = (
         "Your velocity is an average: what is new is multiplied by `1 - momentum`. Here it is added"
         " whole."
     ),
-    paths.LR_TWICE,
 )
 DEFAULTS = (
     Wrong("default-lr", {"lr": 0.1}, lr=0.001).says("The default of `lr` is 0.01."),

@@ -9,7 +9,7 @@ VELOCITY = (
         "There is no momentum in your steps: `momentum` is not used, or the velocity starts anew in"
         " each `step()`."
     ),
-    Wrong("velocity-averaged", dampening=0.8).says(
+    Wrong("velocity-averaged", {"averaged": "always"}, averaged=True).says(
         "Your velocity is an average: the new gradient is multiplied by `1 - momentum`. Here it is"
         " added whole, unless `dampening` says otherwise."
     ),
@@ -39,7 +39,7 @@ NESTEROV = (
 BOTH = (paths.ALIKE, paths.SEVERAL)
 plain = path("SGD", LOOP[:1], {"options": {"lr": 0.1}}, shapes=BOTH)
 FAST = {"lr": 0.05, "momentum": 0.8}
-momentum = path("SGD", (*VELOCITY, SHARED), {"options": FAST}, shapes=BOTH)
+momentum = path("SGD", (*VELOCITY, SHARED), {"options": FAST}, LOOP[:1], shapes=BOTH)
 ELSEWHERE = (*VELOCITY, *LOOP)
 dampening = path("SGD", DAMPENING, {"options": {**FAST, "dampening": 0.4}}, ELSEWHERE)
 nesterov = path("SGD", NESTEROV, {"options": {**FAST, "nesterov": True}}, ELSEWHERE)
