@@ -1,8 +1,10 @@
 """The notebooks: what is released is what is in source/, and an unsolved one says what to do."""
 
 import ast
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -30,6 +32,8 @@ FIRST_TASK = {
     "manual_backward": "ReshapeTransform.__init__",
     "optimizers": "SGD.step",
 }
+#: What comes out where the student is asked to predict; the notebooks hold a hash of it only.
+PREDICTED = {"parameters": 18, "training_loop": 1.32, "manual_backward": -0.4}
 Solution = Callable[[str], nbformat.NotebookNode]
 every_assignment = pytest.mark.parametrize("assignment", sorted(POINTS))
 
@@ -93,6 +97,58 @@ def test_every_task_has_a_check_that_the_last_cell_runs_again(
     assert isinstance(call.value, ast.Call)
     assert ast.unparse(call.value.func) == "list_checks"
     assert [ast.literal_eval(argument) for argument in call.value.args] == tasks
+
+
+@every_assignment
+def test_every_task_says_what_it_takes(assignment: str, solution: Solution) -> None:
+    nb = solution(assignment)
+    told, points = "", 0
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            told += f"{cell.source}\n"
+        if not nbgrader_of(cell).get("solution"):
+            continue
+        head = re.compile(r"^\*Importance: ([●○]{5}) · up to \d+ minutes · (\d+) points.*\*$", re.M)
+        (found,) = head.finditer(told)
+        assert re.fullmatch("●+○*", found[1])
+        points += int(found[2])
+        told = ""
+    assert points == 100
+
+
+@every_assignment
+@pytest.mark.parametrize(("off", "says"), [(0, "Right"), (1, "Something else"), (..., "Put your")])
+def test_one_prediction_is_checked_without_giving_it_away(
+    assignment: str, off: int, says: str, solution: Solution, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nb = solution(assignment)
+    (cell,) = [
+        cell for cell in nb.cells if "check_prediction(" in cell.source and cell.id != "helpers"
+    ]
+    assert (cell.id, nbgrader_of(cell)) == ("prediction", {})
+    assert cell.source.startswith("prediction = ...  # ")
+    names: dict[str, object] = {}
+    given = "import torch\nfrom matplotlib import pyplot as plt\n" + cell_of(nb, "helpers").source
+    exec(given, names)
+    guess = ... if off is ... else PREDICTED[assignment] + off
+    exec(cell.source.replace("...", repr(guess).replace("Ellipsis", "..."), 1), names)
+    assert capsys.readouterr().out.startswith(says)
+
+
+def test_a_prediction_counts_however_it_is_set(solution: Solution) -> None:
+    names: dict[str, Any] = {}
+    exec(cell_of(solution("parameters"), "helpers").source, names)
+    digest_of = names["digest_of"]
+    alike = [
+        [(3, 2), [3, 2], "3, 2", "torch.Size([3, 2])", "( 3,2 )"],
+        [0.5, "0.50", "+.5", ".5"],
+        [-2, "-2.0", "−2"],
+        ["smaller", "Smaller.", " smaller"],
+    ]
+    digests = [{digest_of(each, "abcd") for each in row} for row in alike]
+    assert [len(row) for row in digests] == [1] * len(alike)
+    assert len(set().union(*digests)) == len(alike)
+    assert digest_of(2, "abcd") != digest_of(2, "efgh")
 
 
 @every_assignment
@@ -175,6 +231,8 @@ def test_an_unsolved_notebook_says_which_tasks_are_still_to_do(
     run(nb, tmp_path, monkeypatch)  # all of it: no cell stops what comes after it
     told = [out.traceback for out in errors(nb.cells)]
     assert all(len(lines) == 1 and lines[0].startswith("StillToDo: ") for lines in told)
+    stopped = [cell for cell in nb.cells if errors([cell])]
+    assert all(len(cell.outputs) == 1 for cell in stopped)  # no picture half drawn
     checks = [cell for cell in nb.cells if nbgrader_of(cell).get("grade")]
     (first, *_) = errors(checks)
     assert first.ename == "StillToDo"
