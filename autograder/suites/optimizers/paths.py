@@ -263,7 +263,7 @@ def gradients_test(points: int, name: str, **options: float) -> Check:
     """The test that a step leaves the gradients as they are, and that `zero_grad` forgets them."""
 
     def check_gradients(student: Student, rng: Generator) -> None:
-        start = draw(rng, name, options, steps=20)["start"]
+        start = draw(rng, name, options, shapes=ALIKE)["start"]
         with named_by_pytorch(*PYTORCH_SAYS):
             found = student.run(probes.gradients, name=name, start=start, options=options)
         expect(found["kept"], CHANGED)
@@ -295,12 +295,13 @@ def lr_test(points: int, checked: Formula | Check, name: str, options: str, show
         checked,
         f"""Setting `optimizer.lr` counts from the next step on, for groups without an own one.
 
-        p = torch.tensor([1.0], requires_grad=True)
-        q = torch.tensor([1.0], requires_grad=True)
-        optimizer = {name}([{{"params": [p]}}, {{"params": [q], "lr": 0.1}}], {options})
-        for optimizer.lr in (0.5, 0.25):
-            p.grad, q.grad = torch.ones(1), torch.ones(1)
-            optimizer.step()
+        for _ in range(2):  # two optimizers, which should have nothing in common
+            p = torch.tensor([1.0], requires_grad=True)
+            q = torch.tensor([1.0], requires_grad=True)
+            optimizer = {name}([{{"params": [p]}}, {{"params": [q], "lr": 0.1}}], {options})
+            for optimizer.lr in (0.5, 0.25):
+                p.grad, q.grad = torch.tensor([optimizer.lr]), torch.tensor([-0.5])
+                optimizer.step()
         print(round(p.item(), 4), round(q.item(), 4))
         #> {shown}
         """,

@@ -146,5 +146,5 @@ test_groups = paths.graded(
     #> [-0.501991, -2.171524]
     """,
 )
-test_lr = paths.lr_test(1, lr, "Adam", "lr=0.5", "0.25 0.8")
+test_lr = paths.lr_test(1, lr, "Adam", "lr=0.5", "0.267 1.2")
 test_gradients = paths.gradients_test(1, "Adam", lr=0.5, weight_decay=0.3)

@@ -78,13 +78,11 @@ test_weight_decay = paths.graded(
     beside_adam("decay"),
     """In each step the parameters shrink by `lr * weight_decay`, beside Adam's step.
 
-    options = {"betas": (0.7, 0.95), "eps": 0.1, "weight_decay": 0.3}
-    p = torch.tensor([1.0], requires_grad=True)
-    optimizer = AdamW([p], lr=0.5, **options)
-    p.grad = torch.tensor([0.0])  # no slope: only the decay moves it
-    optimizer.step()
-    print(round(p.item(), 4))
-    #> 0.85
+    print(try_out(lambda ps: AdamW(ps, lr=0.5, weight_decay=0.3), [(0, 0)]))  # the decay alone
+    #> [0.85, -1.7]
+    options = {"betas": (0.7, 0.95), "eps": 0.1, "weight_decay": 0}
+    print(try_out(lambda ps: AdamW(ps, lr=0.5, **options), [(1, 2), (3, -1)]))  # no decay
+    #> [0.08412, -2.546683]
     """,
 )
 test_defaults = paths.graded(
@@ -103,8 +101,10 @@ test_missing_gradients = paths.graded(
     """A parameter whose gradient is None is left alone: it does not shrink either.
 
     rows = [(None, 1), (1, None), (None, 2), (1, 1)]
-    print(try_out(lambda ps: AdamW(ps, 0.5, eps=0.1, weight_decay=0.3), rows))
-    #> [-0.118409, -2.382331]
+    print(try_out(lambda ps: AdamW(ps, 0.5, eps=0.1, weight_decay=0), rows))
+    #> [0.090909, -3.348301]
+    print(try_out(lambda ps: AdamW(ps, 0.5, weight_decay=0.3), [(None, 0)]))
+    #> [1.0, -1.7]
     """,
 )
 test_groups = paths.graded(
@@ -112,10 +112,10 @@ test_groups = paths.graded(
     beside_adam("groups"),
     """Each group of parameters follows the options of its own, and else those of the optimizer.
 
-    groups = lambda ps: [{"params": ps[:1], "weight_decay": 0.5}, {"params": ps[1:], "lr": 0.1}]
-    print(try_out(lambda ps: AdamW(groups(ps), lr=0.5), [(1, 2), (3, -1), (2, 1)]))
-    #> [-0.674089, -2.165303]
+    groups = lambda ps: [{"params": ps[:1], "betas": (0.5, 0.9)}, {"params": ps[1:], "lr": 0.1}]
+    print(try_out(lambda ps: AdamW(groups(ps), 0.5, weight_decay=0), [(1, 2), (3, -1), (2, 1)]))
+    #> [-0.501991, -2.171524]
     """,
 )
-test_lr = paths.lr_test(1, beside_adam("lr"), "AdamW", "lr=0.5", "0.2438 0.7981")
+test_lr = paths.lr_test(1, beside_adam("lr"), "AdamW", "lr=0.5, weight_decay=0", "0.267 1.2")
 test_gradients = paths.gradients_test(1, "AdamW", lr=0.5, weight_decay=0.3)

@@ -177,7 +177,7 @@ test_start = graded(
 
     optimizer = Plain(lr=5.0)
     CosineSchedule(optimizer, lr=0.8, total_steps=10, warmup_steps=4, min_lr=0.1)
-    print(round(optimizer.lr, 4))
+    print(round(float(optimizer.lr), 4))
     #> 0.2
     """,
 )

@@ -122,5 +122,5 @@ test_groups = paths.graded(
     #> [-0.873445, -2.962318]
     """,
 )
-test_lr = paths.lr_test(1, lr, "RMSprop", "lr=0.5, momentum=0.8", "-7.7722 -1.5089")
+test_lr = paths.lr_test(1, lr, "RMSprop", "lr=0.5, momentum=0.8", "-7.1225 3.5089")
 test_gradients = paths.gradients_test(1, "RMSprop", lr=0.5, momentum=0.8, weight_decay=0.3)

@@ -117,9 +117,9 @@ test_groups = paths.graded(
     """Each group of parameters follows the options of its own, and else those of the optimizer.
 
     groups = lambda ps: [{"params": ps[:1], "momentum": 0.5}, {"params": ps[1:], "lr": 0.1}]
-    print(try_out(lambda ps: SGD(groups(ps), lr=0.5), [(1, 2), (3, -1), (2, 1)]))
-    #> [-3.125, -2.2]
+    print(try_out(lambda ps: SGD(groups(ps), lr=0.5, momentum=0.8), [(1, 2), (3, -1), (2, 1)]))
+    #> [-3.125, -2.408]
     """,
 )
-test_lr = paths.lr_test(2, lr, "SGD", "lr=0.5, momentum=0.8", "0.05 0.72")
+test_lr = paths.lr_test(2, lr, "SGD", "lr=0.5, momentum=0.8", "0.5875 1.14")
 test_gradients = paths.gradients_test(2, "SGD", lr=0.5, momentum=0.8, weight_decay=0.3)
