@@ -28,6 +28,7 @@ POINTS = {
     " LayerNorm 25",
     "blocks": "Linear 15, ReLU 5, LayerNorm 15, ResidualBlock 15, SelfAttention 25,"
     " TransformerBlock 15, model 10",
+    "optimizers": "SGD 25, RMSprop 15, Adam 25, AdamW 10, CosineSchedule 15, model 10",
 }
 FIRST_TASK = {
     "parameters": "MyLinear.__init__",
@@ -35,6 +36,7 @@ FIRST_TASK = {
     "manual_backward": "ReshapeTransform.__init__",
     "autograd_functions": "numerical_gradient",
     "blocks": "Linear.__init__",
+    "optimizers": "SGD.step",
 }
 #: What comes out where the student is asked to predict; the notebooks hold a hash of it only.
 PREDICTED = {
@@ -43,6 +45,7 @@ PREDICTED = {
     "manual_backward": -0.4,
     "autograd_functions": 15,
     "blocks": 7,
+    "optimizers": 1,
 }
 Solution = Callable[[str], nbformat.NotebookNode]
 every_assignment = pytest.mark.parametrize("assignment", sorted(POINTS))
