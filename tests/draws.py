@@ -1,10 +1,10 @@
 """Runs the wrong solutions of the corpora on fresh inputs, again and again, without a kernel.
 
-    python -m tests.draws ASSIGNMENT [TIMES]
+    python -m tests.draws ASSIGNMENT TIMES [SHARE]
 
-Each wrong solution is graded TIMES times with the suites that it loses points in, each time with
-inputs of another seed. One line of JSON for each tells what it came to otherwise than the corpus
-says, and how often; an empty list where nothing did.
+Each wrong solution (or each SHARE-th) is graded TIMES times with the suites that it loses points
+in, each time with inputs of another seed. One line of JSON for each tells what it came to otherwise
+than the corpus says, and how often; an empty list where nothing did.
 """
 
 import json
@@ -71,7 +71,7 @@ def _told(verdict: str | None) -> str:
 
 
 def main() -> None:
-    assignment, times = sys.argv[1], int(sys.argv[2])
+    assignment, times, share = sys.argv[1], int(sys.argv[2]), int((*sys.argv, "1")[3])
     torch.set_num_threads(1)  # a forked process has no other threads
     os.environ |= {"COURSE_DATA": str(ROOT / "course_data"), "MPLBACKEND": "agg"}
     import matplotlib.pyplot
@@ -79,11 +79,10 @@ def main() -> None:
 
     matplotlib.pyplot.close()
     logging.disable()
-    for entry in load(assignment):
-        if entry.loses:
-            came = confined(partial(strays, entry, times), 120 + 5 * times, 600)
-            ended = came if came is not None else ["It came to no end."]
-            print(json.dumps({"entry": entry.name, "strays": ended}), flush=True)
+    for entry in [entry for entry in load(assignment) if entry.loses][::share]:
+        came = confined(partial(strays, entry, times), 120 + 5 * times, 600)
+        ended = came if came is not None else ["It came to no end."]
+        print(json.dumps({"entry": entry.name, "strays": ended}), flush=True)
 
 
 if __name__ == "__main__":
