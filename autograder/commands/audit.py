@@ -112,8 +112,9 @@ def _judge(entry: Entry, graded: Graded) -> Finding:
             problems.append(f"{name} should pass, but failed [{test.misconception or '-'}]")
         elif not lost and expected is not None:
             problems.append(f"{name} should fail, but passed")
-        elif lost and test.earned != entry.earns.get(name, 0):
-            problems.append(f"{name} should earn {entry.earns.get(name, 0)}, earned {test.earned}")
+        elif lost and not entry.may_earn(name, test.earned):
+            least, most = entry.earns.get(name, (0, 0))
+            problems.append(f"{name} should earn {least} to {most}, earned {test.earned}")
         if lost and expected is not None and expected != (test.misconception or ""):
             problems.append(
                 f"{name} should be named [{expected or '-'}], was [{test.misconception or '-'}]"

@@ -35,7 +35,8 @@ class Entry:
         edits: (`grade_id`, old, new): substitutions in the solution notebook's own cells.
         before: the student's own code cells, by the `grade_id` of the cell that they precede.
         loses: the tests that it must lose, `<grade cell>.<test>`, each with its diagnosis.
-        earns: the points that such a test earns all the same, where it is not none.
+        earns: the points that such a test earns all the same, where it is not none: from, to. They
+            are two numbers where the inputs that happen to be drawn decide.
     """
 
     assignment: str
@@ -45,7 +46,12 @@ class Entry:
     edits: tuple[tuple[str, str, str], ...] = ()
     before: dict[str, str] = field(default_factory=dict)
     loses: dict[str, str] = field(default_factory=dict)
-    earns: dict[str, int] = field(default_factory=dict)
+    earns: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def may_earn(self, test: str, points: int) -> bool:
+        """Whether a test that is lost earns so many points all the same."""
+        least, most = self.earns.get(test, (0, 0))
+        return least <= points <= most
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,12 @@ def _entry(assignment: str, name: str, raw: dict[str, Any], known: set[str]) -> 
     if kept := raw.get("earns", {}).keys() - raw.get("loses", {}).keys():
         raise CorpusError(f"{assignment}, {name}: earns of tests it does not lose {sorted(kept)}")
     edits = tuple((edit["cell"], edit["old"], edit["new"]) for edit in raw.get("edits", ()))
-    fields = {key: raw[key] for key in ("cells", "before", "loses", "earns") if key in raw}
-    return Entry(assignment, name, raw["why"], edits=edits, **fields)
+    fields = {key: raw[key] for key in ("cells", "before", "loses") if key in raw}
+    earns = {
+        test: (points, points) if isinstance(points, int) else tuple(points)
+        for test, points in raw.get("earns", {}).items()
+    }
+    return Entry(assignment, name, raw["why"], edits=edits, earns=earns, **fields)
 
 
 def build(entry: Entry) -> nbformat.NotebookNode:

@@ -94,8 +94,8 @@ def add_criteria(formula: Formula) -> None:
 
 # -------------------------------------------------------------------- the gradients of the steps
 
-#: Slow enough that nothing grows beyond all bounds where the gradients add up.
-SLOW = {"outputs": 1, "criterion": "linex", "lr": 0.01}
+#: Slow enough that nothing grows beyond all bounds where gradients add up, or are sums.
+SLOW = {"outputs": 1, "criterion": "linex", "lr": 0.003}
 
 
 def gradients_at(at: list[Any], batches: list[Any], epochs: int) -> Inputs:
