@@ -22,6 +22,7 @@
   x _Cut                         within the connection to a kernel: what came is no ZMTP
   x InUse                        `demo`: the course folder holds work of others than the samples
   x CorpusError                  `audit`: an entry of the corpus that cannot be built
+  x CannotCheck                  `check`: nothing to grade, or nothing to grade it with
 
 Raised by, and caught by:
 
@@ -39,7 +40,7 @@ Raised by, and caught by:
   `exercise/student.py`.
 * The submitted files: NotANotebook by `submission/read.py`, told by the exporter; Unfit stays
   within `submission/intake.py`, Enough within `exercise/`: each becomes a note.
-* Commands: InUse and CorpusError, by the command of that name.
+* Commands: InUse, CorpusError and CannotCheck, by the command of that name.
 
 Two kinds are not derived from the root. What no `except Exception` on the way may catch is a
 BaseException: _TooLong (`pipeline/safe.py`). What is raised in a student kernel is of a file that

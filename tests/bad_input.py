@@ -123,7 +123,7 @@ def stub_left_above(nb: Notebook) -> None:
 
 def another_assignment(nb: Notebook) -> None:
     path = ROOT / "source" / "training_loop" / "training_loop.ipynb"
-    nb.cells = nbformat.read(path, as_version=4).cells[4:]
+    nb.cells = nbformat.read(path, as_version=4).cells
 
 
 def ids_odd(nb: Notebook) -> None:
@@ -318,7 +318,9 @@ def saved_as(encoding: str, remark: str) -> Callable[[Path], None]:
         own = cell(nb, "parameter_names")
         own.source = f"{remark} = '{remark}'  # {remark}\n{own.source}\n# {remark}\\n"
         nb.cells.append(new_markdown_cell(f"{remark}: {remark}\n- {remark}"))
-        path.write_bytes(json.dumps(nb, ensure_ascii=False, indent=1).encode(encoding))
+        text = json.dumps(nb, ensure_ascii=False, indent=1)
+        # What it has no sign for is written as JSON can, `\u25cf` say.
+        path.write_bytes(text.encode(encoding, "backslashreplace"))
 
     return save
 

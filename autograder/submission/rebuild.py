@@ -196,14 +196,20 @@ def rebuild(
         elif not _is_as_released(released, handed_in) and name not in lost:
             notes.append(Text(CHANGED, cell=name))
         rebuilt.append(_restored(released, source))
-    if not places:
-        some = any(asked_for(cell) <= elsewhere for cell in release if cell.solution)
-        notes = [Text(ANSWERS_ALONE if some else NOTHING_KNOWN)]
+    some = any(asked_for(cell) <= elsewhere for cell in release if cell.solution)
+    if not places and some:
+        notes = [Text(ANSWERS_ALONE)]
+    elif not some and not any(map(_is_of_a_task, map(known.__getitem__, submitted))):
+        notes = [Text(NOTHING_KNOWN)]  # what is given may be in other notebooks, too
     elif missing:
         notes.append(_missing(missing))
     ordered = _after_their_answers(rebuilt + own[None], release)
     binds.cache_clear()  # it may hold on to all that was handed in
     return ordered, list(dict.fromkeys(notes))
+
+
+def _is_of_a_task(cell: ReleasedCell) -> bool:
+    return cell.solution or cell.points is not None
 
 
 def _missing(names: list[str]) -> Text:
