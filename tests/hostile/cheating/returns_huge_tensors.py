@@ -2,7 +2,7 @@
 
 They are refused by their size, or are too large for the kernel's own memory.
 """
-# score: 90
+# score: 85
 # loses: Standardize
 
 # cell: Standardize

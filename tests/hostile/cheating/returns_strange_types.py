@@ -2,7 +2,7 @@
 
 Each is a wrong value, and no trouble for the grader.
 """
-# score: 85
+# score: 90
 # loses: Standardize
 
 # cell: Standardize

@@ -14,7 +14,9 @@ import sys
 found = [name for place in ("/tmp", "/dev/shm") for name in os.listdir(place) if name[0] != "."]
 found = [name for name in found if not sys.prefix.startswith(f"/tmp/{name}/")]
 found += [name for name in os.listdir(".") if name != "parameters.ipynb"]
-found += [line for line in get_ipython().history_manager.input_hist_raw if "own" in line and "found" not in line]
+lines = get_ipython().history_manager.input_hist_raw
+given = "found", "def visible_check"  # this cell, and the one that every notebook has
+found += [line for line in lines if "own" in line and not any(each in line for each in given)]
 found += [name for name in linecache.cache if "ipykernel_" in name and "hostile" in name]
 found += [readline.get_history_item(n) for n in range(readline.get_current_history_length())]
 found += [name for name in get_ipython().user_ns if name in ("seen", "answers", "kernel")]
