@@ -18,9 +18,10 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 
 from autograder.errors import AutograderError
-from autograder.grading import grader, record, report
+from autograder.grading import record, report
 from autograder.grading.grader import Graded, Submission
-from autograder.grading.worker import why_not, worker
+from autograder.grading.pool import Pool
+from autograder.grading.worker import worker
 from autograder.language import Sentence
 from autograder.pipeline import feedback
 from autograder.pipeline.grade import GradeNotebook
@@ -28,7 +29,7 @@ from autograder.pipeline.safe import SafeNotebook
 from autograder.sandbox.folder import archive
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import Intake
-from autograder.submission.rebuild import Release, restored
+from autograder.submission.rebuild import Release
 
 #: The exit status of what could not be graded.
 UNGRADED = 2
@@ -174,13 +175,9 @@ class _Course:
         terms = self._step.terms()
         data = Path(self._directory.root, self._step.course_data)
         terms = replace(terms, course_data=data if data.is_dir() else None)
-        grader.prepare_worker(worker, [submission.assignment], terms, _LOG)
-        try:
-            return worker.call(grader.grade, submission, terms, log=_LOG)
-        except Exception as error:  # whatever it was: the grader's fault, and no student's
-            why = why_not(error, _LOG, "Grading")
-            nb, _ = restored([], submission.release)
-            return grader.ungraded(nb, why, submission.notes)
+        with Pool([submission.assignment], terms, 1, _LOG) as pool:
+            (graded,) = pool.grade([submission])
+        return graded
 
     def page(self, submission: Submission, graded: Graded) -> str:
         """The feedback page that it would get."""
@@ -199,23 +196,20 @@ class _Course:
         resources = {"nbgrader": told, "metadata": {"name": submission.assignment}}
         return worker.call(feedback.render, nb, resources, converter.config, log=_LOG)
 
-    def _assignments(self) -> list[str]:
-        release = Path(self._directory.root, self._directory.release_directory)
-        return sorted(path.parent.name for path in release.glob("*/*.ipynb"))
+    def _released(self) -> dict[str, Path]:
+        """The notebooks that were handed out, by assignment."""
+        folder = Path(self._directory.root, self._directory.release_directory)
+        return {path.stem: path for path in sorted(folder.glob("*/*.ipynb"))}
 
     def _release(self, assignment: str) -> Release:
-        path = self._release_path(assignment)
-        if not path.is_file():
-            known = ", ".join(self._assignments()) or "none"
+        released = self._released()
+        if assignment not in released:
+            known = ", ".join(released) or "none"
             raise CannotCheck(
                 f"No assignment '{assignment}' is released here (there are: {known}). Run this in"
                 f" the course's folder, after: nbgrader generate_assignment {assignment}"
             )
-        return Release.of_notebook(nbformat.read(path, as_version=4))
-
-    def _release_path(self, assignment: str) -> Path:
-        release = Path(self._directory.root, self._directory.release_directory)
-        return release / assignment / f"{assignment}.ipynb"
+        return Release.of_notebook(nbformat.read(released[assignment], as_version=4))
 
     def _recognised(self, name: str, notebook: bytes) -> str:
         """The assignment of that name, or the one whose grade cells are named in the notebook.
@@ -223,7 +217,7 @@ class _Course:
         Raises:
             CannotCheck: it is none of them.
         """
-        assignments = self._assignments()
+        assignments = self._released()
         if name in assignments:
             return name
         held = {

@@ -196,10 +196,11 @@ def rebuild(
         elif not _is_as_released(released, handed_in) and name not in lost:
             notes.append(Text(CHANGED, cell=name))
         rebuilt.append(_restored(released, source))
-    some = any(asked_for(cell) <= elsewhere for cell in release if cell.solution)
+    tasks = any(_is_of_a_task(known[name]) for name in submitted)
+    some = not tasks and any(asked_for(cell) <= elsewhere for cell in release if cell.solution)
     if not places and some:
         notes = [Text(ANSWERS_ALONE)]
-    elif not some and not any(map(_is_of_a_task, map(known.__getitem__, submitted))):
+    elif not tasks and not some:
         notes = [Text(NOTHING_KNOWN)]  # what is given may be in other notebooks, too
     elif missing:
         notes.append(_missing(missing))
