@@ -7,8 +7,8 @@ import torch
 
 from autograder.exercise import Formula, Misconception, between, checks, expect, fail, in_double
 from autograder.exercise.attempts import named_where
-from autograder.exercise.autograd_use import UNREAD, autograd_in
-from autograder.kernel.inside import Recording
+from autograder.exercise.autograd_use import autograd_in
+from autograder.exercise.by_hand import expect_by_hand
 from autograder.suites import manual_backward as lesson
 from autograder.suites.manual_backward import draw_state, probes
 
@@ -164,23 +164,6 @@ STORED = Misconception(
     "Your `backward` works with what `forward` has stored in the model, not with the `x` and `yhat`"
     " that it is given. They need not be those of the last `forward`, and in the check nothing"
     " came before it.",
-)
-BY_HAND = Misconception(
-    "autograd-in-backward",
-    "Your `backward` uses autograd (`{way}`). In this notebook it computes the formulas of"
-    " section 4 itself; to check yourself with autograd is welcome outside of it.",
-)
-NOT_READ = Misconception(
-    "backward-unreadable",
-    "Your `backward`, or what it uses, cannot be read to its end: an expression in it is too long"
-    " or too deeply nested, it runs a text as code, or stands in a cell that is no plain Python. So"
-    " it cannot be seen that it is worked out by hand: write it in short, plain lines.",
-)
-NOT_WATCHED = Misconception(
-    "record-ended",
-    "While `backward` runs, torch's profiler records whether autograd works out the gradients. Your"
-    " code ends that record, so it cannot be seen that they are worked out by hand: leave the"
-    " profiler's inner functions alone.",
 )
 
 
@@ -369,9 +352,4 @@ def test_by_hand(student, in_turn, taken):
     #> tensor([ 0.2500,  0.3750, -1.0000]) tensor(-0.1250)
     """
     working(*in_turn[:2])
-    written = autograd_in(student.code, ["LR.backward"])
-    ways = [way for way in (*written, *taken) if way not in (UNREAD, Recording.ENDED)]
-    # The first that is known by name is told.
-    expect(not ways, BY_HAND, way=next((w for w in ways if "._" not in w), "torch.autograd"))
-    expect(Recording.ENDED not in taken, NOT_WATCHED)
-    expect(UNREAD not in written, NOT_READ)
+    expect_by_hand([*autograd_in(student.code, ["LR.backward"]), *taken])
