@@ -8,19 +8,11 @@ import pytest
 import torch
 from torch import Generator
 
-from autograder.exercise import (
-    Formula,
-    Misconception,
-    Says,
-    StudentError,
-    Text,
-    away_from_zero,
-    between,
-    expect,
-    named_by_pytorch,
-    named_where,
-)
+from autograder.exercise import Formula, Misconception, Says, StudentError, Text, expect
+from autograder.exercise.attempts import named_where
+from autograder.exercise.draws import away_from_zero, between
 from autograder.exercise.formula import Inputs
+from autograder.exercise.pytorch_words import named_by_pytorch
 from autograder.exercise.rules import follow
 from autograder.exercise.student import Student
 from autograder.exercise.switches import Way, Wrong, switched
