@@ -28,6 +28,7 @@ from nbformat.v4 import new_output
 from autograder import sandbox
 from autograder.grading import dependence
 from autograder.grading.dependence import Dependence
+from autograder.grading.progress import Before
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Phases, Spent
 from autograder.grading.worker import Worker
@@ -122,6 +123,7 @@ class Graded:
         notes: what the student is to know beside the results.
         spent: what it took, by phase: read, restore, start, cells, suites, end.
         depends_on: what the results follow from; None where there are none.
+        before: what is known of the student's attempt before this one, if that is known.
     """
 
     notebook: NotebookNode
@@ -129,6 +131,7 @@ class Graded:
     notes: tuple[Sentence, ...] = ()
     spent: dict[str, Spent] = field(default_factory=dict)
     depends_on: Dependence | None = None
+    before: Before | None = None
 
     @property
     def tests(self) -> dict[str, TestResult]:

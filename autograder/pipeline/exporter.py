@@ -19,6 +19,7 @@ from nbgrader.utils import rmtree
 
 from autograder.grading import course, record
 from autograder.grading.course import CourseError
+from autograder.grading.record import Record
 from autograder.grading.worker import BudgetSpent, why_not, worker
 from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
@@ -108,6 +109,7 @@ class SubmissionExporter(NotebookExporter):
             limits=gathered(self, IntakeLimits),
         )
         self._taken: Taken | None = None
+        self._earlier = Record()
         # Of this converter alone: the formgrader has one of them for all that it does.
         names = CourseDirectory.class_trait_names(config=True)
         values = {name: getattr(self._directory, name) for name in names}
@@ -135,6 +137,7 @@ class SubmissionExporter(NotebookExporter):
         # nbgrader's own way to leave it out of what it copies fails at names like `[a]`.
         self._directory.ignore = [*self._ignore, glob.escape(str(taken.notebook))]
         done = self._graded_folder(student)
+        self._earlier = _record(done / taken.notebook.name)
         if done.is_dir() and taken.ungraded:
             rmtree(str(done))
         elif done.is_dir() and not self._finished(done):
@@ -186,7 +189,7 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or self._taken is None:
             return super().from_filename(filename, resources, **kwargs)
         told = resources["nbgrader"]
-        told["digest"] = self._taken.digest
+        told["digest"], told["earlier"] = self._taken.digest, self._earlier
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
@@ -218,6 +221,14 @@ class SubmissionExporter(NotebookExporter):
             except Exception as error:
                 why = why_not(error, self.log, f"Reading {taken.notebook}")
         return nbformat.v4.new_notebook(), notes, why
+
+
+def _record(graded: Path) -> Record:
+    """The record of what a student's work came to before; an empty one where there is none."""
+    try:
+        return record.read(nbformat.read(graded, as_version=4))
+    except Exception:  # it is not there, or another program's
+        return Record()
 
 
 def _has_results(path: Path) -> bool:

@@ -1,5 +1,7 @@
 """The last steps: the kept results become the grade cells' outputs, then the gradebook's scores."""
 
+from dataclasses import replace
+
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader import utils
@@ -8,6 +10,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.grading import record, report
 from autograder.grading.grader import Graded
+from autograder.grading.record import Record
 from autograder.pipeline import gradebook
 from autograder.submission.cells import marks
 
@@ -20,6 +23,8 @@ class WriteResults(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, ResourcesDict]:
         """Write what `GradeNotebook` kept, and above it what else is to be known."""
         graded: Graded = resources.pop("autograder")
+        earlier = resources["nbgrader"].pop("earlier", Record())
+        graded = replace(graded, before=record.before(earlier, graded))
         report.write(nb, graded)
         ungraded = [result.ungraded for result in graded.results.values() if result.ungraded]
         resources["nbgrader"]["ungraded"] = list(dict.fromkeys(ungraded))
