@@ -122,6 +122,7 @@ class Graded:
         notes: what the student is to know beside the results.
         spent: what it took, by phase: read, restore, start, cells, suites, end.
         depends_on: what the results follow from; None where there are none.
+        ungraded: why nothing of it could be graded; empty where something could.
     """
 
     notebook: NotebookNode
@@ -129,6 +130,7 @@ class Graded:
     notes: tuple[Sentence, ...] = ()
     spent: dict[str, Spent] = field(default_factory=dict)
     depends_on: Dependence | None = None
+    ungraded: Sentence = ""
 
     @property
     def tests(self) -> dict[str, TestResult]:
@@ -269,7 +271,7 @@ def ungraded(nb: NotebookNode, why: Sentence, notes: Sequence[Sentence] = ()) ->
         notes: what the student is to know beside that.
     """
     results = {name: CellResult(name, "", (), why) for name in grade_cells(nb)}
-    return Graded(nb, results, tuple(notes))
+    return Graded(nb, results, tuple(notes), ungraded=why)
 
 
 class _Cells:

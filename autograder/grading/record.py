@@ -45,6 +45,7 @@ def of(graded: Graded) -> Record:
     """The record of what grading came to."""
     return Record(
         notes=graded.notes,
+        ungraded=graded.ungraded,
         cells=tuple(graded.results.values()),
         spent=graded.spent,
         depends_on=graded.depends_on,

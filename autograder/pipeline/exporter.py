@@ -19,13 +19,14 @@ from nbgrader.utils import rmtree
 
 from autograder.grading import course, record
 from autograder.grading.course import CourseError
+from autograder.grading.report import SUMMARY_ID
 from autograder.grading.worker import BudgetSpent, why_not, worker
 from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
 from autograder.pipeline.grade import GradeNotebook
 from autograder.pipeline.settings import gathered, limit
 from autograder.submission.cells import grade_cells
-from autograder.submission.intake import Intake, Taken, students
+from autograder.submission.intake import STAMP, Intake, Taken, students
 from autograder.submission.limits import IntakeLimits, ReadLimits
 from autograder.submission.read import NotANotebook, read_file
 from autograder.suites import datasets
@@ -140,6 +141,10 @@ class SubmissionExporter(NotebookExporter):
         elif done.is_dir() and not self._finished(done):
             self.log.warning("Grading of %s had been cut off; it is graded again", student)
             rmtree(str(done))
+        elif done.is_dir() and taken.stamped and not (done / STAMP).exists():
+            # nbgrader would find nothing to compare its time with.
+            self.log.warning("%s handed in again, now with a time stamp", student)
+            rmtree(str(done))
         return [str(taken.notebook)]
 
     def _end(self) -> list[str]:
@@ -225,4 +230,6 @@ def _has_results(path: Path) -> bool:
         nb = nbformat.read(path, as_version=4)
     except Exception:
         return False
-    return all(record.is_graded(nb.cells[place]) for place in grade_cells(nb).values())
+    written = [cell for cell in nb.cells if cell.get("id") == SUMMARY_ID]
+    graded = all(record.is_graded(nb.cells[place]) for place in grade_cells(nb).values())
+    return bool(written) and graded and not record.read(nb).ungraded
