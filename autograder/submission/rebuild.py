@@ -212,10 +212,7 @@ def rebuild(
             missing.append(name)
         elif not _is_as_released(released, handed_in) and name not in lost:
             notes.append(Text(CHANGED, cell=name))
-        rebuilt.append(_restored(released, source))
-        if released.cell_type == "markdown" and released.keeps_source:
-            images = (handed_in or {}).get("attachments")  # the photograph of a derivation, say
-            rebuilt[-1].update({"attachments": images} if images else {})
+        rebuilt.append(_restored(released, source, handed_in))
     tasks = any(_is_of_a_task(known[name]) for name in submitted)
     some = not tasks and any(asked_for(cell) <= elsewhere for cell in release if cell.solution)
     if not places and some:
@@ -298,8 +295,11 @@ def _after_their_answers(
     return ordered
 
 
-def _restored(cell: ReleasedCell, source: str) -> NotebookNode:
+def _restored(cell: ReleasedCell, source: str, handed_in: NotebookNode | None) -> NotebookNode:
     made = new_cell(cell.cell_type, source)
+    own = handed_in if cell.keeps_source and cell.cell_type == "markdown" else None
+    if own is not None and "attachments" in own:  # the photograph of a derivation, say
+        made["attachments"] = own.attachments
     nbgrader = {
         "grade": cell.points is not None and not cell.task,
         "grade_id": cell.grade_id,
