@@ -42,8 +42,17 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
 
+# ---- late work -----------------------------------------------------------------------------------
+# No points are taken off. "zero" takes all of them; for anything between, see "late submission
+# plugin" in nbgrader's documentation.
+c.LateSubmissionPlugin.penalty_method = "none"
+
 # ---- feedback ------------------------------------------------------------------------------------
 c.GenerateFeedback.exporter_class = "autograder.pipeline.feedback.FeedbackExporter"
+
+# ---- export --------------------------------------------------------------------------------------
+# By `--exporter=…` also autograder.pipeline.exports.Canvas and autograder.pipeline.exports.Moodle.
+c.ExportApp.plugin_class = "autograder.pipeline.exports.Grades"
 
 # ---- limits of one submission --------------------------------------------------------------------
 c.GradeNotebook.cell_seconds = 60

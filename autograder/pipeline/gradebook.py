@@ -4,7 +4,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nbgrader.api import BaseCell, Comment, Grade, Gradebook, MissingEntry
+from nbgrader.api import (
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    Student,
+    SubmittedAssignment,
+)
 
 from autograder.grading.course import CourseError
 from autograder.submission.rebuild import Release, ReleasedCell
@@ -69,6 +77,8 @@ def entries(
     """Grades and comments of a submission by `grade_id`, to be changed: together, or not at all."""
     with Gradebook(db_url) as gradebook:
         book = gradebook.find_submission_notebook(notebook, assignment, student)
+        if not has_name(book.student):
+            book.student.last_name, book.student.first_name = student, ""
         released = book.notebook
         # All at once: asked for by its name, each would be a search through six tables.
         cells: list[BaseCell] = [
@@ -82,3 +92,24 @@ def entries(
             {names[comment.cell_id]: comment for comment in book.comments},
         )
         gradebook.db.commit()
+
+
+def has_name(student: Student) -> bool:
+    """Whether a student has a name: one who was never in a roster is called by his id.
+
+    nbgrader knows no name of him, and its pages would call him "None, None".
+    """
+    return (student.last_name, student.first_name) not in ((None, None), (student.id, ""))
+
+
+def undecided(submission: SubmittedAssignment) -> list[Grade]:
+    """The grades of a submission that neither the grader nor a person has given."""
+    grades = (grade for notebook in submission.notebooks for grade in notebook.grades)
+    return [each for each in grades if each.auto_score is None and each.manual_score is None]
+
+
+def is_by_hand(grade: Grade) -> bool:
+    """Whether a grade is for a person to give."""
+    released = grade.notebook.notebook
+    cells = (*released.solution_cells, *released.task_cells)
+    return grade.cell.name in {cell.name for cell in cells}
