@@ -22,6 +22,8 @@ c.NbGrader.logging_config = {
 
 # ---- releasing: `release/` is part of the repository and is made anew each time ------------------
 c.GenerateAssignment.force = True
+# It refuses several notebooks in an assignment, and writes the due date, if there is one, into it.
+c.GenerateAssignment.exporter_class = "autograder.pipeline.release.ReleaseExporter"
 
 # ---- grading: the trusted side. Each step is one class; the order matters. -----------------------
 # It also checks the course, before anything is graded.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from nbgrader.api import (
     BaseCell,
@@ -50,6 +51,16 @@ def released(db_url: str, assignment: str) -> Release:
             for cell in notebook.source_cells
         ]
         return Release(tuple(cells), json.loads(notebook.kernelspec or "null") or {})
+
+
+def due_date(db_url: str, assignment: str) -> datetime | None:
+    """Until when an assignment can be handed in, in UTC; None where there is no such date."""
+    with Gradebook(db_url) as gradebook:
+        try:
+            found: datetime | None = gradebook.find_assignment(assignment).duedate
+        except MissingEntry:  # it is released without the gradebook
+            return None
+    return found
 
 
 def withdraw(db_url: str, assignment: str, student: str) -> None:
