@@ -70,3 +70,7 @@ c.GradeNotebook.open_files = 1024
 c.GradeNotebook.grader_seconds = 60  # of the grader's own work on it
 c.GradeNotebook.grader_bytes = 2**30
 # What may be handed in at all: c.SubmissionExporter.files, …, see autograder/submission/limits.py.
+
+# ---- feedback at once: `python -m autograder watch` ----------------------------------------------
+c.Watch.gradings_a_day = 5  # of one student's work on one assignment
+c.Watch.counts = "last"  # or "best"

@@ -36,6 +36,14 @@ def main(words: list[str] | None = None) -> int:
     shown.add_argument("--json", action="store_true", help="print the result for programs")
     shown.add_argument("--html", action="store_true", help="print the feedback page")
 
+    command = commands.add_parser(
+        "watch", help="grade what arrives in nbgrader's exchange, and release the feedback at once"
+    )
+    command.add_argument("--once", action="store_true", help="look once, and end")
+    command.add_argument(
+        "--interval", type=float, default=0.5, metavar="S", help="seconds between two looks"
+    )
+
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")
 
