@@ -97,7 +97,8 @@ def read(nb: NotebookNode) -> Record:
 
 
 def _test(data: Mapping[str, Any]) -> TestResult:
-    return TestResult(**{**data, "message": Text(from_data(data["message"]))})
+    steps = tuple((name, right) for name, right in data.get("steps", ()))
+    return TestResult(**{**data, "message": Text(from_data(data["message"])), "steps": steps})
 
 
 # --------------------------------------------------------------------------- a grade cell's output

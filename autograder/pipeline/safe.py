@@ -17,7 +17,6 @@ from html import escape
 from typing import Any
 
 from nbconvert.exporters.exporter import ResourcesDict
-from nbconvert.filters import markdown2html
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.preprocessors import HighlightMagicsPreprocessor
 from nbformat import NotebookNode
@@ -27,6 +26,7 @@ from nbgrader.utils import compute_checksum
 from traitlets import Integer
 
 from autograder.grading.worker import BudgetSpent, worker
+from autograder.pipeline import mathematics
 from autograder.pipeline.harmless import clean_html
 from autograder.submission.cells import marks
 
@@ -66,7 +66,7 @@ def clean_markdown(source: str, attachments: dict[str, dict[str, str]]) -> str:
 @lru_cache(maxsize=256)  # most markdown is the release's own, the same in every submission
 def _render(source: str) -> str:
     try:
-        html = clean_html(markdown2html(source))
+        html = mathematics.rendered(source, clean_html)
     except Exception:  # nested beyond what the parser can do, say: then its text will do
         return _as_text(source)
     return _one_block(html)
@@ -135,7 +135,7 @@ def _clean_data(data: Any) -> dict[str, str]:
         return {"text/html": f'<img alt="figure" src="data:image/svg+xml;base64,{encoded}">'}
     if html := _text(data.get("text/html")):
         return {"text/html": clean_html(html)}
-    if markdown := _text(data.get("text/markdown")):
+    if markdown := _text(data.get("text/markdown")) or _text(data.get("text/latex")):
         return {"text/html": clean_markdown(markdown, {})}
     return {"text/plain": text} if (text := _text(data.get("text/plain"))) else {}
 
