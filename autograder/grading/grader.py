@@ -14,6 +14,7 @@ What needs torch is imported late, since nbgrader's process refers to these func
 
 import gc
 import hashlib
+import json
 import logging
 import os
 import sys
@@ -348,7 +349,8 @@ def dependence_of(
         submission: the digest of all that was handed in.
         terms: on which it is graded.
     """
-    released = [f"{marks(c)}{c.source}" for c in whole.cells if is_locked(c)]
+    locked = [cell for cell in whole.cells if is_locked(cell)]
+    released = [f"{json.dumps(marks(c), sort_keys=True)}{c.source}" for c in locked]
     return Dependence(
         submission=submission,
         release=dependence.of_text(*released),

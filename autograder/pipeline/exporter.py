@@ -6,10 +6,12 @@ of their turns.
 """
 
 import glob
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import suppress
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,22 +21,27 @@ from nbconvert.exporters import NotebookExporter
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import find_all_files, rmtree
+from traitlets import Integer
 
-from autograder.grading import course, record
+from autograder.grading import course, grader, record
 from autograder.grading.course import CourseError
-from autograder.grading.grader import Submission
+from autograder.grading.dependence import Dependence
+from autograder.grading.grader import Graded, Submission
 from autograder.grading.parallel import AnyPool
+from autograder.grading.record import Record
 from autograder.grading.worker import BudgetSpent, why_not, worker
 from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
 from autograder.pipeline.ahead import Ahead, Cleaning, Line
 from autograder.pipeline.grade import GradeNotebook
+from autograder.pipeline.progress import Progress
 from autograder.pipeline.safe import SafeNotebook
 from autograder.pipeline.settings import gathered, limit
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import Intake, Taken, students
 from autograder.submission.limits import IntakeLimits, ReadLimits
 from autograder.submission.read import NotANotebook, read_file
+from autograder.submission.rebuild import restored
 from autograder.suites import datasets
 from autograder.text import PlainLog, escaped
 
@@ -69,12 +76,16 @@ class SubmissionExporter(NotebookExporter):
     cells = limit(ReadLimits, "cells")
     source_length = limit(ReadLimits, "source_length")
     values = limit(ReadLimits, "values")
+    progress = Integer(
+        -1, help="The descriptor of a pipe that is told what happens, a line of JSON each."
+    ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._ungraded: list[str] = []
         self._line: Line | None = None
         self._ahead: Ahead | None = None
+        self._now = ""
         self._own_worker = False
         if self.parent is None or not hasattr(self.parent, "coursedir"):
             return
@@ -84,6 +95,7 @@ class SubmissionExporter(NotebookExporter):
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
         self._step = GradeNotebook(parent=self)
+        self._progress = Progress(self.progress)
         pool: AnyPool[Ahead] | None = None
         try:
             if not self._directory.directory_structure.startswith("{nbgrader_step}" + os.sep):
@@ -111,12 +123,15 @@ class SubmissionExporter(NotebookExporter):
                 self._step.data_folder(),
             )
         except BaseException as error:
-            for line in str(error).splitlines():
+            lines = str(error).splitlines()
+            for line in lines:
                 self.log.error(line)
+            self._progress.tell("refused", why=lines or [type(error).__name__])
             if pool is not None:
                 pool.close()
             raise
         self._take_over(handed_in)
+        self._progress.tell("begun", students=len(handed_in), workers=workers or 1)
         if pool is not None:
             self._line = Line(pool, self._coming(), self._answered, self.log)
 
@@ -157,6 +172,7 @@ class SubmissionExporter(NotebookExporter):
             if why := self._intake.why_not(student):
                 self._withdraw(student)
                 self._ungraded.append(f"{escaped(student)}: {why}")
+                self._fail(student, why)
             else:
                 turns[str(self._intake.path(student))] = _Turn(partial(self._begin, student))
                 self._students.append(student)
@@ -183,12 +199,28 @@ class SubmissionExporter(NotebookExporter):
         self._taken = taken = self._intake.take(student)
         # nbgrader's own way to leave it out of what it copies fails at names like `[a]`.
         self._directory.ignore = [*self._ignore, glob.escape(str(taken.notebook))]
+        self._look_back()
         done = self._graded_folder(student)
-        if done.is_dir() and not self._converter.force and self._is_to_be_graded(student, taken):
-            if not taken.ungraded and not self._is_finished(done):
-                self.log.warning("Grading of %s had been cut off; it is graded again", student)
+        if not self._is_to_be_graded(student, taken):
+            self._progress.tell("skipped", student=student)
+            return [str(taken.notebook)]
+        self._now = student
+        if self._line is None:
+            self._progress.tell("under_way", student=student)
+        if done.is_dir() and not self._converter.force:
+            if why := self._why_again(student, taken):
+                self.log.warning("Grading of %s %s; it is graded again", student, why)
             rmtree(str(done))
         return [str(taken.notebook)]
+
+    def _look_back(self) -> None:
+        """Tell of the submission before, if nothing came of it: an error, which nbgrader logs."""
+        if self._now:
+            self._fail(self._now, "nbgrader met an error, which its log tells")
+        self._now = ""
+
+    def _fail(self, student: str, why: str) -> None:
+        self._progress.tell("failed", student=escaped(student), why=[why])
 
     def _end(self) -> list[str]:
         """Say what could not be graded.
@@ -196,6 +228,7 @@ class SubmissionExporter(NotebookExporter):
         Raises:
             NbGraderException: something could not be; nbgrader ends with status 1.
         """
+        self._look_back()
         if self._line is not None:
             self._line.close()
         self._intake.close()
@@ -213,18 +246,34 @@ class SubmissionExporter(NotebookExporter):
 
     def _is_to_be_graded(self, student: str, taken: Taken) -> bool:
         """Whether this run will grade a submission, by nbgrader's rules and ours."""
-        done = self._graded_folder(student)
         return (
-            not done.is_dir()
+            not self._graded_folder(student).is_dir()
             or self._converter.force
-            or bool(taken.ungraded)
-            or not self._is_finished(done)
+            or bool(taken.ungraded or self._why_again(student, taken))
         )
 
-    def _is_finished(self, folder: Path) -> bool:
-        """Whether every notebook of a graded folder has the results that are written last."""
-        notebooks = list(folder.glob("*.ipynb"))
-        return bool(notebooks) and all(_has_results(path) for path in notebooks)
+    def _why_again(self, student: str, taken: Taken) -> str:
+        """Why a graded submission is graded again: its results do not stand, or not any more."""
+        notebooks = list(self._graded_folder(student).glob("*.ipynb"))
+        records = [record for path in notebooks if (record := _finished(path)) is not None]
+        if not records or len(records) < len(notebooks):
+            return "" if taken.ungraded else "had been cut off"
+        seed = self._step.seed_of(self._assignment, student, taken.digest)
+        now = {**vars(self._depends_on), "submission": taken.digest, "seed": seed}
+        for each in records:
+            before = vars(each.depends_on) if each.depends_on else {}
+            seeds = {cell.seed for cell in each.cells}
+            before = {**before, "seed": seeds.pop() if len(seeds) == 1 else ""}
+            changed = [name for name in now if now[name] != before.get(name)]
+            if changed:
+                return f"depended on other {', '.join(changed)}"
+        return ""
+
+    @cached_property
+    def _depends_on(self) -> Dependence:
+        """What results follow from that are made now, but for the submission."""
+        untouched, _ = restored([], self._release)
+        return grader.dependence_of(self._assignment, untouched, "", self._step.terms())
 
     def _graded_folder(self, student: str) -> Path:
         return Path(
@@ -244,6 +293,8 @@ class SubmissionExporter(NotebookExporter):
                 coming = None
                 if self._is_to_be_graded(student, taken):
                     coming = self._submission(intake, student, taken)
+                    with suppress(KeyboardInterrupt):  # nbgrader's thread will meet it, too
+                        self._progress.tell("under_way", student=student)
                 yield student, coming
         finally:
             intake.close()
@@ -281,7 +332,10 @@ class SubmissionExporter(NotebookExporter):
                 shutil.copy(name, target)
 
     def _answered(self, student: str, there: bool) -> None:
-        """An answer has come, or there will be none."""
+        """An answer has come, or there will be none; runs in the line's thread."""
+        if there:
+            with suppress(KeyboardInterrupt):  # nbgrader's thread will meet it, too
+                self._progress.tell("answered", student=student)
 
     # ------------------------------------------------------------------------------ one submission
 
@@ -314,9 +368,26 @@ class SubmissionExporter(NotebookExporter):
         resources["metadata"] = {"name": path.stem, "path": str(folder)}
         text, resources = self.from_notebook_node(nb, resources, **kwargs)
         if path != self._taken.notebook:
-            told = resources["nbgrader"]
-            self._ungraded += [f"{told['student']}: {why}" for why in told.get("ungraded", ())]
+            self._saved(resources["nbgrader"])
         return text, resources
+
+    def _saved(self, told: dict[str, Any]) -> None:
+        """Note what is in the gradebook now, and what is left to a person."""
+        student, why = told["student"], [str(each) for each in told.get("ungraded", ())]
+        self._ungraded += [f"{student}: {each}" for each in why]
+        self._now = ""
+        graded: Graded | None = told.pop("graded", None)
+        if graded is not None:
+            tests = graded.tests.values()
+            self._progress.tell(
+                "saved",
+                student=student,
+                score=sum(cell.earned for cell in graded.results.values()),
+                max_score=sum(self._release.points.values()),
+                seconds=round(graded.seconds, 3),
+                misconceptions=[each.misconception for each in tests if each.misconception],
+                why=why,
+            )
 
     def _from_line(self, student: str) -> Ahead | None:
         """What was graded ahead; where nothing was, this process's own worker is made ready."""
@@ -347,9 +418,11 @@ class SubmissionExporter(NotebookExporter):
         return nbformat.v4.new_notebook(), notes, why
 
 
-def _has_results(path: Path) -> bool:
+def _finished(path: Path) -> Record | None:
+    """The record of a graded notebook; None where results are missing that are written last."""
     try:
-        nb = nbformat.read(path, as_version=4)
+        nb = nbformat.from_dict(json.loads(path.read_bytes()))  # our own: nothing to be validated
+        shown = (record.is_graded(nb.cells[place]) for place in grade_cells(nb).values())
+        return record.read(nb) if all(shown) else None
     except Exception:
-        return False
-    return all(record.is_graded(nb.cells[place]) for place in grade_cells(nb).values())
+        return None

@@ -77,6 +77,7 @@ class GradeNotebook(NbGraderPreprocessor):
         else:
             graded = self._graded(nb, resources)
         resources["autograder"] = replace(graded, notes=(*begun.notes, *graded.notes))
+        resources["nbgrader"]["graded"] = graded
         return graded.notebook, resources
 
     def _ahead(self, nb: NotebookNode, resources: ResourcesDict) -> Ahead | None:
