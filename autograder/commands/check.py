@@ -161,7 +161,11 @@ class _Course:
                 if taken.ungraded:
                     raise CannotCheck(f"{path}: {taken.ungraded}")
                 data, notes = taken.notebook.read_bytes(), taken.notes
-                files = archive(intake.for_kernel(taken.notebook.parent), self._step.file_bytes)
+                files = archive(
+                    intake.for_kernel(taken.notebook.parent),
+                    self._step.file_bytes,
+                    besides=taken.notebook.name,
+                )
             finally:
                 intake.close()
         else:

@@ -64,11 +64,6 @@ class Taken:
     notes: tuple[Text, ...]
     digest: str
 
-    @property
-    def stamped(self) -> bool:
-        """Whether it says when it was handed in."""
-        return self.notebook.with_name(STAMP).exists()
-
 
 class Intake:
     """The clean copy of one submission after the other, in a private folder.
