@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from autograder.exercise.inside_loops import arrivals, watched
+from autograder.exercise.inside_model import make_model_again, model_answers
 
 # ------------------------------------------------------------------------ a loop that is watched
 
@@ -146,34 +147,22 @@ def batches(loader):
 # ----------------------------------------------------------------------------------------- model
 
 
-def predictions(notebook, x):
-    """What `model` answers for `x`, in evaluation mode; the name of its type if it is no module."""
-    model = notebook.model
-    if not isinstance(model, nn.Module):
-        return {"module": False, "outputs": type(model).__name__}
-    model.eval()
-    # Of which type a model computes is its own affair: the text asks for none.
-    places = [p for p in [*model.parameters(), *model.buffers()] if p.is_floating_point()]
-    with torch.no_grad():
-        outputs = model(x.to(places[0].device, places[0].dtype) if places else x)
-    return {"module": True, "outputs": outputs}
-
-
-def retrained(notebook, cells, x):
-    """The same after the cells that make `model` have run once more, with stand-ins.
+def answers(notebook, x, cells):
+    """What `model` answers for `x`; with cells, after those have made it once more.
 
     The stand-ins are good enough to train with, and no solution of the tasks: the batches are the
     same in each epoch, a step is a plain one whatever the optimizer, and no mode is switched.
     """
-    names = notebook._names
-    names.update(to_tensor=plain, train_full_batch=full, make_loader=mixed)
-    names.update(train=several, evaluate=look)
-    for split in ("train", "val"):
-        names[f"{split}_x"] = plain(names[f"{split}_features"], notebook.device)
-        names[f"{split}_y"] = plain(names[f"{split}_labels"], notebook.device)
-    for cell in cells:
-        exec(cell, names)
-    return predictions(notebook, x)
+    if cells:
+        names = notebook._names
+        given = {
+            f"{split}_{name}": plain(names[f"{split}_{array}"], notebook.device)
+            for split in ("train", "val")
+            for name, array in (("x", "features"), ("y", "labels"))
+        }
+        tasks = {"to_tensor": plain, "train_full_batch": full, "make_loader": mixed}
+        make_model_again(notebook, cells, **given, **tasks, train=several, evaluate=look)
+    return model_answers(notebook, x)
 
 
 def plain(array, device):
