@@ -12,6 +12,7 @@ from autograder.commands.corpora import Sample, build, samples
 from autograder.commands.workspace import Workspace
 from autograder.errors import AutograderError
 from autograder.grading import record
+from autograder.grading.reasons import lost_points
 
 
 class InUse(AutograderError):
@@ -80,9 +81,9 @@ def _table(course: Workspace, todo: list[Sample]) -> int:
     for sample in todo:
         assignment = sample.entry.assignment
         score = course.score(assignment, sample.student)
-        lost = _reasons(course.notebook("autograded", assignment, sample.student))
-        print(f"{sample.student:8} {assignment:16} {score!s:>6}   {lost[0] if lost else ''}")
-        for reason in lost[1:]:
+        reasons = _reasons(course.notebook("autograded", assignment, sample.student))
+        print(f"{sample.student:8} {assignment:16} {score!s:>6}   {reasons[0] if reasons else ''}")
+        for reason in reasons[1:]:
             print(f"{'':34} {reason}")
         if score != sample.score:
             wrong += 1
@@ -94,13 +95,4 @@ def _table(course: Workspace, todo: list[Sample]) -> int:
 def _reasons(path: Path) -> list[str]:
     """What cost points in a graded notebook, and what was noted, one line each."""
     told = record.read(nbformat.read(path, as_version=4))
-    lost: dict[str, list[tuple[str, int]]] = {}
-    for cell in told.cells:
-        for test in cell.tests:
-            if test.earned < test.points and not cell.ungraded:
-                lost.setdefault(str(test.message), []).append((cell.task, test.points))
-    lines = []
-    for reason, items in lost.items():
-        tasks = ", ".join(dict.fromkeys(task for task, _ in items))
-        lines.append(f"{-sum(points for _, points in items):4d} {tasks}: {reason}")
-    return lines + [f"     note: {note}" for note in told.notes]
+    return [*lost_points(told.cells), *(f"     note: {note}" for note in told.notes)]

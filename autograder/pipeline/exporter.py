@@ -23,6 +23,7 @@ from autograder.grading.report import SUMMARY_ID
 from autograder.grading.worker import BudgetSpent, why_not, worker
 from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
+from autograder.pipeline.dialog import keep_short
 from autograder.pipeline.grade import GradeNotebook
 from autograder.pipeline.settings import gathered, limit
 from autograder.submission.cells import grade_cells
@@ -72,6 +73,7 @@ class SubmissionExporter(NotebookExporter):
         if not any(isinstance(each, PlainLog) for each in self.log.filters):
             self.log.addFilter(PlainLog())
         self._converter: Any = self.parent
+        keep_short(self._converter)
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
         try:
