@@ -106,6 +106,8 @@ def in_lines(submission: Submission, graded: Graded) -> Iterator[str]:
         points = f"{cell.earned} of {cell.points}" if not cell.ungraded else "not graded"
         yield f"  {cell.task:24} {points}"
         yield from (f"      {message}" for message in cell.messages)
+    for name, worth in submission.release.by_hand.items():
+        yield f"  {name:24} by hand, {worth:g} points"
     yield f"  (seed {told['seed']}; --seed draws the same inputs again)"
 
 
