@@ -60,7 +60,9 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("--jobs", type=int, default=2, help="submissions at a time")
     command.add_argument("--keep", type=Path, help="write the graded notebooks here")
 
-    commands.add_parser("demo", help="grade the sample submissions and say why")
+    command = commands.add_parser("demo", help="grade the sample submissions and say why")
+    command.add_argument("--clear", action="store_true", help="take away what it has written")
+
     commands.add_parser("release", help="make release/ anew from source/")
 
     command = commands.add_parser("bench", help="speed and memory against stock nbgrader")

@@ -6,6 +6,7 @@ than it may is ended from outside, with the process; the next call gets a new on
 the grader's: what student code sends is checked in here, and none of it is unpickled.
 """
 
+import asyncio
 import atexit
 import logging
 import multiprocessing
@@ -179,9 +180,10 @@ class Worker:
 
     def _launch(self) -> None:
         ours, theirs = multiprocessing.Pipe()
-        # Forked, it has nbgrader's modules at once: two seconds of importing. Where there are
-        # other threads, in a server say, that is not safe.
-        alone = _LINUX and len(os.listdir("/proc/self/task")) == 1
+        # Forked, it has nbgrader's modules at once: two seconds of importing. In a server that is
+        # not safe: there may be other threads, and it would take over the loop that serves, and
+        # hold on to the connections.
+        alone = _LINUX and len(os.listdir("/proc/self/task")) == 1 and not _is_serving()
         context: Any = multiprocessing.get_context("fork" if alone else "spawn")
         _ends.add(ours)
         with theirs:
@@ -268,6 +270,15 @@ class Worker:
             return 0
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _is_serving() -> bool:
+    """Whether this runs within an event loop, as in the formgrader's server."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def why_not(error: Exception, log: logging.Logger, doing: str) -> Text:

@@ -34,6 +34,7 @@ from autograder.grading.worker import BudgetSpent, why_not, worker
 from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
 from autograder.pipeline.ahead import Ahead, Cleaning, Line
+from autograder.pipeline.dialog import keep_short
 from autograder.pipeline.grade import GradeNotebook
 from autograder.pipeline.progress import Progress
 from autograder.pipeline.safe import SafeNotebook
@@ -93,6 +94,7 @@ class SubmissionExporter(NotebookExporter):
         if not any(isinstance(each, PlainLog) for each in self.log.filters):
             self.log.addFilter(PlainLog())
         self._converter: Any = self.parent
+        keep_short(self._converter)
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
         self._step = GradeNotebook(parent=self)
