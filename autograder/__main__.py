@@ -47,6 +47,11 @@ def main(words: list[str] | None = None) -> int:
         "--interval", type=float, default=0.5, metavar="S", help="seconds between two looks"
     )
 
+    command = commands.add_parser(
+        "doctor", help="look whether all is as it must be, and say what mends what is not"
+    )
+    command.add_argument("--json", action="store_true", help="print what is found for programs")
+
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")
 

@@ -163,6 +163,7 @@ class SubmissionExporter(NotebookExporter):
         self._taken: Taken | None = None
         self._ignore = self._directory.ignore
         self._intake = self._new_intake()
+        self._earlier = Record()
         # Of this converter alone: the formgrader has one of them for all that it does.
         names = CourseDirectory.class_trait_names(config=True)
         values = {name: getattr(self._directory, name) for name in names}
@@ -204,6 +205,7 @@ class SubmissionExporter(NotebookExporter):
         self._directory.ignore = [*self._ignore, glob.escape(str(taken.notebook))]
         self._look_back()
         done = self._graded_folder(student)
+        self._earlier = _record(done / taken.notebook.name)
         if not self._is_to_be_graded(student, taken):
             self._progress.tell("skipped", student=student)
             return [str(taken.notebook)]
@@ -353,7 +355,7 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or self._taken is None:
             return super().from_filename(filename, resources, **kwargs)
         told = resources["nbgrader"]
-        told["digest"] = self._taken.digest
+        told["digest"], told["earlier"] = self._taken.digest, self._earlier
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
@@ -419,6 +421,14 @@ class SubmissionExporter(NotebookExporter):
             except Exception as error:
                 why = why_not(error, self.log, f"Reading {taken.notebook}")
         return nbformat.v4.new_notebook(), notes, why
+
+
+def _record(graded: Path) -> Record:
+    """The record of what a student's work came to before; an empty one where there is none."""
+    try:
+        return record.read(nbformat.read(graded, as_version=4))
+    except Exception:  # it is not there, or another program's
+        return Record()
 
 
 def _finished(path: Path) -> Record | None:
