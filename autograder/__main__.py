@@ -23,6 +23,12 @@ def main(words: list[str] | None = None) -> int:
         "--workers", type=int, metavar="N", help="submissions at once (default: as many as cores)"
     )
     command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="grade on a Dask cluster: tls://HOST:PORT"
+    )
+    command.add_argument(
+        "--allow-insecure", action="store_true", help="also where its address is without TLS"
+    )
+    command.add_argument(
         "--json", action="store_true", help="print what happens for programs, a line each"
     )
     command.add_argument("--log", type=Path, metavar="FILE", help="keep nbgrader's own log here")
