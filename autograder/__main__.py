@@ -36,6 +36,14 @@ def main(words: list[str] | None = None) -> int:
     shown.add_argument("--json", action="store_true", help="print the result for programs")
     shown.add_argument("--html", action="store_true", help="print the feedback page")
 
+    command = commands.add_parser(
+        "report", help="what a class's work comes to: scores, misconceptions, whom to look after"
+    )
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument("--html", type=Path, metavar="FILE", help="in place of report/A.html")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="write a row a student, too")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write it for programs, too")
+
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")
 

@@ -40,7 +40,7 @@ def run() -> int:
     todo = samples()
     students = {sample.student for sample in todo}
     _refuse_others(course, students)
-    for step in ("submitted", "autograded", "feedback"):
+    for step in ("submitted", "autograded", "feedback", "history"):
         for student in students:
             shutil.rmtree(ROOT / step / student, ignore_errors=True)
     (ROOT / "gradebook.db").unlink(missing_ok=True)

@@ -3,8 +3,18 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from nbgrader.api import BaseCell, Comment, Grade, Gradebook, MissingEntry
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 
 from autograder.grading.course import CourseError
 from autograder.submission.rebuild import Release, ReleasedCell
@@ -82,3 +92,52 @@ def entries(
             {names[comment.cell_id]: comment for comment in book.comments},
         )
         gradebook.db.commit()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the gradebook says of a student's work on one assignment.
+
+    Attributes:
+        score: with a person's points, less the penalty for being late; None where something has no
+            score: it could not be graded, or waits for a person.
+        points: the most that it can be.
+    """
+
+    score: float | None
+    points: float
+
+
+def names(db_url: str) -> dict[str, str]:
+    """Every student whom the gradebook knows by id, with a name; an empty one where it has none."""
+    with Gradebook(db_url) as gradebook:
+        return {
+            student.id: " ".join(filter(None, (student.first_name, student.last_name)))
+            for student in gradebook.students
+        }
+
+
+def standings(db_url: str) -> dict[str, dict[str, Standing]]:
+    """How all students stand, by assignment and student."""
+    with Gradebook(db_url) as gradebook:
+        # One question for all: by submission, it would be one for each of a thousand.
+        unscored = (
+            gradebook.db.query(SubmittedAssignment.id)
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+            .filter(Grade.auto_score.is_(None), Grade.manual_score.is_(None))
+        )
+        missing = {row.id for row in unscored}
+        rows = gradebook.db.query(
+            Assignment.name,
+            SubmittedAssignment.id,
+            SubmittedAssignment.student_id,
+            SubmittedAssignment.score,
+            SubmittedAssignment.late_submission_penalty,
+            SubmittedAssignment.max_score,
+        ).join(SubmittedAssignment, SubmittedAssignment.assignment_id == Assignment.id)
+        found: dict[str, dict[str, Standing]] = {}
+        for assignment, number, student, score, penalty, points in rows:
+            earned = None if number in missing else float(score - penalty)
+            found.setdefault(assignment, {})[student] = Standing(earned, float(points))
+        return found
