@@ -44,6 +44,12 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("--csv", type=Path, metavar="FILE", help="write a row a student, too")
     command.add_argument("--json", type=Path, metavar="FILE", help="write it for programs, too")
 
+    command = commands.add_parser(
+        "regrade", help="after a correction: whose score would change, and through which check"
+    )
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument("--apply", action="store_true", help="change it, and renew feedback")
+
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")
 

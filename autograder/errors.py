@@ -23,6 +23,7 @@
   x InUse                        `demo`: the course folder holds work of others than the samples
   x CorpusError                  `audit`: an entry of the corpus that cannot be built
   x CannotCheck                  `check`: nothing to grade, or nothing to grade it with
+  x CannotRegrade                `regrade`: nothing to grade again, or nothing came of it
   x CannotReport                 `report`: nothing to report on, or a file that cannot be written
 
 Raised by, and caught by:
@@ -41,7 +42,8 @@ Raised by, and caught by:
   `exercise/student.py`.
 * The submitted files: NotANotebook by `submission/read.py`, told by the exporter; Unfit stays
   within `submission/intake.py`, Enough within `exercise/`: each becomes a note.
-* Commands: InUse, CorpusError, CannotCheck and CannotReport, by the command of that name.
+* Commands: InUse, CorpusError, CannotCheck, CannotRegrade and CannotReport, by the command of that
+  name.
 
 Two kinds are not derived from the root. What no `except Exception` on the way may catch is a
 BaseException: _TooLong (`pipeline/safe.py`). What is raised in a student kernel is of a file that

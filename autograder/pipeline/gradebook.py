@@ -141,3 +141,25 @@ def standings(db_url: str) -> dict[str, dict[str, Standing]]:
             earned = None if number in missing else float(score - penalty)
             found.setdefault(assignment, {})[student] = Standing(earned, float(points))
         return found
+
+
+def write_release(db_url: str, assignment: str, release: Release) -> None:
+    """Record a release in a gradebook that does not know the assignment yet."""
+    with Gradebook(db_url) as gradebook:
+        gradebook.add_assignment(assignment)
+        kernelspec = json.dumps(dict(release.kernelspec))
+        gradebook.add_notebook(assignment, assignment, kernelspec=kernelspec)
+        for cell in release.cells:
+            where = cell.grade_id, assignment, assignment
+            gradebook.add_source_cell(
+                *where,
+                cell_type=cell.cell_type,
+                source=cell.source,
+                locked=cell.locked,
+                checksum=cell.checksum,
+            )
+            if cell.points is not None:
+                add = gradebook.add_task_cell if cell.task else gradebook.add_grade_cell
+                add(*where, max_score=cell.points, cell_type=cell.cell_type)
+            if cell.solution:
+                gradebook.add_solution_cell(*where)
