@@ -57,6 +57,18 @@ def main(words: list[str] | None = None) -> int:
         "doctor", help="look whether all is as it must be, and say what mends what is not"
     )
     command.add_argument("--json", action="store_true", help="print what is found for programs")
+        "report", help="what a class's work comes to: scores, misconceptions, whom to look after"
+    )
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument("--html", type=Path, metavar="FILE", help="in place of report/A.html")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="write a row a student, too")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write it for programs, too")
+
+    command = commands.add_parser(
+        "regrade", help="after a correction: whose score would change, and through which check"
+    )
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument("--apply", action="store_true", help="change it, and renew feedback")
 
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")

@@ -70,7 +70,7 @@ def clear(course: Workspace) -> None:
     """
     students = {sample.student for sample in samples()}
     _refuse_others(course, students)
-    for step in ("submitted", "autograded", "feedback"):
+    for step in ("submitted", "autograded", "feedback", "history"):
         folder = course.folder / step
         for student in students:
             shutil.rmtree(folder / student, ignore_errors=True)

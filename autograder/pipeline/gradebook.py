@@ -13,6 +13,7 @@ from nbgrader.api import (
     MissingEntry,
     Student,
     SubmittedAssignment,
+    SubmittedNotebook,
 )
 
 from autograder.grading.course import CourseError
@@ -104,23 +105,6 @@ def entries(
         )
         gradebook.db.commit()
 
-
-def has_name(student: Student) -> bool:
-    """Whether a student has a name: one who was never in a roster is called by his id.
-
-    nbgrader knows no name of him, and its pages would call him "None, None".
-    """
-    return (student.last_name, student.first_name) not in ((None, None), (student.id, ""))
-
-
-def undecided(submission: SubmittedAssignment) -> list[Grade]:
-    """The grades of a submission that neither the grader nor a person has given."""
-    grades = (grade for notebook in submission.notebooks for grade in notebook.grades)
-    return [each for each in grades if each.auto_score is None and each.manual_score is None]
-
-
-def is_by_hand(grade: Grade) -> bool:
-    """Whether a grade is for a person to give."""
-    released = grade.notebook.notebook
-    cells = (*released.solution_cells, *released.task_cells)
-    return grade.cell.name in {cell.name for cell in cells}
+    (Student,)
+    (SubmittedAssignment,)
+    (SubmittedNotebook,)
