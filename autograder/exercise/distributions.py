@@ -1,6 +1,6 @@
-"""What random numbers look like: from which distribution a start seems to be drawn."""
+"""How numbers are distributed: what a start looks like, and values by their own mean and spread."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,15 @@ from torch import Tensor
 
 from autograder.exercise.checks import Misconception
 from autograder.exercise.formula import Formula, Inputs
+
+
+def by_own_statistics(values: Tensor, *axes: int | tuple[int, ...]) -> Iterator[Tensor]:
+    """Values standardized over some axes: each in turn, with either standard deviation."""
+    for over in axes:
+        for correction in (0, 1):
+            std = values.std(over, correction=correction)
+            if bool(std.all()):
+                yield (values - values.mean(over)) / std
 
 
 def looks(numbers: Tensor) -> str:
