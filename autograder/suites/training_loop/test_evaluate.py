@@ -37,12 +37,12 @@ a_mean = partial(
     "The mean loss",
     draw=network.draw,
     also=losses_at,
+    reference=means.mean,
     take=lambda value, name, right: torch.tensor([checks.number(value, name)]),
     terms=30,
     steps=3,
 )
 mean_loss = a_mean(
-    reference=means.mean,
     message="The number is not the mean loss over all samples of the loader.",
     cases=[{"samples": 443, "outputs": 1}],  # batches of 131, 131, 131 and 50
 )
@@ -50,7 +50,6 @@ means.add_mistakes(mean_loss, steps.UNWEIGHTED)
 criteria.add_mistakes(mean_loss, steps.SWAPPED)
 
 mean_of_many = a_mean(
-    reference=means.mean,
     message="The number is not the mean loss where the loader gives 131 batches.",
     cases=[{"samples": BATCH, "outputs": 1}],
 )
