@@ -3,8 +3,17 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
-from nbgrader.api import BaseCell, Comment, Grade, Gradebook, MissingEntry
+from nbgrader.api import (
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    Student,
+    SubmittedAssignment,
+)
 
 from autograder.grading.course import CourseError
 from autograder.submission.rebuild import Release, ReleasedCell
@@ -44,6 +53,16 @@ def released(db_url: str, assignment: str) -> Release:
         return Release(tuple(cells), json.loads(notebook.kernelspec or "null") or {})
 
 
+def due_date(db_url: str, assignment: str) -> datetime | None:
+    """Until when an assignment can be handed in, in UTC; None where there is no such date."""
+    with Gradebook(db_url) as gradebook:
+        try:
+            found: datetime | None = gradebook.find_assignment(assignment).duedate
+        except MissingEntry:  # it is released without the gradebook
+            return None
+    return found
+
+
 def withdraw(db_url: str, assignment: str, student: str) -> None:
     """Take back the scores of an earlier grading: an old score never stands for new work.
 
@@ -69,6 +88,8 @@ def entries(
     """Grades and comments of a submission by `grade_id`, to be changed: together, or not at all."""
     with Gradebook(db_url) as gradebook:
         book = gradebook.find_submission_notebook(notebook, assignment, student)
+        if not has_name(book.student):
+            book.student.last_name, book.student.first_name = student, ""
         released = book.notebook
         # All at once: asked for by its name, each would be a search through six tables.
         cells: list[BaseCell] = [
@@ -82,3 +103,24 @@ def entries(
             {names[comment.cell_id]: comment for comment in book.comments},
         )
         gradebook.db.commit()
+
+
+def has_name(student: Student) -> bool:
+    """Whether a student has a name: one who was never in a roster is called by his id.
+
+    nbgrader knows no name of him, and its pages would call him "None, None".
+    """
+    return (student.last_name, student.first_name) not in ((None, None), (student.id, ""))
+
+
+def undecided(submission: SubmittedAssignment) -> list[Grade]:
+    """The grades of a submission that neither the grader nor a person has given."""
+    grades = (grade for notebook in submission.notebooks for grade in notebook.grades)
+    return [each for each in grades if each.auto_score is None and each.manual_score is None]
+
+
+def is_by_hand(grade: Grade) -> bool:
+    """Whether a grade is for a person to give."""
+    released = grade.notebook.notebook
+    cells = (*released.solution_cells, *released.task_cells)
+    return grade.cell.name in {cell.name for cell in cells}
