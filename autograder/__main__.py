@@ -57,6 +57,8 @@ def main(words: list[str] | None = None) -> int:
         "doctor", help="look whether all is as it must be, and say what mends what is not"
     )
     command.add_argument("--json", action="store_true", help="print what is found for programs")
+
+    command = commands.add_parser(
         "report", help="what a class's work comes to: scores, misconceptions, whom to look after"
     )
     command.add_argument("assignment", metavar="ASSIGNMENT")

@@ -45,8 +45,8 @@ Raised by, and caught by:
 * The submitted files: NotANotebook by `submission/read.py`, told by the exporter; Unfit stays
   within `submission/intake.py`, Enough within `exercise/`: each becomes a note.
 * Commands: InUse, CorpusError, CannotCheck, CannotWatch, CannotRegrade and CannotReport, by the
-  command of that name; NbGraderFailed stays within `watch`, which tries again, and then leaves it to
-  a person.
+  command of that name; NbGraderFailed stays within `watch`, which tries again, and then leaves it
+  to a person.
 
 Two kinds are not derived from the root. What no `except Exception` on the way may catch is a
 BaseException: _TooLong (`pipeline/safe.py`). What is raised in a student kernel is of a file that
