@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo student test unit lint release validate hostile audit draws bench browser
+.PHONY: help install demo clean-demo student test unit lint release validate hostile audit draws \
+	bench browser
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 install: .venv/.installed ## the .venv, with everything that the other commands need
 
@@ -25,6 +26,9 @@ student: install ## a student's folder, and JupyterLab in it
 	student/.venv/bin/python -m pip install --quiet --requirement student/requirements.txt
 	cd student && PATH="$$PWD/.venv/bin:$$PATH" \
 	  $$(command -v prlimit >/dev/null && echo prlimit --data=5368709120) .venv/bin/jupyter lab
+
+clean-demo: install ## take away what the demonstration has written, the gradebook too
+	$(BIN)/python -m autograder demo --clear
 
 test: install browser lint ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_hostile.py

@@ -5,7 +5,6 @@ which takes seconds.
 """
 
 import argparse
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -21,8 +20,18 @@ def main(words: list[str] | None = None) -> int:
     )
     command.add_argument("assignment", metavar="ASSIGNMENT")
     command.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes at once"
+        "--workers", type=int, metavar="N", help="submissions at once (default: as many as cores)"
     )
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="grade on a Dask cluster: tls://HOST:PORT"
+    )
+    command.add_argument(
+        "--allow-insecure", action="store_true", help="also where its address is without TLS"
+    )
+    command.add_argument(
+        "--json", action="store_true", help="print what happens for programs, a line each"
+    )
+    command.add_argument("--log", type=Path, metavar="FILE", help="keep nbgrader's own log here")
 
     command = commands.add_parser(
         "check", help="grade one notebook on the spot; the gradebook stays as it is"
@@ -49,6 +58,20 @@ def main(words: list[str] | None = None) -> int:
     )
     command.add_argument("--json", action="store_true", help="print what is found for programs")
 
+    command = commands.add_parser(
+        "report", help="what a class's work comes to: scores, misconceptions, whom to look after"
+    )
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument("--html", type=Path, metavar="FILE", help="in place of report/A.html")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="write a row a student, too")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write it for programs, too")
+
+    command = commands.add_parser(
+        "regrade", help="after a correction: whose score would change, and through which check"
+    )
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument("--apply", action="store_true", help="change it, and renew feedback")
+
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")
 
@@ -67,7 +90,9 @@ def main(words: list[str] | None = None) -> int:
     )
     command.add_argument("folder", nargs="?", default="student", metavar="FOLDER")
 
-    commands.add_parser("demo", help="grade the sample submissions and say why")
+    command = commands.add_parser("demo", help="grade the sample submissions and say why")
+    command.add_argument("--clear", action="store_true", help="take away what it has written")
+
     commands.add_parser("release", help="make release/ anew from source/")
 
     command = commands.add_parser("bench", help="speed and memory against stock nbgrader")
