@@ -30,6 +30,7 @@ from nbformat.v4 import new_output
 from autograder import sandbox
 from autograder.grading import dependence
 from autograder.grading.dependence import Dependence
+from autograder.grading.progress import Before
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Phases, Spent
 from autograder.grading.worker import Worker
@@ -133,7 +134,9 @@ class Graded:
         notes: what the student is to know beside the results.
         spent: what it took, by phase: read, restore, start, cells, suites, end.
         depends_on: what the results follow from; None where there are none.
+        ungraded: why nothing of it could be graded; empty where something could.
         safe: whether the notebook has been made safe to open.
+        before: what is known of the student's attempt before this one, if that is known.
     """
 
     notebook: NotebookNode
@@ -141,7 +144,9 @@ class Graded:
     notes: tuple[Sentence, ...] = ()
     spent: dict[str, Spent] = field(default_factory=dict)
     depends_on: Dependence | None = None
+    ungraded: Sentence = ""
     safe: bool = False
+    before: Before | None = None
 
     @property
     def tests(self) -> dict[str, TestResult]:
@@ -296,7 +301,7 @@ def ungraded(nb: NotebookNode, why: Sentence, notes: Sequence[Sentence] = ()) ->
         notes: what the student is to know beside that.
     """
     results = {name: CellResult(name, "", (), why) for name in grade_cells(nb)}
-    return Graded(nb, results, tuple(notes))
+    return Graded(nb, results, tuple(notes), ungraded=why)
 
 
 class _Cells:

@@ -6,6 +6,7 @@ than it may is ended from outside, with the process; the next call gets a new on
 the grader's: what student code sends is checked in here, and none of it is unpickled.
 """
 
+import asyncio
 import atexit
 import logging
 import multiprocessing
@@ -106,10 +107,11 @@ class Process(Protocol):
 def fork(theirs: Connection) -> Process:
     """Start a worker as a fork of this process, where that is safe, or anew.
 
-    Forked, it has nbgrader's modules at once: two seconds of importing. Where there are other
-    threads, in a server say, that is not safe.
+    Forked, it has nbgrader's modules at once: two seconds of importing. In a server that is not
+    safe: there may be other threads, and it would take over the loop that serves, and hold on to
+    the connections.
     """
-    alone = _LINUX and len(os.listdir("/proc/self/task")) == 1
+    alone = _LINUX and len(os.listdir("/proc/self/task")) == 1 and not _is_serving()
     context: Any = multiprocessing.get_context("fork" if alone else "spawn")
     process: BaseProcess = context.Process(target=_serve, args=(theirs,), name="worker")
     process.start()
@@ -301,6 +303,15 @@ class Worker:
             return 0
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _is_serving() -> bool:
+    """Whether this runs within an event loop, as in the formgrader's server."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def why_not(error: Exception, log: logging.Logger, doing: str) -> Text:

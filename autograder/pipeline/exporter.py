@@ -29,12 +29,14 @@ from autograder.grading.dependence import Dependence
 from autograder.grading.grader import Graded, Submission
 from autograder.grading.parallel import AnyPool
 from autograder.grading.record import Record
+from autograder.grading.report import SUMMARY_ID
 from autograder.grading.worker import BudgetSpent, why_not, worker
 from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
 from autograder.pipeline.ahead import Ahead, Cleaning, Line
+from autograder.pipeline.dialog import keep_short
+from autograder.pipeline.events import Progress
 from autograder.pipeline.grade import GradeNotebook
-from autograder.pipeline.progress import Progress
 from autograder.pipeline.safe import SafeNotebook
 from autograder.pipeline.settings import gathered, limit
 from autograder.submission.cells import grade_cells
@@ -92,6 +94,7 @@ class SubmissionExporter(NotebookExporter):
         if not any(isinstance(each, PlainLog) for each in self.log.filters):
             self.log.addFilter(PlainLog())
         self._converter: Any = self.parent
+        keep_short(self._converter)
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
         self._step = GradeNotebook(parent=self)
@@ -161,6 +164,7 @@ class SubmissionExporter(NotebookExporter):
         self._taken: Taken | None = None
         self._ignore = self._directory.ignore
         self._intake = self._new_intake()
+        self._earlier = Record()
         # Of this converter alone: the formgrader has one of them for all that it does.
         names = CourseDirectory.class_trait_names(config=True)
         values = {name: getattr(self._directory, name) for name in names}
@@ -202,6 +206,7 @@ class SubmissionExporter(NotebookExporter):
         self._directory.ignore = [*self._ignore, glob.escape(str(taken.notebook))]
         self._look_back()
         done = self._graded_folder(student)
+        self._earlier = _record(done / taken.notebook.name)
         if not self._is_to_be_graded(student, taken):
             self._progress.tell("skipped", student=student)
             return [str(taken.notebook)]
@@ -351,7 +356,7 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or self._taken is None:
             return super().from_filename(filename, resources, **kwargs)
         told = resources["nbgrader"]
-        told["digest"] = self._taken.digest
+        told["digest"], told["earlier"] = self._taken.digest, self._earlier
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
@@ -419,11 +424,21 @@ class SubmissionExporter(NotebookExporter):
         return nbformat.v4.new_notebook(), notes, why
 
 
+def _record(graded: Path) -> Record:
+    """The record of what a student's work came to before; an empty one where there is none."""
+    try:
+        return record.read(nbformat.read(graded, as_version=4))
+    except Exception:  # it is not there, or another program's
+        return Record()
+
+
 def _finished(path: Path) -> Record | None:
     """The record of a graded notebook; None where results are missing that are written last."""
     try:
         nb = nbformat.from_dict(json.loads(path.read_bytes()))  # our own: nothing to be validated
-        shown = (record.is_graded(nb.cells[place]) for place in grade_cells(nb).values())
-        return record.read(nb) if all(shown) else None
+        written = any(cell.get("id") == SUMMARY_ID for cell in nb.cells)
+        shown = all(record.is_graded(nb.cells[place]) for place in grade_cells(nb).values())
+        kept = record.read(nb)
+        return kept if written and shown and not kept.ungraded else None
     except Exception:
         return None
