@@ -5,7 +5,6 @@ which takes seconds.
 """
 
 import argparse
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -21,8 +20,12 @@ def main(words: list[str] | None = None) -> int:
     )
     command.add_argument("assignment", metavar="ASSIGNMENT")
     command.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes at once"
+        "--workers", type=int, metavar="N", help="submissions at once (default: as many as cores)"
     )
+    command.add_argument(
+        "--json", action="store_true", help="print what happens for programs, a line each"
+    )
+    command.add_argument("--log", type=Path, metavar="FILE", help="keep nbgrader's own log here")
 
     command = commands.add_parser(
         "check", help="grade one notebook on the spot; the gradebook stays as it is"
@@ -49,6 +52,14 @@ def main(words: list[str] | None = None) -> int:
     )
     command.add_argument("assignment", metavar="ASSIGNMENT")
     command.add_argument("--apply", action="store_true", help="change it, and renew feedback")
+
+    command = commands.add_parser(
+        "watch", help="grade what arrives in nbgrader's exchange, and release the feedback at once"
+    )
+    command.add_argument("--once", action="store_true", help="look once, and end")
+    command.add_argument(
+        "--interval", type=float, default=0.5, metavar="S", help="seconds between two looks"
+    )
 
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")

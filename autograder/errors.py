@@ -25,6 +25,8 @@
   x CannotCheck                  `check`: nothing to grade, or nothing to grade it with
   x CannotRegrade                `regrade`: nothing to grade again, or nothing came of it
   x CannotReport                 `report`: nothing to report on, or a file that cannot be written
+  x CannotWatch                  `watch`: no exchange, or another watch runs
+  x NbGraderFailed               within `watch`: a step of nbgrader's came to nothing
 
 Raised by, and caught by:
 
@@ -42,8 +44,9 @@ Raised by, and caught by:
   `exercise/student.py`.
 * The submitted files: NotANotebook by `submission/read.py`, told by the exporter; Unfit stays
   within `submission/intake.py`, Enough within `exercise/`: each becomes a note.
-* Commands: InUse, CorpusError, CannotCheck, CannotRegrade and CannotReport, by the command of that
-  name.
+* Commands: InUse, CorpusError, CannotCheck, CannotRegrade, CannotReport and CannotWatch, by the
+  command of that name; NbGraderFailed stays within `watch`, which tries again, and then leaves it
+  to a person.
 
 Two kinds are not derived from the root. What no `except Exception` on the way may catch is a
 BaseException: _TooLong (`pipeline/safe.py`). What is raised in a student kernel is of a file that

@@ -45,6 +45,7 @@ def of(graded: Graded) -> Record:
     """The record of what grading came to."""
     return Record(
         notes=graded.notes,
+        ungraded=graded.ungraded,
         cells=tuple(graded.results.values()),
         spent=graded.spent,
         depends_on=graded.depends_on,
@@ -96,7 +97,8 @@ def read(nb: NotebookNode) -> Record:
 
 
 def _test(data: Mapping[str, Any]) -> TestResult:
-    return TestResult(**{**data, "message": Text(from_data(data["message"]))})
+    steps = tuple((name, right) for name, right in data.get("steps", ()))
+    return TestResult(**{**data, "message": Text(from_data(data["message"])), "steps": steps})
 
 
 # --------------------------------------------------------------------------- a grade cell's output

@@ -76,3 +76,8 @@ def write(nb: NotebookNode, graded: Graded) -> None:
     head = new_markdown_cell(summary(list(graded.results.values()), graded.notes))
     head["id"] = SUMMARY_ID
     nb.cells.insert(0, head)
+
+
+def waiting(says: Text, translate: Translate = str) -> str:
+    """The page of a hand-in that is graded later: it says when."""
+    return _page("waiting.html.j2", translate, says=says).lstrip()

@@ -85,7 +85,7 @@ class Budget:
 class Worker:
     """The process, started when it is first needed, and again where it was ended.
 
-    Not to be called from two threads at once.
+    Not to be called from two threads at once, but for `end`.
     """
 
     def __init__(self) -> None:
@@ -164,6 +164,12 @@ class Worker:
         if process.exitcode is None:
             process.kill()
             process.join()
+
+    def end(self) -> None:
+        """End the process at once, from any thread: whoever waits for an answer is told so."""
+        process = self._process
+        if process is not None and self._owner == os.getpid():
+            process.kill()
 
     # -------------------------------------------------------------------------------- inner parts
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from nbgrader.api import (
     Assignment,
@@ -12,6 +13,7 @@ from nbgrader.api import (
     Grade,
     Gradebook,
     MissingEntry,
+    Student,
     SubmittedAssignment,
     SubmittedNotebook,
 )
@@ -54,6 +56,16 @@ def released(db_url: str, assignment: str) -> Release:
         return Release(tuple(cells), json.loads(notebook.kernelspec or "null") or {})
 
 
+def due_date(db_url: str, assignment: str) -> datetime | None:
+    """Until when an assignment can be handed in, in UTC; None where there is no such date."""
+    with Gradebook(db_url) as gradebook:
+        try:
+            found: datetime | None = gradebook.find_assignment(assignment).duedate
+        except MissingEntry:  # it is released without the gradebook
+            return None
+    return found
+
+
 def withdraw(db_url: str, assignment: str, student: str) -> None:
     """Take back the scores of an earlier grading: an old score never stands for new work.
 
@@ -79,6 +91,8 @@ def entries(
     """Grades and comments of a submission by `grade_id`, to be changed: together, or not at all."""
     with Gradebook(db_url) as gradebook:
         book = gradebook.find_submission_notebook(notebook, assignment, student)
+        if not has_name(book.student):
+            book.student.last_name, book.student.first_name = student, ""
         released = book.notebook
         # All at once: asked for by its name, each would be a search through six tables.
         cells: list[BaseCell] = [
@@ -94,8 +108,29 @@ def entries(
         gradebook.db.commit()
 
 
+def has_name(student: Student) -> bool:
+    """Whether a student has a name: one who was never in a roster is called by his id.
+
+    nbgrader knows no name of him, and its pages would call him "None, None".
+    """
+    return (student.last_name, student.first_name) not in ((None, None), (student.id, ""))
+
+
+def undecided(submission: SubmittedAssignment) -> list[Grade]:
+    """The grades of a submission that neither the grader nor a person has given."""
+    grades = (grade for notebook in submission.notebooks for grade in notebook.grades)
+    return [each for each in grades if each.auto_score is None and each.manual_score is None]
+
+
+def is_by_hand(grade: Grade) -> bool:
+    """Whether a grade is for a person to give."""
+    released = grade.notebook.notebook
+    cells = (*released.solution_cells, *released.task_cells)
+    return grade.cell.name in {cell.name for cell in cells}
+
+
 @dataclass(frozen=True)
-class Standing:
+class Score:
     """What the gradebook says of a student's work on one assignment.
 
     Attributes:
@@ -112,12 +147,14 @@ def names(db_url: str) -> dict[str, str]:
     """Every student whom the gradebook knows by id, with a name; an empty one where it has none."""
     with Gradebook(db_url) as gradebook:
         return {
-            student.id: " ".join(filter(None, (student.first_name, student.last_name)))
+            student.id: f"{student.first_name or ''} {student.last_name or ''}".strip()
+            if has_name(student)
+            else ""
             for student in gradebook.students
         }
 
 
-def standings(db_url: str) -> dict[str, dict[str, Standing]]:
+def standings(db_url: str) -> dict[str, dict[str, Score]]:
     """How all students stand, by assignment and student."""
     with Gradebook(db_url) as gradebook:
         # One question for all: by submission, it would be one for each of a thousand.
@@ -136,10 +173,10 @@ def standings(db_url: str) -> dict[str, dict[str, Standing]]:
             SubmittedAssignment.late_submission_penalty,
             SubmittedAssignment.max_score,
         ).join(SubmittedAssignment, SubmittedAssignment.assignment_id == Assignment.id)
-        found: dict[str, dict[str, Standing]] = {}
+        found: dict[str, dict[str, Score]] = {}
         for assignment, number, student, score, penalty, points in rows:
             earned = None if number in missing else float(score - penalty)
-            found.setdefault(assignment, {})[student] = Standing(earned, float(points))
+            found.setdefault(assignment, {})[student] = Score(earned, float(points))
         return found
 
 

@@ -21,8 +21,8 @@ class WriteResults(NbGraderPreprocessor):
         """Write what `GradeNotebook` kept, and above it what else is to be known."""
         graded: Graded = resources.pop("autograder")
         report.write(nb, graded)
-        ungraded = [result.ungraded for result in graded.results.values() if result.ungraded]
-        resources["nbgrader"]["ungraded"] = list(dict.fromkeys(ungraded))
+        ungraded = [graded.ungraded, *(result.ungraded for result in graded.results.values())]
+        resources["nbgrader"]["ungraded"] = list(dict.fromkeys(filter(None, ungraded)))
         return nb, resources
 
 
@@ -38,17 +38,23 @@ class SaveGrades(NbGraderPreprocessor):
         """Write score and comment of every cell that has one."""
         told = resources["nbgrader"]
         where = told["notebook"], told["assignment"], told["student"]
+        was_read = not record.read(nb).ungraded
         with gradebook.entries(told["db_url"], *where) as (grades, comments):
             for cell in nb.cells:
                 if utils.is_grade(cell):
-                    self._grade(grades[marks(cell)["grade_id"]], cell)
+                    known = record.is_graded(cell) or (utils.is_solution(cell) and was_read)
+                    self._grade(grades[marks(cell)["grade_id"]], cell, known)
                 if utils.is_solution(cell) or utils.is_task(cell):
                     self._comment(comments[marks(cell)["grade_id"]], cell)
         return nb, resources
 
-    def _grade(self, grade: Grade, cell: NotebookNode) -> None:
+    def _grade(self, grade: Grade, cell: NotebookNode, known: bool) -> None:
+        """Save a score; of an answer that a person grades, only that there is none to look at.
+
+        What a person gave or wrote stays as it is.
+        """
         grade.auto_score = None
-        if record.is_graded(cell):
+        if known:
             grade.auto_score, _ = utils.determine_grade(cell, self.log)
         grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from torch import Tensor
 
-from autograder.exercise import Formula, Misconception, Text, checks, expect, fail
+from autograder.exercise import Formula, Misconception, Text, checks, expect, fail, mistake
 from autograder.suites.parameters import probes
 
 
@@ -78,14 +78,6 @@ PAIRS = Misconception(
     "pairs",
     "Your list holds pairs: `named_parameters()` gives `(name, parameter)`; keep the name alone.",
 )
-NOT_A_LIST = Misconception(
-    "not-a-list",
-    "What you return can be walked through, but is no list. `list(...)` makes one of it.",
-)
-TRAINABLE_ONLY = Misconception(
-    "trainable-only",
-    "Your list leaves out frozen parameters (`requires_grad=False`): they are parameters too.",
-)
 
 
 def shown(got):
@@ -125,18 +117,19 @@ def test_nested(student):
     (got, form), _ = student.run(probes.names, sizes=SIZES)
     compared = names.compared(got)
     if not compared.right:
-        known = checks.diagnose(compared) or shown(got)
+        known, kind = checks.diagnose(compared) or shown(got), checks.kind(got)
         expect(not isinstance(got, str), "You return one text, not a list.", known)
-        kind = checks.kind(got)
         expect(isinstance(got, list), "A list of names was expected; yours is {kind}.", kind=kind)
+        what = Text("other names" if len(got) == len(NAMES) else "{n} entries", n=len(got))
         fail(
             "The module in this check has {all} parameters, in modules inside modules; your list"
             " has {what}.",
             known,
-            all=len(NAMES),
-            what=Text("other names" if len(got) == len(NAMES) else "{n} entries", n=len(got)),
+            **{"all": len(NAMES), "what": what},
         )
-    expect(form == "list", NOT_A_LIST)
+    mistake("not-a-list", form != "list").says(
+        "What you return can be walked through, but is no list. `list(...)` makes one of it."
+    )
 
 
 @pytest.mark.points(4)
@@ -150,4 +143,6 @@ def test_frozen(student):
     """
     before, after = (mentioned(got) for got, _ in student.run(probes.names, sizes=SIZES))
     expect(bool(before), "No name of a parameter is in what you return, frozen or not.")
-    expect(before <= after, TRAINABLE_ONLY)
+    mistake("trainable-only", not before <= after).says(
+        "Your list leaves out frozen parameters (`requires_grad=False`): they are parameters too."
+    )

@@ -5,13 +5,12 @@ from functools import partial
 import pytest
 import torch
 
-from autograder.exercise import checks, loops
-from autograder.exercise.checks import Misconception, expect, fail, kind, mistake
+from autograder.exercise import checks, loops, means, returned
+from autograder.exercise.checks import Misconception, expect, mistake
 from autograder.exercise.formula import Formula
 from autograder.exercise.loops import NO_FORWARD
-from autograder.exercise.returned import NO_RETURN
-from autograder.language import Text
-from autograder.suites.training_loop import means, network, probes, steps
+from autograder.exercise.trajectories import at_each
+from autograder.suites.training_loop import network, probes, steps
 from autograder.suites.training_loop.network import BATCH, linex
 
 # The modules of the probe's network: itself, its inner part with two modules, its outer layer.
@@ -20,51 +19,42 @@ OTHERWISE = [False, False, True, False, True]
 OFF, ON = [False] * 5, [True] * 5
 
 
-def take(value, name, right):
-    return torch.tensor([checks.number(value, name)])
-
-
 def losses_at(start, batches):
     """The loss of each batch, in one row; and the mean by `each` criterion, or of first samples."""
     sizes = means.sizes_of(batches)
-    losses = partial(network.at_each, network.loss, [start] * len(batches), batches)
+
+    def losses(criterion, first=None):
+        return at_each(network.loss(criterion, first), [start] * len(batches), batches)[None]
 
     def each(criterion, first=BATCH):
-        return means.mean(losses(criterion, first)[None], sizes.clamp(max=first))
+        return means.mean(losses(criterion, first), sizes.clamp(max=first))
 
-    return {"losses": losses(linex)[None], "sizes": sizes, "each": each}
+    return {"losses": losses(linex), "sizes": sizes, "each": each}
 
 
 a_mean = partial(
     Formula,
     "The mean loss",
-    take=take,
-    terms=30,
-    steps=3,
-    size=network.size_of_linex,
-)
-mean_loss = a_mean(
     draw=network.draw,
     also=losses_at,
+    take=lambda value, name, right: torch.tensor([checks.number(value, name)]),
+    terms=30,
+    steps=3,
+)
+mean_loss = a_mean(
     reference=means.mean,
     message="The number is not the mean loss over all samples of the loader.",
     cases=[{"samples": 443, "outputs": 1}],  # batches of 131, 131, 131 and 50
 )
-means.add_mistakes(mean_loss)
+means.add_mistakes(mean_loss, steps.UNWEIGHTED)
 steps.add_criteria(mean_loss)
 
 mean_of_many = a_mean(
-    draw=network.draw,
-    also=lambda start, batches: {
-        "of": partial(network.at_each, network.loss, [start], batches, linex)
-    },
-    reference=lambda of: of(BATCH),
-    message=Text(
-        "The number is not the mean loss where the loader gives {count} batches.", count=BATCH
-    ),
+    reference=means.mean,
+    message="The number is not the mean loss where the loader gives 131 batches.",
     cases=[{"samples": BATCH, "outputs": 1}],
 )
-mean_of_many.add(steps.CUT_SHORT, lambda of: (of(n) for n in network.CONSTANTS))
+mean_of_many.add(loops.CUT_SHORT, lambda each: (each(linex, n) for n in network.CONSTANTS))
 
 
 def evaluated(student, drawn, **more):
@@ -102,11 +92,7 @@ def test_mean_loss(student, rng, mixed, otherwise):
     #> True 1.8843
     """
     for run in (mixed, otherwise):
-        expect(run.result is not None, NO_RETURN)
-        if known := steps.FORMS.of_entries([run.result], run.graph):
-            fail(known)
-        if not isinstance(run.result, float):
-            fail("The mean loss should be a Python float; yours is {got}.", got=kind(run.result))
+        returned.one_float(run.result, "The mean loss", forms=steps.FORMS, graph=run.graph)
     mean_loss.check_all([(run.result, run.drawn) for run in (mixed, otherwise)])
     # And of many batches none is left out.
     some = [mean_of_many.draw(rng, **mean_of_many.cases[0]) for _ in range(2)]

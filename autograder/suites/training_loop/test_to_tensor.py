@@ -47,18 +47,10 @@ def standardized(values):
     yield (values - values.min()) / (values.max() - values.min())
 
 
-def take(tensor, name, right):
-    got, wanted = tuple(tensor.shape), tuple(right.shape)
-    says = "{name} should have the shape of the array, {wanted}; yours has shape {got}."
-    expect(got == wanted, says, name=name, got=got, wanted=wanted)
-    return tensor
-
-
 numbers = Formula(
     "The tensor",
     draw=draw,
     reference=lambda values: values,
-    take=take,
     message="The values of the tensor are not those of the array.",
     margin=1e-5,
     cases=[
