@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test unit lint release validate hostile audit draws bench browser
+.PHONY: help install demo clean-demo test unit lint release validate hostile audit draws bench browser
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 install: .venv/.installed ## the .venv, with everything that the other commands need
 
@@ -17,6 +17,9 @@ install: .venv/.installed ## the .venv, with everything that the other commands 
 
 demo: install ## grade the sample submissions, write feedback, print the scores and why
 	$(BIN)/python -m autograder demo
+
+clean-demo: install ## take away what the demonstration has written, the gradebook too
+	$(BIN)/python -m autograder demo --clear
 
 test: install browser lint ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_hostile.py

@@ -54,6 +54,9 @@ c.LateSubmissionPlugin.penalty_method = "none"
 # ---- feedback ------------------------------------------------------------------------------------
 c.GenerateFeedback.exporter_class = "autograder.pipeline.feedback.FeedbackExporter"
 
+# ---- grading by hand: the instructor's answer and mark scheme beside the student's ---------------
+c.HTMLExporter.preprocessors = ["autograder.pipeline.scheme.MarkScheme"]
+
 # ---- export --------------------------------------------------------------------------------------
 # By `--exporter=…` also autograder.pipeline.exports.Canvas and autograder.pipeline.exports.Moodle.
 c.ExportApp.plugin_class = "autograder.pipeline.exports.Grades"

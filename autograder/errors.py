@@ -23,10 +23,10 @@
   x InUse                        `demo`: the course folder holds work of others than the samples
   x CorpusError                  `audit`: an entry of the corpus that cannot be built
   x CannotCheck                  `check`: nothing to grade, or nothing to grade it with
-  x CannotRegrade                `regrade`: nothing to grade again, or nothing came of it
-  x CannotReport                 `report`: nothing to report on, or a file that cannot be written
   x CannotWatch                  `watch`: no exchange, or another watch runs
   x NbGraderFailed               within `watch`: a step of nbgrader's came to nothing
+  x CannotRegrade                `regrade`: nothing to grade again, or nothing came of it
+  x CannotReport                 `report`: nothing to report on, or a file that cannot be written
 
 Raised by, and caught by:
 
@@ -44,7 +44,7 @@ Raised by, and caught by:
   `exercise/student.py`.
 * The submitted files: NotANotebook by `submission/read.py`, told by the exporter; Unfit stays
   within `submission/intake.py`, Enough within `exercise/`: each becomes a note.
-* Commands: InUse, CorpusError, CannotCheck, CannotRegrade, CannotReport and CannotWatch, by the
+* Commands: InUse, CorpusError, CannotCheck, CannotWatch, CannotRegrade and CannotReport, by the
   command of that name; NbGraderFailed stays within `watch`, which tries again, and then leaves it
   to a person.
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kernel
 
 Solution = Callable[[str], NotebookNode]
 ANSWER = (
-    "Because autograd sees `a < b` only.\n\n<script>alert(1)</script>![my sketch](attachment:a.png)"
+    "Because autograd sees `a < b` only.<script>alert(1)</script>\n\n![my sketch](attachment:a.png)"
 )
 PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
@@ -82,7 +82,7 @@ def test_an_answer_in_words_is_left_to_a_person(course: Workspace) -> None:
     text = cell(graded, "why").source
     assert "a &lt; b" in text
     assert "<script" not in text
-    assert f"data:image/gif;base64,{PIXEL}" in text
+    assert f'<img src="data:image/gif;base64,{PIXEL}" alt="my sketch">' in text
     assert cell(graded, "sketch").source == "sketch = 'mine'"
 
 

@@ -31,6 +31,10 @@ def main(arguments: Namespace) -> int:
     options = list(arguments.options)
     if arguments.workers:
         options.append(f"--GradeNotebook.workers={arguments.workers}")
+    if arguments.scheduler:
+        options.append(f"--GradeNotebook.scheduler={arguments.scheduler}")
+    if arguments.allow_insecure:
+        options.append("--GradeNotebook.allow_insecure=True")
     return run(arguments.assignment, options, arguments.json, arguments.log)
 
 

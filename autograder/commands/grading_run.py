@@ -63,7 +63,7 @@ class Run:
             case "saved":
                 self._forget(student)
                 self.max_score = event["max_score"]
-                self.misconceptions.update(set(event["misconceptions"]))
+                self.misconceptions.update(sorted(set(event["misconceptions"])))
                 if not event["why"]:
                     self.scores[student] = event["score"]
             case "refused":

@@ -1,7 +1,8 @@
 """Training loops from outside: what :mod:`inside_loops` tells of them, and checks of it.
 
-What losses and gradients must be is a matter of formulas; what is checked here is that a loop calls
-the model that it is given, how many steps it takes, and that these alone move the parameters.
+What losses and gradients must be is a matter of formulas. Checked here is that a loop calls the
+model that it is given, in which mode, how many steps it takes, and that these alone move the
+parameters; and that an evaluation leaves all as it was.
 """
 
 from types import SimpleNamespace
@@ -52,7 +53,7 @@ PYTORCH_SAYS = (
 class Run(SimpleNamespace):
     """What a loop ran on (`drawn`), and what `watched` tells of it.
 
-    Of what was drawn, the checks look at `start`, `modes`, `epochs` and `batches`.
+    Of what was drawn, the checks look at `start`, `epochs` and `batches`; `modes` and `grads`.
     """
 
     def places(self, turns: int) -> list[list[Tensor]] | None:
@@ -150,6 +151,58 @@ def check_moved_by(optimizer: Optimizer, run: Run) -> None:
         " function changes them too."
     )
     fail("The parameters do not end where the given optimizer's steps lead, with its own settings.")
+
+
+def check_modes_restored(*runs: Run) -> None:
+    """Check that every module's mode is afterwards what it was before.
+
+    Args:
+        runs: at least two, of models whose modes are mixed, the outermost one's another in each.
+    """
+    expect(all(run.passes for run in runs), NO_FORWARD)
+    before, after = [run.drawn["modes"] for run in runs], [run.modes for run in runs]
+    mistake("left-in-eval-mode", not any(map(any, after))).says(
+        "Afterwards the model is still in evaluation mode, and the next epoch would train in the"
+        " wrong mode."
+    )
+    mistake("all-in-training-mode", all(map(all, after))).says(
+        "Afterwards all modules are in training mode, also those that someone had put to evaluation"
+        " mode on purpose."
+    )
+    mistake("root-mode-for-all", after == [[came[0]] * len(came) for came in before]).says(
+        "Afterwards all modules have the mode that the outermost one had: the modules inside may"
+        " have had modes of their own."
+    )
+    roots = [[came[0], *[False] * len(came[1:])] for came in before]
+    mistake("root-mode-only-restored", after == roots).says(
+        "Afterwards only the outermost module has the mode it had: those inside it are still in"
+        " evaluation mode."
+    )
+    expect(after == before, "Not every module's mode is afterwards what it was before.")
+
+
+def check_untouched(run: Run) -> None:
+    """Check that parameters and gradients are as they were, and can be trained as before."""
+    expect(bool(run.passes), NO_FORWARD)
+    mistake("evaluation-trains", moved(run.drawn["start"], run.after)).says(
+        "Your evaluation changes the parameters: it must only look at the model."
+    )
+    mistake("grad-left-off", run.grad_mode is not True).says(
+        "Your evaluation switches gradients off for everyone, and never on again: the next training"
+        " would fail. A `with` block ends by itself."
+    )
+    mistake("parameters-left-frozen", not all(run.trainable)).says(
+        "Your evaluation leaves the parameters frozen (`requires_grad` is off): no optimizer would"
+        " train them again."
+    )
+    wiped = not all(each is not None and each.any() for each in run.gradients)
+    mistake("gradients-wiped", wiped).says(
+        "Your evaluation wipes the gradients that were there. They are not yours to forget here: it"
+        " must only look at the model."
+    )
+    mistake("gradients-added", moved(run.drawn["grads"], run.gradients)).says(
+        "Your evaluation adds to the gradients of the parameters: nothing may go backward here."
+    )
 
 
 def check_arrivals(arrived: dict[str, bool]) -> None:

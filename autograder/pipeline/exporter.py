@@ -34,6 +34,7 @@ from autograder.grading.worker import BudgetSpent, why_not, worker
 from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
 from autograder.pipeline.ahead import Ahead, Cleaning, Line
+from autograder.pipeline.dialog import keep_short
 from autograder.pipeline.grade import GradeNotebook
 from autograder.pipeline.progress import Progress
 from autograder.pipeline.safe import SafeNotebook
@@ -93,6 +94,7 @@ class SubmissionExporter(NotebookExporter):
         if not any(isinstance(each, PlainLog) for each in self.log.filters):
             self.log.addFilter(PlainLog())
         self._converter: Any = self.parent
+        keep_short(self._converter)
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
         self._step = GradeNotebook(parent=self)
@@ -139,7 +141,8 @@ class SubmissionExporter(NotebookExporter):
     def _workers(self, students: int) -> int:
         """How many submissions are graded ahead of their turns at a time; 0 for none."""
         workers = min(self._step.workers, students)
-        return workers if workers > 1 and self._directory.notebook_id == "*" else 0
+        at_once = workers > 1 or bool(self._step.scheduler)
+        return workers if at_once and self._directory.notebook_id == "*" else 0
 
     def _cleaning(self) -> Cleaning | None:
         """The limits that `SafeNotebook` has, where nothing comes between it and `GradeNotebook`.
@@ -161,6 +164,7 @@ class SubmissionExporter(NotebookExporter):
         self._taken: Taken | None = None
         self._ignore = self._directory.ignore
         self._intake = self._new_intake()
+        self._earlier = Record()
         # Of this converter alone: the formgrader has one of them for all that it does.
         names = CourseDirectory.class_trait_names(config=True)
         values = {name: getattr(self._directory, name) for name in names}
@@ -202,6 +206,7 @@ class SubmissionExporter(NotebookExporter):
         self._directory.ignore = [*self._ignore, glob.escape(str(taken.notebook))]
         self._look_back()
         done = self._graded_folder(student)
+        self._earlier = _record(done / taken.notebook.name)
         if not self._is_to_be_graded(student, taken):
             self._progress.tell("skipped", student=student)
             return [str(taken.notebook)]
@@ -351,7 +356,7 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or self._taken is None:
             return super().from_filename(filename, resources, **kwargs)
         told = resources["nbgrader"]
-        told["digest"] = self._taken.digest
+        told["digest"], told["earlier"] = self._taken.digest, self._earlier
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
@@ -417,6 +422,14 @@ class SubmissionExporter(NotebookExporter):
             except Exception as error:
                 why = why_not(error, self.log, f"Reading {taken.notebook}")
         return nbformat.v4.new_notebook(), notes, why
+
+
+def _record(graded: Path) -> Record:
+    """The record of what a student's work came to before; an empty one where there is none."""
+    try:
+        return record.read(nbformat.read(graded, as_version=4))
+    except Exception:  # it is not there, or another program's
+        return Record()
 
 
 def _finished(path: Path) -> Record | None:

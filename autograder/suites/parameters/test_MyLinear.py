@@ -8,7 +8,7 @@ from torch import Tensor
 
 from autograder.exercise import Formula, Misconception, Text, away_from_zero, checks, expect
 from autograder.exercise.checks import mistake
-from autograder.exercise.distributions import looks
+from autograder.exercise.distributions import standard_normal
 from autograder.exercise.leading import check_leading
 from autograder.exercise.student import StudentError
 from autograder.suites.parameters import probes, run
@@ -39,43 +39,15 @@ linear.mistake("relu-in-layer", lambda x, weights, bias: torch.relu(x @ weights 
     " between two layers is the network's matter (section 5)."
 )
 
-start = Formula(
-    "The start",
-    draw=lambda rng, n=997, what="weights": {
-        "what": what,
-        "normal": torch.randn(n, generator=rng),
-        "uniform": torch.rand(n, generator=rng),
-    },
-    reference=lambda normal: normal,
-    take=lambda value, name, right: value,
-    by=looks,
-    message="`{what}` should look like a standard normal: mean near 0, standard deviation near 1.",
+start = standard_normal(
+    Misconception(
+        "constant-start",
+        "All numbers of `weights` or of `bias` start the same, as `torch.zeros` and `torch.ones`"
+        " make them. Both should be random: a layer whose columns start the same also learns them"
+        " the same.",
+    ),
     cases=[{}, {"n": 23 * 997}],
 )
-start.mistake("uniform", lambda uniform: uniform).says(
-    "Your numbers come from a uniform distribution between 0 and 1 (`torch.rand`). A standard"
-    " normal has mean 0 and standard deviation 1, and half of its numbers are negative."
-)
-start.mistake(
-    "uniform-around-zero", lambda uniform: ((2 * uniform - 1) * to for to in (5**-0.5, 3**0.5))
-).says(
-    "Your numbers are spread evenly around 0, as `nn.Linear` draws its own. Here a standard normal"
-    " is asked for: most numbers near 0, a few far from it."
-)
-start.mistake("constant-start", lambda uniform: 0 * uniform, lambda uniform: 0 * uniform + 1).says(
-    "All numbers of `weights` or of `bias` start the same, as `torch.zeros` and `torch.ones` make"
-    " them. Both should be random: a layer whose columns start the same also learns them the same."
-)
-start.mistake("repeated-numbers", lambda normal: normal[:40].repeat(len(normal) // 40)).says(
-    "Your numbers repeat: the same few are used again and again. Draw every entry on its own."
-)
-start.mistake(
-    "scaled-normal", lambda normal: (normal * factor for factor in (0.01, (2 / 1020) ** 0.5, 2))
-).says(
-    "Your numbers look normal with mean 0, but their standard deviation is not 1. Is there a factor"
-    " too much, or an initialisation that scales by the size of the layer?"
-)
-
 ONLY_MATRICES = Misconception(
     "matrices-only",
     "Your `forward` takes matrices alone. `@` works on the last axis of an input with any number"

@@ -7,6 +7,7 @@ import torch
 
 from autograder.exercise import Formula, Misconception, away_from_zero, between, checks, expect
 from autograder.exercise.checks import mistake
+from autograder.exercise.distributions import by_own_statistics
 from autograder.exercise.leading import check_leading
 from autograder.suites.parameters import probes, run
 
@@ -84,12 +85,7 @@ standardize.mistake("one-number-for-all", lambda x, mean, std: (x - mean.mean())
     "You use one mean and one `std` for all features; each feature has its own."
 )
 standardize.mistake(
-    "batch-statistics",
-    lambda x: (
-        (x - x.mean(axes)) / x.std(axes, correction=correction)
-        for axes in (tuple(range(x.dim() - 1)), 0)
-        for correction in (0, 1)
-    ),
+    "batch-statistics", lambda x: by_own_statistics(x, tuple(range(x.dim() - 1)), 0)
 ).says(
     "You use the mean and standard deviation of the batch at hand. Those given to the constructor"
     " were measured on the training data, and count for every batch."

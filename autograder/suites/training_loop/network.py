@@ -4,19 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from autograder.exercise.criteria import Criterion
 from autograder.exercise.formula import Inputs
-from autograder.exercise.inside_loops import CRITERIA, Linex
+from autograder.exercise.inside_loops import CRITERIA
 from autograder.exercise.trajectories import follow, plain
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
-
-#: More than the constants that people leave in slices like `x[:32]`.
-BATCH = 131
-CONSTANTS = (10, 32, 100)
-
-mse, linex = nn.MSELoss(), Linex()
+BATCH = 131  # more than the constants that people leave in slices like `x[:32]`
 
 
 def loss(criterion: Criterion, first: int | None = None) -> Callable[..., Tensor]:

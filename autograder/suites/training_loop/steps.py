@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from autograder.exercise import loops, returned
+from autograder.exercise import criteria, loops, returned
 from autograder.exercise.checks import Misconception, expect, mistake
+from autograder.exercise.criteria import Criterion, linex, mse
 from autograder.exercise.formula import Formula, Inputs
 from autograder.exercise.loops import NO_FORWARD, PYTORCH_SAYS, Run
 from autograder.exercise.means import sizes_of
@@ -16,7 +17,6 @@ from autograder.exercise.pytorch_words import named_by_pytorch
 from autograder.exercise.student import Student
 from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, at_each, plain, slope, vector
 from autograder.suites.training_loop import network, probes
-from autograder.suites.training_loop.network import CONSTANTS, linex, mse
 
 #: What is drawn, and not for the probe.
 FOR_THE_GRADER = ("batches", "at", "after", "walked", "lr")
@@ -34,49 +34,13 @@ def watch(
         return Run(drawn=drawn, **student.run(probes.loop, task=task, **inputs))
 
 
-# ------------------------------------------------------------ what a criterion is mixed up with
-
-PART = Misconception(
-    "part-of-the-samples",
-    "You use the first samples alone of those that your function is given, as a slice like"
-    " `x[:32]` cuts them out. Every sample counts, however many there are.",
-)
-ROOT = Misconception(
-    "root-of-loss",
-    "You take the square root of what the criterion gives; its own number is the loss.",
-)
-
-
-def add_criteria(formula: Formula) -> None:
-    """Add what comes of other criteria, and of parts of the samples.
-
-    Args:
-        formula: where `each(criterion, first)` is what is right with another criterion than
-            :func:`network.linex`, or of the first samples of each batch alone.
-    """
-
-    def way(criterion: network.Criterion) -> Any:
-        return lambda each: each(criterion)
-
-    formula.mistake("arguments-swapped", way(lambda outputs, labels: linex(labels, outputs))).says(
-        "You call the criterion with its arguments swapped. MSE forgives that; a loss for which too"
-        " much and too little are different things does not. Which comes first in section 3?"
-    )
-    summed = way(lambda outputs, labels: mse(outputs, labels) * len(outputs))
-    formula.mistake("criterion-ignored", way(mse), summed).says(
-        "Your loss is a mean squared error, whatever the criterion is that your function was given."
-    )
-    formula.mistake("broadcast", way(lambda outputs, labels: linex(outputs, labels.T))).says(
-        "Your outputs and labels do not have the same shape when they meet: `(n, 1)` with `(n,)`"
-        " gives all `(n, n)` differences, each output against every label. Pass both on as they"
-        " come."
-    )
-    formula.add(ROOT, way(lambda outputs, labels: linex(outputs, labels).sqrt()))
-    formula.add(PART, lambda each: (each(linex, first) for first in CONSTANTS))
-
-
 # -------------------------------------------------------------------- the gradients of the steps
 
+SWAPPED = Misconception(
+    "arguments-swapped",
+    "You call the criterion with its arguments swapped. MSE forgives that; a loss for which too"
+    " much and too little are different things does not. Which comes first in section 3?",
+)
 #: Slow enough that nothing grows beyond all bounds where gradients add up, or are sums.
 SLOW = {"outputs": 1, "criterion": "linex", "lr": 0.003}
 
@@ -84,7 +48,7 @@ SLOW = {"outputs": 1, "criterion": "linex", "lr": 0.003}
 def gradients_at(at: list[Any], batches: list[Any], epochs: int) -> Inputs:
     turns = batches * epochs
 
-    def each(criterion: network.Criterion, first: int | None = None) -> Tensor:
+    def each(criterion: Criterion, first: int | None = None) -> Tensor:
         return at_each(partial(slope, network.loss(criterion, first)), at, turns)
 
     return {"each": each, "right": each(linex), "samples": sizes_of(turns)[:, None]}
@@ -101,7 +65,7 @@ gradients = Formula(
     message="At a step, the gradient is not that of the criterion on the data of that step.",
     cases=[{**SLOW, "epochs": 3, "samples": samples} for samples in (131, 443)],
 )
-add_criteria(gradients)
+criteria.add_mistakes(gradients, SWAPPED)
 gradients.mistake("forgotten-zero-grad", lambda right: right.cumsum(0)).says(
     "Your gradients add up from step to step: `backward()` adds to what is there already. Section 3"
     " shows what that does to a descent, and which part of the loop prevents it."

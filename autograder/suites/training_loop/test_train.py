@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from autograder.exercise import loops, means
+from autograder.exercise import criteria, loops, means
 from autograder.exercise.checks import Misconception, expect
+from autograder.exercise.criteria import mse
 from autograder.exercise.trajectories import at_each
 from autograder.suites.training_loop import network, probes, steps
-from autograder.suites.training_loop.network import BATCH, mse, walk
+from autograder.suites.training_loop.network import BATCH, walk
 
 BATCHES = {"samples": 443, "epochs": 3}  # of 131, 131, 131 and 50 samples
 
@@ -39,7 +40,7 @@ def losses_at(start, at, after, batches):
 
 def of_parts(each, at, sizes):
     """The epochs' means where the first samples of each batch alone count, or are counted."""
-    for first in network.CONSTANTS:
+    for first in criteria.CONSTANTS:
         for weights in (sizes, sizes.clamp(max=first)):
             yield means.mean(each(at, first), weights)
 
@@ -64,7 +65,7 @@ mean_losses.add(
     lambda fewer, sizes: fewer @ sizes[:-1] / sizes.sum(),
 )
 mean_losses.add(means.FIRST_BATCH, lambda trained_with, batches: trained_with(batches[:1])[:, 0])
-mean_losses.add(steps.PART, of_parts)
+mean_losses.add(criteria.PART, of_parts)
 mean_losses.mistake("total-not-reset", so_far).says(
     "From the second epoch on, the epochs before are mixed into your losses: each epoch has to"
     " start its sum anew."
