@@ -106,6 +106,24 @@ def follow(
     return Trajectory(places, torch.stack(losses))
 
 
+def at_each(
+    value: Callable[..., Tensor], places: Iterable[Parameters], batches: Iterable[Sequence[Tensor]]
+) -> Tensor:
+    """What each batch gives at a place each, float64, one row each.
+
+    Args:
+        value: of a list of parameters and the tensors of a batch.
+    """
+    pairs = zip(map(doubles, places), map(doubles, batches), strict=True)
+    return torch.stack([value(place, *batch) for place, batch in pairs])
+
+
+def slope(loss: Callable[..., Tensor], parameters: Parameters, *batch: Tensor) -> Tensor:
+    """The gradient of a loss by all parameters, as one vector."""
+    wanted = [parameter.requires_grad_() for parameter in parameters]
+    return vector(torch.autograd.grad(loss(wanted, *batch), wanted))
+
+
 def doubles(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Copies without a graph, those of floating tensors in float64."""
     copies = (tensor.detach().clone() for tensor in tensors)

@@ -9,6 +9,8 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.overrides import TorchFunctionMode
 
+from autograder.exercise.inside_model import make_model_again, model_answers
+
 NOT_OURS = "torch.optim takes no step here"
 #: Operations of torch that take a whole step.
 STEPS = {name for name in dir(torch) if name.startswith("_fused_") and name.endswith("_")}
@@ -141,27 +143,13 @@ def rates(notebook, options, steps, own, tail):
 # ------------------------------------------------------------------------------------------ model
 
 
-def answers(notebook, x):
-    """What `model` answers for `x`, in evaluation mode; the name of its type if it is no module."""
-    model = notebook.model
-    if not isinstance(model, nn.Module):
-        return {"module": False, "outputs": type(model).__name__}
-    model.eval()
-    places = [p for p in [*model.parameters(), *model.buffers()] if p.is_floating_point()]
-    with torch.no_grad():
-        outputs = model(x.to(places[0].device, places[0].dtype) if places else x)
-    return {"module": True, "outputs": outputs}
-
-
-def retrained(notebook, cells, x):
-    """The same after the cells that make `model` have run once more, with torch's optimizers."""
-    names = notebook._names
-    for name in ("SGD", "RMSprop", "Adam", "AdamW"):
-        names[name] = with_lr(getattr(torch.optim, name))
-    names["CosineSchedule"] = Falling
-    for cell in cells:
-        exec(cell, names)
-    return answers(notebook, x)
+def answers(notebook, x, cells):
+    """What `model` answers for `x`; with cells, after those made it again of torch's optimizers."""
+    if cells:
+        theirs = (torch.optim.SGD, torch.optim.RMSprop, torch.optim.Adam, torch.optim.AdamW)
+        classes = {each.__name__: with_lr(each) for each in theirs}
+        make_model_again(notebook, cells, CosineSchedule=Falling, **classes)
+    return model_answers(notebook, x)
 
 
 def with_lr(base):
