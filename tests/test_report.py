@@ -23,7 +23,7 @@ from autograder.grading.record import Record
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Spent
 from autograder.language import Text
-from autograder.pipeline.gradebook import Standing
+from autograder.pipeline.gradebook import Score
 
 SAYS = {"doubled": Text("Your `f` is {n} times too large.", n=2), "flipped": Text("A sign.")}
 EVIL = "<script>alert(1)</script>"
@@ -46,7 +46,7 @@ def grading(submission: str, f: int, mistake: str | None) -> Grading:
 def work(student: str, f: int = 10, g: int = 10, **more: object) -> Work:
     mistakes = (None if f == 10 else "doubled", None if g == 10 else "flipped")
     told = {
-        "standing": Standing(f + g, 20),
+        "standing": Score(f + g, 20),
         "record": Record(cells=cells(f, g, mistakes), spent={"cells": Spent(1.0, 10**8)}),
         **more,
     }
@@ -56,13 +56,13 @@ def work(student: str, f: int = 10, g: int = 10, **more: object) -> Work:
 CLASS = [
     work("anna"),
     work("ben", f=0, history=[grading("1", 0, "doubled"), grading("2", 0, "doubled")]),
-    work("carl", f=4, others={"B": Standing(20, 20)}, earlier={"B": frozenset({"doubled"})}),
+    work("carl", f=4, others={"B": Score(20, 20)}, earlier={"B": frozenset({"doubled"})}),
     work("dora", history=[grading("1", 0, "doubled"), grading("2", 10, None)]),
     work("emil", g=0, history=[grading("1", 10, None), grading("2", 8, None)]),
     Work("fred"),
     Work(
         "gita",
-        standing=Standing(None, 20),
+        standing=Score(None, 20),
         record=Record(cells=tuple(CellResult(f"test_{n}", "", (), "it broke") for n in "fg")),
     ),
     work(
