@@ -93,6 +93,8 @@ def test_an_answer_that_was_not_begun_is_nobody_s_work(course: Workspace) -> Non
     with course.gradebook() as gradebook:
         comment = gradebook.find_comment("why", "parameters", "parameters", "bea")
         assert comment.auto_comment == "No response."
+        comment = gradebook.find_comment("MLP", "parameters", "parameters", "bea")
+        assert comment.auto_comment is None
 
 
 def test_of_what_cannot_be_read_nothing_is_said(course: Workspace) -> None:
