@@ -1,7 +1,7 @@
 """Grades an assignment as `nbgrader autograde` does, with progress and a summary.
 
 It is one nbgrader process, which grades many submissions at once (`autograder.pipeline.ahead`) and
-tells what happens through a pipe (`autograder.pipeline.progress`). All that libraries say goes to
+tells what happens through a pipe (`autograder.pipeline.events`). All that libraries say goes to
 nbgrader's log, which is kept where `--log` says.
 """
 

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from autograder.errors import AutograderError
 from autograder.grading import grader
 from autograder.grading.grader import Graded, Submission, Terms
 from autograder.grading.parallel import verdicts
@@ -29,7 +30,7 @@ _Answers = queue.SimpleQueue[tuple[int, Answer | Exception]]
 _Task = tuple[int, Submission, _Answers[Answer]]
 
 
-class Closed(Exception):
+class Closed(AutograderError):
     """The pool was closed before the submission's turn had come."""
 
 

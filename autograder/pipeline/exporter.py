@@ -35,8 +35,8 @@ from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
 from autograder.pipeline.ahead import Ahead, Cleaning, Line
 from autograder.pipeline.dialog import keep_short
+from autograder.pipeline.events import Progress
 from autograder.pipeline.grade import GradeNotebook
-from autograder.pipeline.progress import Progress
 from autograder.pipeline.safe import SafeNotebook
 from autograder.pipeline.settings import gathered, limit
 from autograder.submission.cells import grade_cells
