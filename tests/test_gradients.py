@@ -6,7 +6,7 @@ import torch
 from autograder.exercise.checks import Failure
 from autograder.exercise.draws import away_from_zero
 from autograder.exercise.formula import in_double
-from autograder.exercise.gradients import Operation
+from autograder.exercise.gradients import Operation, on_the_way_back, with_gradient_of
 
 
 def draw(rng):
@@ -62,3 +62,18 @@ def test_what_is_drawn_tells_all_mistakes_apart(product):
     for formula in (product.forward, *product.gradients.values()):
         inputs = formula.draw(torch.Generator().manual_seed(1))
         assert inputs.keys() == {"x", "y", "g"}
+
+
+def test_numbers_may_have_another_way_back():
+    x = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
+    y = with_gradient_of(x.relu(), 3 * x)
+    assert y.tolist() == [1, 0]
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == [3, 3]
+
+
+def test_a_gradient_is_changed_on_one_of_its_ways_alone():
+    x = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
+    y = on_the_way_back(x, lambda g: 10 * g) + x
+    assert y.tolist() == [2, -4]
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == [11, 11]
+    assert on_the_way_back(x.detach(), torch.neg).tolist() == [1, -2]

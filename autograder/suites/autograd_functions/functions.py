@@ -15,7 +15,7 @@ from autograder.exercise import checks
 from autograder.exercise.checks import Misconception, expect, fail
 from autograder.exercise.draws import away_from_zero
 from autograder.exercise.formula import Formula, Inputs, in_double
-from autograder.exercise.gradients import UPSTREAM, Operation, taking
+from autograder.exercise.gradients import UPSTREAM, Operation
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
 from autograder.exercise.student import Student, StudentError
 from autograder.suites.autograd_functions import probes
@@ -135,34 +135,34 @@ class Function(Operation):
 
     def __init__(self, name: str, *how: Any, **more: Any) -> None:
         super().__init__(f"{name}.apply", *how, **more)
-        self.name, given = name, (*self.given, "v")
+        self.name = name
         self.second = Formula(
             "The derivative of your gradients",
-            reference=taking(given, self._second),
+            reference=self._second,
             message="Differentiated again, your gradient comes to something wrong.",
             **{**self.how, "also": None},
         )
-        self.second.add(CUT, taking(given, lambda *given: 0 * self._second(*given)))
-        self.second.add(INTERMEDIATE, taking(given, self._constant))
+        self.second.add(CUT, lambda **inputs: 0 * self._second(**inputs))
+        self.second.add(INTERMEDIATE, self._constant)
 
     def draw(self, rng: torch.Generator) -> Inputs:
         """Inputs, a gradient that comes in, and weights for the gradients."""
         inputs = super().draw(rng)
         return inputs | {"v": [away_from_zero(rng, 0.5, 2, *inputs[n].shape) for n in self.by]}
 
-    def _second(self, *given: Any) -> Tensor:
-        g = given[-2].detach().clone().requires_grad_()
-        leaves, first = self.derive(self._own, given, g, create_graph=True)
-        total = sum((v * each).sum() for v, each in zip(given[-1], first, strict=True))
-        found = torch.autograd.grad(total, [*leaves, g], materialize_grads=True)
+    def _second(self, **inputs: Any) -> Tensor:
+        inputs["g"] = inputs["g"].detach().clone().requires_grad_()
+        leaves, first = self.derive(self.own, inputs, create_graph=True)
+        total = sum((v * each).sum() for v, each in zip(inputs["v"], first, strict=True))
+        found = torch.autograd.grad(total, [*leaves, inputs["g"]], materialize_grads=True)
         return torch.cat([each.flatten() for each in found])
 
-    def _constant(self, *given: Any) -> Iterator[Tensor]:
+    def _constant(self, **inputs: Any) -> Iterator[Tensor]:
         """The same where the first input, or everything but `g`, is taken for a constant."""
-        right, size = self._second(*given), given[0].numel()
+        right, size = self._second(**inputs), inputs[self.names[0]].numel()
         yield torch.cat([0 * right[:size], right[size:]])
         if len(self.by) > 1:
-            size = given[-2].numel()
+            size = inputs["g"].numel()
             yield torch.cat([0 * right[:-size], right[-size:]])
 
     def ask(self, student: Student, probe: Callable[..., Any], **asked: Any) -> Any:
@@ -193,7 +193,7 @@ class Function(Operation):
     def check_second(self, student: Student, inputs: Inputs) -> None:
         """The second derivative is right; where the first is wrong, it need only be there."""
         got = self.ask(student, probes.second, inputs=inputs)
-        exact = in_double({name: inputs[name] for name in self.given})
+        exact = in_double(inputs)
         first = torch.cat([each.right(**exact).flatten() for each in self.gradients.values()])
         if checks.is_close(got["first"], first, EXACT):
             return self.second.check(got["second"], **inputs)

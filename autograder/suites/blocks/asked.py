@@ -1,26 +1,27 @@
-"""One layer or block under test: what it is asked, once for all checks, and what is said of it.
+"""A submission's layer: what it is asked, once for all checks, and what is said of it.
 
 Gradients are compared by name, in the order of the backward pass. The first wrong one has the
 cause; those after it may be wrong because of it.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
-import torch
+import pytest
 from torch import Tensor
 
 from autograder.exercise import in_order
 from autograder.exercise.attempts import first_that_passes
 from autograder.exercise.autograd_use import autograd_in
 from autograder.exercise.by_hand import expect_by_hand
-from autograder.exercise.checks import Failure, Misconception, expect, fail
+from autograder.exercise.checks import Misconception, expect, fail
 from autograder.exercise.formula import Formula, Inputs, in_double
-from autograder.exercise.in_order import Gradients, alike, derived, is_near
+from autograder.exercise.in_order import alike, is_near
+from autograder.exercise.layers import Layer
 from autograder.exercise.student import Student, StudentError
 from autograder.language import Text
 from autograder.suites.blocks import probes
@@ -63,51 +64,13 @@ MIXED_UP = (
 )
 
 
-def by_name(left: Left) -> dict[str, Any]:
-    """The gradients after a call, in whatever form they are."""
-    return {**(left["grads"] or {}), "x": left["x"]}
-
-
-def same(one: Left, other: Left) -> bool:
-    """Whether two calls came to the same."""
-    return is_near(one["y"], other["y"]) and alike(by_name(one), by_name(other))
-
-
-# ------------------------------------------------------------------------------------- the layer
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What a task asks for.
-
-    Attributes:
-        name: of the class.
-        forward: a formula of `x`, `params` and what else is drawn. The first two cases make the
-            layer with the same sizes.
-        backward: one of these and the upstream gradient `g`; its values are gradients by name.
-        sizes: what the class is made with, of inputs.
-        parts: the earlier tasks that it is made of.
-        mixed: of inputs, gradients that come of a right rule where the forward pass is wrong.
-        square: a case on which an operand the other way round is no error: what is wrong where
-            there is one, it tells.
-    """
-
-    name: str
-    forward: Formula
-    backward: Formula
-    sizes: Callable[[Inputs], list[Any]]
-    parts: tuple[str, ...] = ()
-    mixed: Callable[[Inputs], Iterable[Gradients]] = lambda inputs: ()
-    square: dict[str, Any] | None = None
-
-
 @dataclass
 class Asked:
     """A submission's layer, and what it answered."""
 
     student: Student
     layer: Layer
-    rng: torch.Generator
+    rng: Any
     drawn: dict[Any, list[Inputs]] = field(default_factory=dict)
     answers: dict[Any, Any] = field(default_factory=dict)
 
@@ -115,13 +78,12 @@ class Asked:
         """Fail unless `forward` gives what it should, for each shape."""
 
         def attempt(stand_in: bool) -> None:
-            sets = self.sets(self.layer.forward, stand_in)
-            left = self.ask(sets, stand_in)
-            for each, inputs in zip(left, sets, strict=True):
-                expect_params(each, inputs)
-            answers = [(each["y"], inputs) for each, inputs in zip(left, sets, strict=True)]
-            self.layer.forward.check_all(answers)
-            expect(all(each["kept"] for each in left), CHANGED)
+            sets = self.sets(self.layer.forward, self.layer.cases[stand_in])
+            answers = [*zip(self.ask(sets, stand_in), sets, strict=True)]
+            for left, inputs in answers:
+                expect_params(left, inputs)
+            self.layer.forward.check_all((left["y"], inputs) for left, inputs in answers)
+            expect(all(left["kept"] for left, _ in answers), CHANGED)
 
         self.with_either(attempt)
 
@@ -140,23 +102,22 @@ class Asked:
         """Fail unless a second call, after a step in place, comes to what it comes to alone."""
 
         def attempt(stand_in: bool) -> None:
-            fresh, sets = self.backwards(stand_in)
-            expect_params(fresh[1], sets[1])
-            working(by_name(fresh[1]))
+            (_, alone, *_), sets = self.backwards(stand_in)
+            expect_params(alone, sets[1])
+            expect_working(by_name(alone))
             first, second = self.ask(sets[:2], stand_in, fresh=False)
             expect(second["kept"], CHANGED)
-            if same(second, fresh[1]):
+            if is_near(second["y"], alone["y"]) and alike(by_name(second), by_name(alone)):
                 return
-            before, own, now = first["grads"] or {}, fresh[1]["grads"], second["grads"]
+            before, own, now = first["grads"] or {}, alone["grads"], second["grads"]
             summed = {key: own[key] + grad for key, grad in before.items() if is_grad(own, key)}
             expect(not alike(now, summed), ACCUMULATED)
             expect(not alike(now, before), FROM_BEFORE)
             (stale,) = self.ask([{**sets[1], "params": sets[0]["params"]}], stand_in)
-            old = is_near(second["y"], stale["y"]) or is_near(second["x"], stale["x"])
             fail(
                 "A second call, after a step in place, comes to other numbers than a new layer with"
                 " the same numbers in it.",
-                COPIES if old else None,
+                COPIES if any(is_near(second[key], stale[key]) for key in ("y", "x")) else None,
             )
 
         self.with_either(attempt)
@@ -166,22 +127,21 @@ class Asked:
         """Fail unless rows come out of other leading shapes as they come out of a matrix."""
         inputs = self.backwards(stand_in=False)[1][0]
         for shape in shapes:
-            count = len(inputs["x"]) if shape else 1
-            rows = {**inputs, **{key: inputs[key][:count] for key in ("x", "g")}}
-            (matrix,) = self.ask([rows], stand_in=False)
-            for key in ("y", "x"):  # what is wrong in them is another test's matter
-                there = isinstance(matrix[key], Tensor)
-                expect(there, "Already with a matrix, a tensor is missing.")
-            shaped = {key: rows[key].reshape(*shape, rows[key].shape[-1]) for key in ("x", "g")}
+            rows = {key: inputs[key] if shape else inputs[key][:1] for key in ("x", "g")}
+            (matrix,) = self.ask([{**inputs, **rows}], stand_in=False)
+            shaped = {key: t.reshape(*shape, t.shape[-1]) for key, t in rows.items()}
             try:
                 (got,) = self.ask([{**inputs, **shaped}], stand_in=False)
             except StudentError as error:
                 expect(error.kind != "error", ONLY_MATRICES)
                 raise
             for key, name in (("y", "`forward(x)`"), ("x", "The gradient of `x`")):
+                # What is wrong in them is another test's matter.
+                there = isinstance(matrix[key], Tensor)
+                expect(there, "Already with a matrix, a tensor is missing.")
                 wanted = matrix[key].reshape(*shape, matrix[key].shape[-1])
-                one = isinstance(got[key], Tensor) and got[key].shape == wanted.shape
-                expect(one, ONLY_MATRICES)
+                fits = isinstance(got[key], Tensor) and got[key].shape == wanted.shape
+                expect(fits, ONLY_MATRICES)
                 expect(is_near(got[key], wanted), MIXED_UP, name=Text(name))
             grads = got["grads"] or {}
             for key, wanted in (matrix["grads"] or {}).items():
@@ -193,46 +153,32 @@ class Asked:
 
     def with_either(self, attempt: Callable[[bool], None]) -> None:
         """Pass with the student's own parts or, where those are wrong, with stand-ins."""
-        ways = (False, True) if self.layer.parts else (False,)
-        first_that_passes(*(partial(attempt, way) for way in ways), last_tells=True)
+        first_that_passes(*(partial(attempt, way) for way in self.layer.cases), last_tells=True)
 
-    def sets(self, formula: Formula, stand_in: bool) -> list[Inputs]:
-        """Inputs of a formula, drawn once, one for each of its cases."""
-        key = id(formula), stand_in
+    def sets(self, formula: Formula, cases: Sequence[Mapping[str, Any]]) -> list[Inputs]:
+        """Inputs of a formula for these cases, the same whenever they are asked for."""
+        key = id(formula), str(cases)
         if key not in self.drawn:
-            cases = [case for case in formula.cases if case.get("stand_in", False) == stand_in]
             self.drawn[key] = [formula.draw(self.rng, **case) for case in cases]
         return self.drawn[key]
 
     def backwards(self, stand_in: bool) -> tuple[list[Left], list[Inputs]]:
-        """What fresh layers left behind, and their inputs."""
-        sets = self.sets(self.layer.backward, stand_in)
+        """What fresh layers left behind, and their inputs.
+
+        Where the student's code raises, these are square, if what is wrong has a name there.
+        """
+        backward = self.layer.backward
+        sets = self.sets(backward, self.layer.cases[stand_in])
         try:
             return self.ask(sets, stand_in), sets
         except StudentError as error:
-            if error.kind != "error" or not self.layer.square:
-                raise
-            with suppress(StudentError):
-                return self.named_where_square()
+            if error.kind == "error" and self.layer.square:
+                sets = self.sets(backward, self.layer.square)
+                with suppress(StudentError):
+                    left = self.ask(sets, stand_in)
+                    if in_order.named(backward, [by_name(each) for each in left], sets):
+                        return left, sets
             raise
-
-    def named_where_square(self) -> tuple[list[Left], list[Inputs]]:
-        """The same on a shape where an operand the other way round is no error, if it is that.
-
-        Raises:
-            StudentError: it is something else.
-        """
-        if not self.drawn.get("square"):
-            square = self.layer.square or {}
-            self.drawn["square"] = [self.layer.backward.draw(self.rng, **square) for _ in range(2)]
-        sets = self.drawn["square"]
-        left = self.ask(sets, stand_in=False)
-        try:
-            in_order.check(self.layer.backward, [by_name(each) for each in left], sets)
-        except Failure as failure:
-            if failure.misconception:
-                return left, sets
-        raise StudentError("error", "")
 
     def ask(self, sets: Sequence[Inputs], stand_in: bool, fresh: bool = True) -> list[Left]:
         """What layers answer on these inputs, for the first time or not.
@@ -262,45 +208,29 @@ class Asked:
         stand_ins = list(self.layer.parts) if stand_in else []
         return {"name": self.layer.name, "calls": calls, "stand_ins": stand_ins}
 
-    # ------------------------------------------------------------------------------ how it compares
-
     def right_but_for_forward(self, left: Sequence[Left], sets: Sequence[Inputs]) -> bool:
         """Whether all gradients are those of a forward pass that is wrong: that is lost there."""
-        ways = [
-            [
-                is_near(each["y"], y) and alike(by_name(each), grads)
-                for y, grads in self.of_wrong_forwards(inputs, each["y"])
-            ]
-            for each, inputs in zip(left, doubles(sets), strict=True)
-        ]
-        return any(all(way) for way in zip(*ways, strict=True))
-
-    def of_wrong_forwards(self, inputs: Inputs, y: Any) -> Iterator[tuple[Any, Gradients]]:
-        """What known mistakes in `forward` give, with the gradients that follow from them."""
-        leaves = {name: t.clone().requires_grad_() for name, t in inputs["params"].items()}
-        of = {**leaves, "x": inputs["x"].clone().requires_grad_()}
-        for _, wrong in self.layer.forward.wrong(**{**inputs, "x": of["x"], "params": leaves}):
-            if wrong.shape != inputs["g"].shape or not wrong.requires_grad:
-                yield wrong.detach(), {}
-                continue
-            yield wrong.detach(), derived(wrong, of, inputs["g"])
-        right = is_near(y, self.layer.forward.right(**inputs))
-        yield from ((None if right else y, grads) for grads in self.layer.mixed(inputs))
+        return all(
+            any(
+                alike(by_name(each), right)
+                for right in self.layer.of_wrong_forwards(each["y"], in_double(inputs))
+            )
+            for each, inputs in zip(left, sets, strict=True)
+        )
 
     @cached_property
     def ways(self) -> list[str]:
         """The ways into autograd that the layer takes, those of other tasks left out."""
-        (inputs, *_) = self.sets(self.layer.backward, bool(self.layer.parts))
+        *_, cases = self.layer.cases.values()
+        (inputs, *_) = self.sets(self.layer.backward, cases)
         code = [self.without_others(cell) for cell in self.student.code]
         roots = [f"{self.layer.name}.{method}" for method in ("backward", "forward", "__init__")]
         written = autograd_in(code, roots)
         for silent in (True, False):
             asked = self.call([inputs], stand_in=silent)
-            try:
+            with suppress(StudentError):  # it may need its own parts
                 watched = self.student.watch(probes.passes, **asked, silent=silent)
-            except StudentError:
-                continue  # it needs its own parts
-            return [*written, *watched.autograd]
+                return [*written, *watched.autograd]
         return written
 
     def without_others(self, cell: str) -> str:
@@ -311,15 +241,26 @@ class Asked:
         return "\n".join(f"class {name}:\n    def backward(self, g): pass" for name in defined)
 
 
-def doubles(sets: Sequence[Inputs]) -> list[Inputs]:
-    return [in_double(each) for each in sets]
+def asking(layer: Layer) -> Any:
+    """The fixture of a suite that asks a submission's layer."""
+
+    @pytest.fixture(scope="module")
+    def asked(student: Student, suite_rng: Any) -> Asked:
+        return Asked(student, layer, suite_rng)
+
+    return asked
+
+
+def by_name(left: Left) -> dict[str, Any]:
+    """The gradients after a call, in whatever form they are."""
+    return {**(left["grads"] or {}), "x": left["x"]}
 
 
 def is_grad(grads: Any, key: str) -> bool:
     return isinstance(grads, dict) and isinstance(grads.get(key), Tensor)
 
 
-def working(grads: dict[str, Any]) -> None:
+def expect_working(grads: dict[str, Any]) -> None:
     """Fail unless there are gradients at all."""
     for key, grad in grads.items():
         there = isinstance(grad, Tensor) and bool(grad.isfinite().all()) and bool(grad.any())
@@ -327,6 +268,7 @@ def working(grads: dict[str, Any]) -> None:
 
 
 def expect_params(left: Left, inputs: Inputs) -> None:
+    """Fail unless `params` has a tensor of the right shape under each name."""
     for name, tensor in inputs["params"].items():
         expect(name in left["params"], "`params` has no entry `{name}`.", name=name)
         expect(
