@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from autograder.exercise import in_order, layer_norm
+from autograder.exercise.asked import Asked
 from autograder.exercise.formula import in_double, of
 from autograder.exercise.in_order import is_near
 from autograder.exercise.inside_layers import OfModule, Part
@@ -21,7 +22,7 @@ from autograder.suites.blocks import (
     test_SelfAttention,
     test_TransformerBlock,
 )
-from autograder.suites.blocks.asked import Asked
+from autograder.suites.blocks.asked import TASKS
 from autograder.suites.blocks.digits import held_out
 
 BLOCKS = [test_ResidualBlock, test_SelfAttention, test_TransformerBlock]
@@ -127,7 +128,8 @@ def test_what_stands_in_for_a_block_can_be_trained(task: str) -> None:
 
 
 def test_cells_of_other_tasks_are_not_read_for_autograd() -> None:
-    asked = Asked(None, test_ResidualBlock.BLOCK, torch.Generator())  # type: ignore[arg-type]
+    rng = torch.Generator()
+    asked = Asked(test_ResidualBlock.BLOCK, probes.passes, None, rng, TASKS)  # type: ignore[arg-type]
     own = "class ResidualBlock:\n    def backward(self, g):\n        return g"
     assert asked.without_others(own) == own
     assert asked.without_others("helper = 1") == "helper = 1"

@@ -77,10 +77,10 @@ class OfModule(Part):
         return found
 
 
-def tensors_of(layer: Any) -> dict[Any, Any]:
-    """The tensors that a layer's `params` hold, by name; none where it has no such dictionary."""
-    params = getattr(layer, "params", None)
-    return params if isinstance(params, dict) else {}
+def dict_of(layer: Any, name: str) -> dict[Any, Any]:
+    """What a layer's `params` or `grads` hold, by name; nothing where that is no dictionary."""
+    found = getattr(layer, name, None)
+    return found if isinstance(found, dict) else {}
 
 
 def fill(layer: Any, given: dict[str, Tensor], by_attribute: bool) -> None:
@@ -90,12 +90,52 @@ def fill(layer: Any, given: dict[str, Tensor], by_attribute: bool) -> None:
     hold the tensors that are used is a matter of its own.
     """
     for name, numbers in given.items():
-        places = [tensors_of(layer).get(name)]
+        places = [dict_of(layer, "params").get(name)]
         if by_attribute:
             owner, _, last = name.rpartition(".")
             part = getattr(layer, owner, None) if owner else layer
-            places += [getattr(part, last, None), tensors_of(part).get(last)]
+            places += [getattr(part, last, None), dict_of(part, "params").get(last)]
         for tensor in places:
             if isinstance(tensor, Tensor) and tensor.shape == numbers.shape:
                 with torch.no_grad():
                     tensor.copy_(numbers)
+
+
+def copy(value: Any) -> Any:
+    """A tensor as it is now; whatever else it is, itself."""
+    return value.detach().clone() if isinstance(value, Tensor) else value
+
+
+def pass_through(
+    notebook: Any, name: str, calls: list[dict[str, Any]], fresh: bool = True
+) -> list[Any]:
+    """Pass forward and backward through a layer of the notebook's.
+
+    Args:
+        name: of the class.
+        calls: each has the `sizes` that a layer is made with, `params` to put in place, `x` and
+            perhaps an upstream gradient `g`: then it goes backward, too.
+        fresh: whether each call gets a layer of its own; else one layer gets them in turn.
+
+    Returns:
+        for each call `y`, the gradient `x`, `grads`, the shapes in `params`, and whether what was
+        given is `kept` as it was.
+    """
+    found = []
+    layer: Any = None
+    for call in calls:
+        first = fresh or layer is None
+        layer = getattr(notebook, name)(*call["sizes"]) if first else layer
+        fill(layer, call["params"], by_attribute=first)
+        given = {k: call[k].to(notebook.device, copy=True) for k in ("x", "g") if k in call}
+        left = {"y": copy(layer.forward(given["x"]))}
+        if "g" in given:
+            left["x"] = copy(layer.backward(given["g"]))
+            left["grads"] = {str(k): copy(v) for k, v in dict_of(layer, "grads").items()}
+        left["params"] = {
+            str(key): list(value.shape) if isinstance(value, Tensor) else None
+            for key, value in dict_of(layer, "params").items()
+        }
+        left["kept"] = all(torch.equal(t.cpu(), call[k]) for k, t in given.items())
+        found.append(left)
+    return found

@@ -92,9 +92,10 @@ class Layer:
         """Add what comes of computing something else; its own gradients are right then."""
         return self.forward.mistake(name, *owns)
 
-    def sizes(self, inputs: Inputs) -> list[Any]:
-        """What the class is made with."""
-        return list(of(self._sizes, {**inputs, **self._named(**inputs)}))
+    def call(self, inputs: Inputs) -> Inputs:
+        """What a probe is given of inputs: `sizes`, `params`, `x` and, where it is there, `g`."""
+        given = {name: inputs[name] for name in ("params", "x", "g") if name in inputs}
+        return given | {"sizes": list(of(self._sizes, {**inputs, **self._named(**inputs)}))}
 
     def derived(self, own: Own, **inputs: Any) -> Gradients:
         """The gradients of a way to compute it, by autograd."""

@@ -7,9 +7,9 @@ read off them: a block is right if it is right with any parts.
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from autograder.exercise.inside_layers import OfModule, Part, Silent, fill, tensors_of
+from autograder.exercise.inside_layers import OfModule, Part, Silent, pass_through
 
 #: By task, what stands in for its layer.
 FUNCTIONS: dict[str, Any] = {
@@ -35,47 +35,12 @@ PARAMS: dict[str, Any] = {
 }
 
 
-def copy(value):
-    return value.detach().clone() if isinstance(value, Tensor) else value
-
-
-def passes(notebook, name, calls, stand_ins=(), silent=False, fresh=True):
-    """Pass forward and backward through a layer.
-
-    Args:
-        name: of the class.
-        calls: each has the `sizes` that a layer is made with, `params` to put in place, `x` and
-            perhaps an upstream gradient `g`: then it goes backward, too.
-        stand_ins: the tasks whose layers others stand in for; `silent` ones use no autograd.
-        fresh: whether each call gets a layer of its own; else one layer gets them in turn.
-
-    Returns:
-        for each call `y`, the gradient `x`, `grads`, the shapes in `params`, and whether what was
-        given is `kept` as it was.
-    """
+def passes(notebook, stand_ins=(), silent=False, **asked):
+    """Pass through a layer, with the student's own parts or with stand-ins."""
     for part in stand_ins:
         how = {"made": staticmethod(PARAMS[part]), "function": staticmethod(FUNCTIONS[part])}
         setattr(notebook, part, type(part, (Silent if silent else Part,), how))
-    found = []
-    layer: Any = None
-    for call in calls:
-        first = fresh or layer is None
-        layer = getattr(notebook, name)(*call["sizes"]) if first else layer
-        fill(layer, call["params"], by_attribute=first)
-        given = {k: call[k].to(notebook.device, copy=True) for k in ("x", "g") if k in call}
-        left = {"y": copy(layer.forward(given["x"]))}
-        if "g" in given:
-            left["x"] = copy(layer.backward(given["g"]))
-            grads = getattr(layer, "grads", None)
-            grads = {str(k): copy(v) for k, v in grads.items()} if isinstance(grads, dict) else None
-            left["grads"] = grads
-        left["params"] = {
-            str(key): list(value.shape) if isinstance(value, Tensor) else None
-            for key, value in tensors_of(layer).items()
-        }
-        left["kept"] = all(torch.equal(t.cpu(), call[k]) for k, t in given.items())
-        found.append(left)
-    return found
+    return pass_through(notebook, **asked)
 
 
 # ------------------------------------------------------------------------------------------ model
