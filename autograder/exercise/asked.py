@@ -26,6 +26,7 @@ from autograder.exercise.checks import Misconception, expect, fail
 from autograder.exercise.formula import Formula, Inputs, in_double
 from autograder.exercise.in_order import alike, is_near
 from autograder.exercise.layers import Layer
+from autograder.exercise.leading import ONLY_MATRICES
 from autograder.exercise.student import Probe, Student, StudentError
 from autograder.language import Text
 
@@ -51,11 +52,6 @@ COPIES = Misconception(
     "A step that changes `params[name]` in place does not reach your two passes: `params` holds"
     " copies, or something was worked out once and for all. They must be the tensors that are used;"
     " of a block, those of its parts themselves.",
-)
-ONLY_MATRICES = Misconception(
-    "matrices-only",
-    "Your layer takes matrices alone. `...` in a shape stands for any number of leading axes, none"
-    " included: each row goes through as it does in a matrix.",
 )
 ONE_AXIS_SUMMED = Misconception(
     "one-leading-axis-summed",

@@ -16,7 +16,7 @@ sigmoid = Function(
     by=("x",),
     also=lambda x: {"s": torch.sigmoid(x)},
 )
-forward, second, gradient = sigmoid.forward, sigmoid.second, sigmoid.gradients["x"]
+forward, gradient = sigmoid.forward, sigmoid.gradients["x"]
 
 forward.mistake("sigmoid-mirrored", lambda s: 1 - s).says(
     "Your sigmoid falls where it should rise: look at the sign in the exponent."
@@ -55,7 +55,7 @@ def test_forward(student, rng):
     print(Sigmoid.apply(torch.ones(3)).dtype)
     #> torch.float32
     """
-    sigmoid.check_forward(student, forward.draw(rng))
+    sigmoid.check_forward(student, rng)
 
 
 @pytest.mark.points(3)
@@ -68,7 +68,7 @@ def test_gradient(student, rng):
     print([round(number, 9) for number in gradient.tolist()], type(y.grad_fn).__name__)
     #> [0.25, 0.393223866, -0.104993585] SigmoidBackward
     """
-    sigmoid.check_gradient(student, gradient.draw(rng), "x")
+    sigmoid.check_gradient(student, rng, "x")
 
 
 @pytest.mark.points(1)
@@ -97,7 +97,7 @@ def test_second(student, rng):
     print([round(number, 9) for number in bend.tolist()])
     #> [-0.090857748, 0.079962501]
     """
-    sigmoid.check_second(student, second.draw(rng))
+    sigmoid.check_second(student, rng)
 
 
 @pytest.mark.points(1)
@@ -127,4 +127,4 @@ def test_saved(student, rng):
     print(goes_well(lambda x, y: Sigmoid.apply(x + 1)), [goes_well(each) for each in changes])
     #> True [True, True]
     """
-    sigmoid.check_saved(student, forward.draw(rng), forward.draw(rng))
+    sigmoid.check_saved(student, rng)
