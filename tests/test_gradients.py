@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from autograder.exercise import inside_gradients
 from autograder.exercise.checks import Failure
 from autograder.exercise.draws import away_from_zero
 from autograder.exercise.formula import in_double
@@ -77,3 +78,20 @@ def test_a_gradient_is_changed_on_one_of_its_ways_alone():
     assert y.tolist() == [2, -4]
     assert torch.autograd.grad(y.sum(), x)[0].tolist() == [11, 11]
     assert on_the_way_back(x.detach(), torch.neg).tolist() == [1, -2]
+
+
+def test_gradients_come_of_the_engine_whatever_stands_in_its_place(monkeypatch):
+    class _EngineBase:
+        def run_backward(self, *given):
+            return (torch.zeros(2),)
+
+    monkeypatch.setattr(torch.autograd, "grad", None)
+    monkeypatch.setattr(torch.autograd.graph, "_engine_run_backward", None)
+    monkeypatch.setattr(torch.autograd.Variable, "_execution_engine", _EngineBase())
+    x, other = (torch.tensor([1.0, 3.0], requires_grad=True) for _ in range(2))
+    first, nothing = inside_gradients.gradients(x**3, [x, other], torch.ones(2), create_graph=True)
+    assert (first.tolist(), nothing.tolist()) == ([3, 27], [0, 0])
+    (second,) = inside_gradients.gradients(first, [x], torch.ones(2))
+    assert second.tolist() == [6, 18]
+    with pytest.raises(RuntimeError, match="second time"):
+        inside_gradients.gradients(first, [x], torch.ones(2))

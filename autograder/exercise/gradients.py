@@ -143,6 +143,14 @@ class Operation:
         hung = [*leaves.values()]
         return hung, [*torch.autograd.grad(y, hung, inputs["g"], materialize_grads=True, **how)]
 
+    def second(self, **inputs: Any) -> Tensor:
+        """The derivatives, by all inputs and then by `g`, of all gradients with the weights `v`."""
+        g = inputs["g"].detach().clone().requires_grad_()
+        leaves, first = self.derive(self.own, {**inputs, "g": g}, create_graph=True)
+        total = sum((v * each).sum() for v, each in zip(inputs["v"], first, strict=True))
+        found = torch.autograd.grad(total, [*leaves, g], materialize_grads=True)
+        return torch.cat([each.flatten() for each in found])
+
     def gradient(
         self, name: str, own: Own, come_in: Callable[..., Tensor] | None = None, **inputs: Any
     ) -> Tensor:

@@ -5,20 +5,18 @@ gradient of another, is answered by the student's own values: each mistake costs
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect, fail
-from autograder.exercise.draws import away_from_zero
-from autograder.exercise.formula import Formula, Inputs, in_double
+from autograder.exercise import Formula, Misconception, away_from_zero, checks, expect, in_double
+from autograder.exercise.attempts import named_where
+from autograder.exercise.formula import Inputs
 from autograder.exercise.gradients import UPSTREAM, Operation
 from autograder.exercise.leading import BATCH_NEEDED, ONLY_MATRICES
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
-from autograder.exercise.student import Probe, Student, StudentError
+from autograder.exercise.student import Probe, Student
 from autograder.suites.autograd_functions import probes
 
 #: How near a float64 value has to be, once it is right as far as float32 can tell.
@@ -97,6 +95,13 @@ CHANGED = Misconception(
     "Your Function changes what it was given: an input, or the gradient that comes in. Operations"
     " in place, such as `x -= m`, `x.mul_(…)` and `x[i] = …`, are for tensors of your own.",
 )
+OVERFLOW = Misconception(
+    "exp-overflow",
+    "With numbers of ±1,000 something is `nan`, or infinite: the exponential of a large number is"
+    " infinity, and infinity divided by infinity is not a number. Let no large number into an"
+    " exponent (a softmax stays the same where each row's largest logit is subtracted first), or"
+    " take what PyTorch has for it: `torch.sigmoid`, `logsumexp`, `log_softmax`.",
+)
 LAYOUT = Misconception(
     "layout-in-memory",
     "Your Function depends on how a tensor lies in memory: `view` refuses one that is transposed or"
@@ -121,36 +126,29 @@ class Function(Operation):
     """A Function that the student writes, and the derivatives of its gradients.
 
     Attributes:
-        second: the formula of the derivatives of all gradients, summed with the weights `v`.
+        bends: the formula of these, for all gradients with the weights `v`.
     """
 
     def __init__(self, name: str, *how: Any, **more: Any) -> None:
         super().__init__(f"{name}.apply", *how, **more)
         self.name = name
-        self.second = Formula(
+        self.bends = Formula(
             "The derivative of your gradients",
-            reference=self._second,
+            reference=self.second,
             message="Differentiated again, your gradient comes to something wrong.",
             **{**self.how, "also": None},
         )
-        self.second.add(CUT, lambda **inputs: 0 * self._second(**inputs))
-        self.second.add(INTERMEDIATE, self._constant)
+        self.bends.add(CUT, lambda **inputs: 0 * self.second(**inputs))
+        self.bends.add(INTERMEDIATE, self._constant)
 
     def draw(self, rng: torch.Generator) -> Inputs:
         """Inputs, a gradient that comes in, and weights for the gradients."""
         inputs = super().draw(rng)
         return inputs | {"v": [away_from_zero(rng, 0.5, 2, *inputs[n].shape) for n in self.by]}
 
-    def _second(self, **inputs: Any) -> Tensor:
-        inputs["g"] = inputs["g"].detach().clone().requires_grad_()
-        leaves, first = self.derive(self.own, inputs, create_graph=True)
-        total = sum((v * each).sum() for v, each in zip(inputs["v"], first, strict=True))
-        found = torch.autograd.grad(total, [*leaves, inputs["g"]], materialize_grads=True)
-        return torch.cat([each.flatten() for each in found])
-
     def _constant(self, **inputs: Any) -> Iterator[Tensor]:
         """The same where the first input, or everything but `g`, is taken for a constant."""
-        right, size = self._second(**inputs), inputs[self.names[0]].numel()
+        right, size = self.second(**inputs), inputs[self.names[0]].numel()
         yield torch.cat([0 * right[:size], right[size:]])
         if len(self.by) > 1:
             size = inputs["g"].numel()
@@ -185,13 +183,13 @@ class Function(Operation):
 
     def check_second(self, student: Student, rng: torch.Generator) -> None:
         """The second derivative is right; where the first is wrong, it need only be there."""
-        inputs = self.second.draw(rng)
+        inputs = self.bends.draw(rng)
         got = self.ask(student, probes.second, inputs=inputs)
         exact = in_double(inputs)
         first = torch.cat([each.right(**exact).flatten() for each in self.gradients.values()])
         if checks.is_close(got["first"], first, EXACT):
-            return self.second.check(got["second"], **inputs)
-        by_inputs, by_g = self.second.form(got["second"], **inputs).split(
+            return self.bends.check(got["second"], **inputs)
+        by_inputs, by_g = self.bends.form(got["second"], **inputs).split(
             [len(first), inputs["g"].numel()]
         )
         expect(bool(by_g.any()), UPSTREAM if by_inputs.any() else CUT)
@@ -224,18 +222,7 @@ class Function(Operation):
             inputs = inputs | {n: row.repeat(len(inputs[n]), 1) for n, row in first.items()}
         wanted = self.ask(student, probes.whole, inputs=inputs)
         rows = {TURNED: ONLY_MATRICES, ONE_SAMPLE: BATCH_NEEDED} if "x" in inputs else {}
-        with otherwise(rows.get(form, LAYOUT)):
+        with named_where(rows.get(form, LAYOUT)):
             got = self.ask(student, probes.whole, inputs=inputs, form=form)
             expect(got["fits"] == wanted["fits"], "")
             expect(checks.is_close(got["numbers"], wanted["numbers"], EXACT), "")
-
-
-@contextmanager
-def otherwise(known: Misconception) -> Iterator[None]:
-    """Name what has gone wrong, whatever it is, but for what ended the kernel."""
-    try:
-        yield
-    except checks.Failure as failure:
-        if failure.misconception or (isinstance(failure, StudentError) and failure.kind != "error"):
-            raise
-        fail(known)

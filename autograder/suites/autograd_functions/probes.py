@@ -1,11 +1,9 @@
 """What runs in the student kernel for the suites of `autograd_functions`."""
 
-from contextlib import suppress
-
 import torch
 from torch import Tensor
 
-from autograder.exercise.inside_gradients import gradients
+from autograder.exercise.inside_gradients import Call, flat, gradients, usable
 
 
 def polynomial(x, coefficients):
@@ -30,68 +28,6 @@ def numerical(notebook, x, coefficients, eps=None, turned=False):
 
 
 # -------------------------------------------------------------------------------------- Functions
-
-
-def formed(name, value, form):
-    """A tensor of another leading shape, or one that lies otherwise in memory."""
-    if value.dim() < 2 or not form:
-        return value
-    if form == "expanded":
-        return value[:1].expand(value.shape) if name in ("x", "logits", "g") else value
-    if name not in ("x", "g"):
-        return value.mT.contiguous().mT if form == "transposed in memory" else value
-    if form == "one sample":
-        return value[0]
-    return value.reshape(3, 2, -1).transpose(0, 1).contiguous().transpose(0, 1)
-
-
-class Call:
-    """A forward pass: what is `given`, what comes out, `y`, and `g`, which will come in."""
-
-    def __init__(self, notebook, function, names, inputs, by, dtype=torch.float64, form=""):
-        made = {name: inputs[name] for name in (*names, "g")}
-        for name, value in made.items():
-            if isinstance(value, Tensor):
-                value = value.to(dtype) if value.is_floating_point() else value
-                made[name] = formed(name, value.clone(), form)
-        self.g, self.given, self.by = made.pop("g"), made, by
-        for name in by:
-            made[name].requires_grad_()
-        self.y = getattr(notebook, function).apply(*made.values())
-
-    def gradients(self, create_graph=False):
-        """Those by all of `by`."""
-        there = [self.given[name] for name in self.by]
-        if self.y.shape == self.g.shape:
-            return gradients(self.y, there, self.g, create_graph)
-        found = self.returned()  # what comes out is another test's matter
-        return [found.get(name, torch.zeros_like(self.given[name])) for name in self.by]
-
-    def returned(self):
-        """What `backward` itself returns for each argument, before autograd makes it fit."""
-        node = self.y.grad_fn
-        if not isinstance(node, torch.autograd.function.BackwardCFunction):
-            return {}  # no Function has made it
-        found = node.apply(self.g.clone())
-        found = found if isinstance(found, tuple | list) else (found,)
-        pairs = zip(self.given, found, strict=False)
-        return {name: gradient for name, gradient in pairs if gradient is not None}
-
-
-def flat(tensors):
-    return torch.cat([each.reshape(-1) for each in tensors])
-
-
-def usable(notebook, by, **asked):
-    """Those inputs whose gradient can be had, all at once or each alone; else all of them."""
-    single = []
-    for trained in (by, *([name] for name in by)):
-        with suppress(Exception):
-            Call(notebook, by=trained, **asked).gradients()
-            if trained == by:
-                return by
-            single += trained
-    return single or by
 
 
 def forward(notebook, **asked):
@@ -140,20 +76,6 @@ def frozen(notebook, by, **asked):
     return found
 
 
-def changed(call, tensor):
-    """Gradients after a tensor has changed in place between the passes; None if that is noticed."""
-    there = call.y if tensor == "output" else call.given[tensor]
-    try:
-        with torch.no_grad():
-            turned = there.flip(list(range(there.dim())))
-            there.copy_(1.5 * turned if there.is_floating_point() else there.roll(1))
-        return flat(call.gradients())
-    except RuntimeError as error:
-        if "inplace" not in str(error):
-            raise
-        return None
-
-
 def saved(notebook, inputs, other, by, **asked):
     """Gradients when something happens between the passes."""
     asked["by"] = usable(notebook, by, inputs=inputs, **asked)
@@ -173,5 +95,5 @@ def saved(notebook, inputs, other, by, **asked):
     first = begin()
     begin(other)
     found["later"] = flat(first.gradients())
-    found["changed"] = [changed(begin(), name) for name in (*tensors[:-1], "output")]
+    found["changed"] = [begin().after_change(name) for name in (*tensors[:-1], "output")]
     return found

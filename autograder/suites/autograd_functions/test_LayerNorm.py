@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.exercise.draws import away_from_zero, between
+from autograder.exercise import away_from_zero, between
 from autograder.exercise.layer_norm import add_mistakes, layer_norm
 from autograder.suites.autograd_functions.functions import FORMS, Function
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.exercise.draws import away_from_zero
+from autograder.exercise import away_from_zero
 from autograder.exercise.linear import add_mistakes
 from autograder.exercise.linear import linear as own
 from autograder.suites.autograd_functions.functions import FORMS, Function

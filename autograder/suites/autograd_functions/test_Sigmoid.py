@@ -3,11 +3,9 @@
 import pytest
 import torch
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect
-from autograder.exercise.draws import away_from_zero
+from autograder.exercise import away_from_zero, checks, expect
 from autograder.suites.autograd_functions import probes
-from autograder.suites.autograd_functions.functions import Function
+from autograder.suites.autograd_functions.functions import OVERFLOW, Function
 
 sigmoid = Function(
     "Sigmoid",
@@ -35,13 +33,6 @@ gradient.mistake("sigmoid-twice", lambda g, s: g * s.sigmoid() * (1 - s.sigmoid(
 )
 gradient.mistake("half-of-the-slope", lambda g, s: g * s, lambda g, s: g * (1 - s)).says(
     "One factor of the slope `s * (1 - s)` is missing."
-)
-
-OVERFLOW = Misconception(
-    "exp-overflow",
-    "For x = ±1000 something is `nan` or infinite: the exponential of a large number is infinity,"
-    " and infinity divided by infinity is not a number. Let no large number into the exponent, or"
-    " take `torch.sigmoid`.",
 )
 
 

@@ -4,12 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, nll_loss, one_hot
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect
-from autograder.exercise.draws import between
-from autograder.exercise.formula import in_double
+from autograder.exercise import Misconception, between, checks, expect, in_double
 from autograder.suites.autograd_functions import probes
-from autograder.suites.autograd_functions.functions import EXPANDED, TURNED, Function
+from autograder.suites.autograd_functions.functions import EXPANDED, OVERFLOW, TURNED, Function
 
 M, CLASSES = 5, 4
 
@@ -106,12 +103,6 @@ gradient.mistake("sigmoid-for-softmax", lambda logits, y, g: g * (logits.sigmoid
     "Your probabilities are sigmoids, one class at a time: those of a sample do not add up to 1."
 )
 
-OVERFLOW = Misconception(
-    "exp-overflow",
-    "With logits of ±1,000 something is `nan`: the exponential of 1,000 is infinite. Subtract each"
-    " row's largest logit first (that changes no probability), or take `logsumexp` or"
-    " `log_softmax`.",
-)
 INFINITE = Misconception(
     "log-of-zero",
     "With logits of ±1,000 your loss is infinite: a probability is so small that it becomes 0, and"
