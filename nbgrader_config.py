@@ -38,9 +38,11 @@ c.Autograde.sanitize_preprocessors = [
 c.Autograde.autograde_preprocessors = [
     "autograder.pipeline.grade.GradeNotebook",  # runs the student kernel, and the suites here
     "autograder.pipeline.safe.SafeNotebook",  # from here on the kernel is gone
+    "autograder.pipeline.history.NoteCorrection",
     "autograder.pipeline.save.WriteResults",
     "nbgrader.preprocessors.LimitOutput",
     "autograder.pipeline.save.SaveGrades",  # all scores of a submission at once
+    "autograder.pipeline.history.KeepHistory",  # of hand-ins, a line each: history/
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
 
@@ -51,6 +53,9 @@ c.LateSubmissionPlugin.penalty_method = "none"
 
 # ---- feedback ------------------------------------------------------------------------------------
 c.GenerateFeedback.exporter_class = "autograder.pipeline.feedback.FeedbackExporter"
+
+# ---- grading by hand: the instructor's answer and mark scheme beside the student's ---------------
+c.HTMLExporter.preprocessors = ["autograder.pipeline.scheme.MarkScheme"]
 
 # ---- export --------------------------------------------------------------------------------------
 # By `--exporter=…` also autograder.pipeline.exports.Canvas and autograder.pipeline.exports.Moodle.

@@ -115,6 +115,8 @@ def in_lines(submission: Submission, graded: Graded) -> Iterator[str]:
             rows = cell.lost[message].rows if message in cell.lost else []
             for name, right, says in rows:
                 yield f"        {name:24} {'✓' if right else '✗'} {says}"
+    for name, worth in submission.release.by_hand.items():
+        yield f"  {name:24} by hand, {worth:g} points"
     yield f"  (seed {told['seed']}; --seed draws the same inputs again)"
 
 

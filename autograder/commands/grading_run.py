@@ -48,7 +48,7 @@ class Run:
     began: float = 0.0
 
     def note(self, event: dict[str, Any]) -> None:
-        """Add one thing that was told (`autograder.pipeline.progress`)."""
+        """Add one thing that was told (`autograder.pipeline.events`)."""
         student: str = event.get("student", "")
         match event["kind"]:
             case "begun":
@@ -63,7 +63,7 @@ class Run:
             case "saved":
                 self._forget(student)
                 self.max_score = event["max_score"]
-                self.misconceptions.update(set(event["misconceptions"]))
+                self.misconceptions.update(sorted(set(event["misconceptions"])))
                 if not event["why"]:
                     self.scores[student] = event["score"]
             case "refused":

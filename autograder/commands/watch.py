@@ -117,7 +117,10 @@ def watching(config: Config) -> Iterator["Watch"]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise CannotWatch("Another watch of this course is running: end it first.") from None
-        yield Watch(directory, config=config)
+        try:
+            yield Watch(directory, config=config)
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # its processes have the file open as well
 
 
 class Watch(LoggingConfigurable):

@@ -30,6 +30,7 @@ from nbformat.v4 import new_output
 from autograder import sandbox
 from autograder.grading import dependence
 from autograder.grading.dependence import Dependence
+from autograder.grading.progress import Before
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Phases, Spent
 from autograder.grading.worker import Worker
@@ -135,6 +136,7 @@ class Graded:
         depends_on: what the results follow from; None where there are none.
         ungraded: why nothing of it could be graded; empty where something could.
         safe: whether the notebook has been made safe to open.
+        before: what is known of the student's attempt before this one, if that is known.
     """
 
     notebook: NotebookNode
@@ -144,6 +146,7 @@ class Graded:
     depends_on: Dependence | None = None
     ungraded: Sentence = ""
     safe: bool = False
+    before: Before | None = None
 
     @property
     def tests(self) -> dict[str, TestResult]:

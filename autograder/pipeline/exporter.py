@@ -34,8 +34,9 @@ from autograder.grading.worker import BudgetSpent, why_not, worker
 from autograder.language import Sentence, Text
 from autograder.pipeline import gradebook
 from autograder.pipeline.ahead import Ahead, Cleaning, Line
+from autograder.pipeline.dialog import keep_short
+from autograder.pipeline.events import Progress
 from autograder.pipeline.grade import GradeNotebook
-from autograder.pipeline.progress import Progress
 from autograder.pipeline.safe import SafeNotebook
 from autograder.pipeline.settings import gathered, limit
 from autograder.submission.cells import grade_cells
@@ -93,6 +94,7 @@ class SubmissionExporter(NotebookExporter):
         if not any(isinstance(each, PlainLog) for each in self.log.filters):
             self.log.addFilter(PlainLog())
         self._converter: Any = self.parent
+        keep_short(self._converter)
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
         self._step = GradeNotebook(parent=self)
@@ -112,10 +114,11 @@ class SubmissionExporter(NotebookExporter):
             ]
             if workers := self._workers(len(handed_in)):
                 pool = self._step.pool(self._assignment, workers, self._cleaning())
+            self._release = gradebook.released(self._directory.db_url, self._assignment)
+            if pool is not None:
                 suites = self._step.suites(pool, self._assignment)
             else:
                 suites = self._step.prepare(self._assignment)
-            self._release = gradebook.released(self._directory.db_url, self._assignment)
             course.check(
                 self._assignment,
                 self._release.points,
@@ -123,15 +126,16 @@ class SubmissionExporter(NotebookExporter):
                 datasets(self._assignment),
                 self._step.data_folder(),
             )
+            self._take_over(handed_in)
         except BaseException as error:
             lines = str(error).splitlines()
             for line in lines:
                 self.log.error(line)
-            self._progress.tell("refused", why=lines or [type(error).__name__])
+            if isinstance(error, Exception):
+                self._progress.tell("refused", why=lines or [type(error).__name__])
             if pool is not None:
                 pool.close()
             raise
-        self._take_over(handed_in)
         self._progress.tell("begun", students=len(handed_in), workers=workers or 1)
         if pool is not None:
             self._line = Line(pool, self._coming(), self._answered, self.log)
@@ -139,7 +143,8 @@ class SubmissionExporter(NotebookExporter):
     def _workers(self, students: int) -> int:
         """How many submissions are graded ahead of their turns at a time; 0 for none."""
         workers = min(self._step.workers, students)
-        return workers if workers > 1 and self._directory.notebook_id == "*" else 0
+        at_once = workers > 1 or bool(self._step.scheduler)
+        return workers if at_once and self._directory.notebook_id == "*" else 0
 
     def _cleaning(self) -> Cleaning | None:
         """The limits that `SafeNotebook` has, where nothing comes between it and `GradeNotebook`.
@@ -161,6 +166,7 @@ class SubmissionExporter(NotebookExporter):
         self._taken: Taken | None = None
         self._ignore = self._directory.ignore
         self._intake = self._new_intake()
+        self._earlier = Record()
         # Of this converter alone: the formgrader has one of them for all that it does.
         names = CourseDirectory.class_trait_names(config=True)
         values = {name: getattr(self._directory, name) for name in names}
@@ -202,6 +208,7 @@ class SubmissionExporter(NotebookExporter):
         self._directory.ignore = [*self._ignore, glob.escape(str(taken.notebook))]
         self._look_back()
         done = self._graded_folder(student)
+        self._earlier = _record(done / taken.notebook.name)
         if not self._is_to_be_graded(student, taken):
             self._progress.tell("skipped", student=student)
             return [str(taken.notebook)]
@@ -351,7 +358,7 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or self._taken is None:
             return super().from_filename(filename, resources, **kwargs)
         told = resources["nbgrader"]
-        told["digest"] = self._taken.digest
+        told["digest"], told["earlier"] = self._taken.digest, self._earlier
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
@@ -417,6 +424,14 @@ class SubmissionExporter(NotebookExporter):
             except Exception as error:
                 why = why_not(error, self.log, f"Reading {taken.notebook}")
         return nbformat.v4.new_notebook(), notes, why
+
+
+def _record(graded: Path) -> Record:
+    """The record of what a student's work came to before; an empty one where there is none."""
+    try:
+        return record.read(nbformat.read(graded, as_version=4))
+    except Exception:  # it is not there, or another program's
+        return Record()
 
 
 def _finished(path: Path) -> Record | None:

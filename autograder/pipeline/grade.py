@@ -12,6 +12,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Integer, Unicode, default
 
 from autograder.grading import grader, record, seeds
+from autograder.grading.course import CourseError
 from autograder.grading.grader import UNSAFE, Graded, Terms, Whole
 from autograder.grading.parallel import AnyPool, cores
 from autograder.grading.pool import WorkerPool
@@ -59,6 +60,16 @@ class GradeNotebook(NbGraderPreprocessor):
         min=1,
         help="How many submissions are graded at once, each with a core and 2 GB of memory. As many"
         " as there are cores, unless it is set.",
+    ).tag(config=True)
+
+    scheduler = Unicode(
+        "",
+        help="The address of a Dask scheduler whose workers grade: tls://HOST:PORT. Certificates"
+        " are found as Dask's own configuration says.",
+    ).tag(config=True)
+    allow_insecure = Bool(
+        False,
+        help="Allow a scheduler without TLS: whoever reaches it can read and forge grades.",
     ).tag(config=True)
 
     @default("workers")
@@ -164,6 +175,20 @@ class GradeNotebook(NbGraderPreprocessor):
             cleaning: the limits of what is made safe there; None where nothing is.
         """
         work = partial(ahead.grade, cleaning=cleaning)
+        if self.scheduler:
+            try:
+                from autograder.grading import cluster
+            except ImportError as error:
+                raise CourseError(
+                    f"A scheduler needs Dask ({error}): pip install 'autograder[cluster]'"
+                ) from None
+            return cluster.Cluster(
+                work,
+                [assignment],
+                self.terms(),
+                self.budget(),
+                cluster.connected(self.scheduler, self.allow_insecure),
+            )
         return WorkerPool(work, [assignment], self.terms(), workers, self.log, self.budget())
 
     def suites(self, pool: AnyPool[Ahead], assignment: str) -> dict[str, int]:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from nbgrader.api import (
+    Assignment,
     BaseCell,
     Comment,
     Grade,
@@ -13,6 +15,7 @@ from nbgrader.api import (
     MissingEntry,
     Student,
     SubmittedAssignment,
+    SubmittedNotebook,
 )
 
 from autograder.grading.course import CourseError
@@ -124,3 +127,76 @@ def is_by_hand(grade: Grade) -> bool:
     released = grade.notebook.notebook
     cells = (*released.solution_cells, *released.task_cells)
     return grade.cell.name in {cell.name for cell in cells}
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the gradebook says of a student's work on one assignment.
+
+    Attributes:
+        score: with a person's points, less the penalty for being late; None where something has no
+            score: it could not be graded, or waits for a person.
+        points: the most that it can be.
+    """
+
+    score: float | None
+    points: float
+
+
+def names(db_url: str) -> dict[str, str]:
+    """Every student whom the gradebook knows by id, with a name; an empty one where it has none."""
+    with Gradebook(db_url) as gradebook:
+        return {
+            student.id: f"{student.first_name or ''} {student.last_name or ''}".strip()
+            if has_name(student)
+            else ""
+            for student in gradebook.students
+        }
+
+
+def standings(db_url: str) -> dict[str, dict[str, Score]]:
+    """How all students stand, by assignment and student."""
+    with Gradebook(db_url) as gradebook:
+        # One question for all: by submission, it would be one for each of a thousand.
+        unscored = (
+            gradebook.db.query(SubmittedAssignment.id)
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+            .filter(Grade.auto_score.is_(None), Grade.manual_score.is_(None))
+        )
+        missing = {row.id for row in unscored}
+        rows = gradebook.db.query(
+            Assignment.name,
+            SubmittedAssignment.id,
+            SubmittedAssignment.student_id,
+            SubmittedAssignment.score,
+            SubmittedAssignment.late_submission_penalty,
+            SubmittedAssignment.max_score,
+        ).join(SubmittedAssignment, SubmittedAssignment.assignment_id == Assignment.id)
+        found: dict[str, dict[str, Score]] = {}
+        for assignment, number, student, score, penalty, points in rows:
+            earned = None if number in missing else float(score - penalty)
+            found.setdefault(assignment, {})[student] = Score(earned, float(points))
+        return found
+
+
+def write_release(db_url: str, assignment: str, release: Release) -> None:
+    """Record a release in a gradebook that does not know the assignment yet."""
+    with Gradebook(db_url) as gradebook:
+        gradebook.add_assignment(assignment)
+        kernelspec = json.dumps(dict(release.kernelspec))
+        gradebook.add_notebook(assignment, assignment, kernelspec=kernelspec)
+        for cell in release.cells:
+            where = cell.grade_id, assignment, assignment
+            gradebook.add_source_cell(
+                *where,
+                cell_type=cell.cell_type,
+                source=cell.source,
+                locked=cell.locked,
+                checksum=cell.checksum,
+            )
+            if cell.points is not None:
+                add = gradebook.add_task_cell if cell.task else gradebook.add_grade_cell
+                add(*where, max_score=cell.points, cell_type=cell.cell_type)
+            if cell.solution:
+                gradebook.add_solution_cell(*where)

@@ -19,6 +19,7 @@ from traitlets import Unicode, default
 
 from autograder.language import Text
 from autograder.pipeline import gradebook
+from autograder.pipeline.dialog import keep_short
 
 #: The id of the cell with the due date.
 DUE_ID = "due-date"
@@ -35,6 +36,7 @@ class ReleaseExporter(NotebookExporter):
         super().__init__(**kwargs)
         if self.parent is None or not hasattr(self.parent, "coursedir"):
             return
+        keep_short(self.parent)
         directory = self.parent.coursedir
         assignment = directory.assignment_id
         source = Path(directory.format_path(directory.source_directory, ".", assignment))
