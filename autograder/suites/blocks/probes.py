@@ -28,7 +28,9 @@ def made(**named):
 
 #: By task, the params of that.
 PARAMS: dict[str, Any] = {
-    "Linear": lambda rows, columns: made(weights=(rows, columns), bias=columns),
+    "Linear": lambda in_features, out_features: made(
+        weights=(in_features, out_features), bias=out_features
+    ),
     "ReLU": dict,
     "LayerNorm": lambda dim, eps=0.0: made(weight=dim, bias=dim),
     "SelfAttention": lambda dim, heads: made(**dict.fromkeys(("wq", "wk", "wv", "wo"), (dim, dim))),
@@ -54,10 +56,10 @@ def answers(notebook, images):
 
 
 class Dense(nn.Module):
-    def __init__(self, rows, columns):
+    def __init__(self, in_features, out_features):
         super().__init__()
-        self.weights = nn.Parameter(torch.randn(rows, columns) / rows**0.5)
-        self.bias = nn.Parameter(torch.zeros(columns))
+        self.weights = nn.Parameter(torch.randn(in_features, out_features) / in_features**0.5)
+        self.bias = nn.Parameter(torch.zeros(out_features))
 
     def forward(self, x):
         return nn.functional.linear(x, self.weights.T, self.bias)
@@ -99,7 +101,7 @@ class Transformer(Residual):
 MODULES: dict[str, Any] = {
     "Linear": Dense,
     "ReLU": nn.ReLU,
-    "LayerNorm": nn.LayerNorm,
+    "LayerNorm": lambda dim, eps=1e-5: nn.LayerNorm(dim, eps),
     "ResidualBlock": Residual,
     "SelfAttention": Attention,
     "TransformerBlock": Transformer,
