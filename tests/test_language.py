@@ -65,7 +65,9 @@ def test_all_that_a_report_says_can_be_translated() -> None:
     def translate(template: str) -> str:
         return f"\N{WHITE FLAG}{template}"
 
-    page = report.cell(cells[0], translate) + report.summary(cells, [Text("A note.")], translate)
+    page = report.cell(cells[0], translate) + report.summary(
+        cells, [Text("A note.")], translate=translate
+    )
     for english in ("What was checked", "It works.", "What happened", "A note.", "not graded"):
         assert page.count(english) == page.count(translate(english)) > 0
 

@@ -12,7 +12,11 @@ from autograder.grading.spent import Phases, Spent
 
 PASSED = TestResult("test_shape", 3, 3, "`f` keeps the shape.")
 LOST = TestResult(
-    *("test_value", 7, 0, "`f` is right."), "Your `f` is <b>twice</b> too large.", "doubled", "f(1)"
+    *("test_value", 7, 0, "`f` is right."),
+    "Your `f` is <b>twice</b> too large.",
+    "doubled",
+    "f(1)",
+    (("w", True), ("x", False)),
 )
 RESULT = CellResult("test_f", "5" * 32, (PASSED, LOST))
 UNGRADED = CellResult("test_g", "", (), "the suite broke")

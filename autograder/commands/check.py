@@ -79,7 +79,12 @@ def as_json(submission: Submission, graded: Graded) -> dict[str, Any]:
         (told,) = record.public(cell).values()
         tests = zip(told["tests"], cell.tests, strict=True)
         told["tests"] = [
-            {**public, "title": str(test.title), "message": str(test.message)}
+            {
+                **public,
+                "title": str(test.title),
+                "message": str(test.message),
+                "steps": dict(test.steps),
+            }
             for public, test in tests
         ]
         cells.append({"grade_id": cell.grade_id, **told, "ungraded": str(cell.ungraded)})
@@ -105,7 +110,13 @@ def in_lines(submission: Submission, graded: Graded) -> Iterator[str]:
     for cell in graded.results.values():
         points = f"{cell.earned} of {cell.points}" if not cell.ungraded else "not graded"
         yield f"  {cell.task:24} {points}"
-        yield from (f"      {message}" for message in cell.messages)
+        for message in cell.messages:
+            yield f"      {message}"
+            rows = cell.lost[message].rows if message in cell.lost else []
+            for name, right, says in rows:
+                yield f"        {name:24} {'✓' if right else '✗'} {says}"
+    for name, worth in submission.release.by_hand.items():
+        yield f"  {name:24} by hand, {worth:g} points"
     yield f"  (seed {told['seed']}; --seed draws the same inputs again)"
 
 
@@ -152,7 +163,11 @@ class _Course:
                 if taken.ungraded:
                     raise CannotCheck(f"{path}: {taken.ungraded}")
                 data, notes = taken.notebook.read_bytes(), taken.notes
-                files = archive(intake.for_kernel(taken.notebook.parent), self._step.file_bytes)
+                files = archive(
+                    intake.for_kernel(taken.notebook.parent),
+                    self._step.file_bytes,
+                    besides=taken.notebook.name,
+                )
             finally:
                 intake.close()
         else:

@@ -6,7 +6,7 @@ failure names the one that matches, or none.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
@@ -50,15 +50,22 @@ class Failure(AutograderError, AssertionError):
         message: what the student reads.
         misconception: the name of the known mistake that explains it.
         share: how much of the test's points it earns all the same, from 0 to below 1.
+        steps: where several values follow from each other, whether each is right, by name and in
+            that order.
     """
 
     def __init__(
-        self, message: str | Text, misconception: str | None = None, share: float = 0.0
+        self,
+        message: str | Text,
+        misconception: str | None = None,
+        share: float = 0.0,
+        steps: Mapping[str, bool] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = Text(message)
         self.misconception = misconception
         self.share = share
+        self.steps = dict(steps or {})
 
 
 def fail(

@@ -127,17 +127,14 @@ def check(
     first = next(key for key, well in good.items() if not well)
     known = _cause(first, got, right, [backward.wrong(**inputs) for inputs in exact])
     says = Text(known.says) if known else next(_forms(first, got, right))
-    if len(good) > 1:
-        follow = " What is wrong after it may follow from that."
-        says = Text(
-            "In the order of the backward pass: {table}. The first wrong one is that of `{first}`."
-            " {says}{follow}",
-            table=" ".join(f"`{key}` {'✓' if well else '✗'}" for key, well in good.items()),
-            first=first,
-            says=says,
-            follow=Text(follow if [*good.values()].count(False) > 1 else ""),
-        )
-    raise Failure(says, known.name if known else None)
+    if len(good) == 1:
+        raise Failure(says, known.name if known else None)
+    says = Text(
+        "In the order of the backward pass, the first wrong gradient is that of `{first}`. {says}",
+        first=first,
+        says=says,
+    )
+    raise Failure(says, known.name if known else None, steps=good)
 
 
 def named(

@@ -9,6 +9,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 
 from autograder.grading import record
 from autograder.grading.grader import Graded
+from autograder.grading.progress import Before, opening
 from autograder.grading.results import CellResult
 from autograder.language import Text, Translate, render
 from autograder.submission.cells import grade_cells
@@ -31,13 +32,18 @@ def cell(result: CellResult, translate: Translate = str) -> str:
 
 
 def summary(
-    results: Sequence[CellResult], notes: Sequence[str | Text], translate: Translate = str
+    results: Sequence[CellResult],
+    notes: Sequence[str | Text],
+    before: Before | None = None,
+    translate: Translate = str,
 ) -> str:
     """The head of a graded notebook: every task's score, and what else a student should know.
 
     One block of HTML without empty lines, so that markdown leaves it as it is.
     """
-    html = _page("summary.html.j2", translate, results=results, notes=notes)
+    html = _page(
+        "summary.html.j2", translate, results=results, notes=notes, opening=opening(results, before)
+    )
     return "\n".join(line for line in html.splitlines() if line.strip())
 
 
@@ -73,6 +79,11 @@ def write(nb: NotebookNode, graded: Graded) -> None:
             )
         ]
     record.write(nb, record.of(graded))
-    head = new_markdown_cell(summary(list(graded.results.values()), graded.notes))
+    head = new_markdown_cell(summary(list(graded.results.values()), graded.notes, graded.before))
     head["id"] = SUMMARY_ID
     nb.cells.insert(0, head)
+
+
+def waiting(says: Text, translate: Translate = str) -> str:
+    """The page of a hand-in that is graded later: it says when."""
+    return _page("waiting.html.j2", translate, says=says).lstrip()

@@ -10,7 +10,8 @@ class TestResult:
     """One check of a suite, as the report shows it.
 
     `message` says what was expected and what came instead (empty where the check passed);
-    `misconception` names the known mistake that explains it; `example` can be run at home.
+    `misconception` names the known mistake that explains it; `example` can be run at home;
+    `steps` tell of values that follow from each other, in order, whether each is right.
     """
 
     __test__ = False
@@ -22,6 +23,23 @@ class TestResult:
     message: Text = field(default_factory=lambda: Text(""))
     misconception: str | None = None
     example: str = ""
+    steps: tuple[tuple[str, bool], ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether it earned all its points."""
+        return self.earned == self.points
+
+    @property
+    def rows(self) -> list[tuple[str, bool, Text]]:
+        """The steps as a table: name, whether it is right, and what to say of it."""
+        first = next((name for name, right in self.steps if not right), "")
+        follows = Text("wrong: may follow from `{first}`", first=first)
+        wrong = {first: Text("wrong, the first: look here")}
+        return [
+            (name, right, Text("right") if right else wrong.get(name, follows))
+            for name, right in self.steps
+        ]
 
 
 @dataclass(frozen=True)
@@ -65,5 +83,13 @@ class CellResult:
                     why=self.ungraded,
                 )
             ]
-        lost = [test.message for test in self.tests if test.earned < test.points]
-        return list(dict.fromkeys(lost))
+        return list(self.lost)
+
+    @property
+    def lost(self) -> dict[Text, TestResult]:
+        """The first check that lost points for each reason, by what it says."""
+        found: dict[Text, TestResult] = {}
+        for test in self.tests:
+            if not test.passed:
+                found.setdefault(test.message, test)
+        return found

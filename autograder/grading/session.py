@@ -302,7 +302,7 @@ class _Session:
         """Keep what a test came to, without the values that hang on the error's traceback."""
         key = (item.path.stem, item.originalname)
         if isinstance(error, Failure):
-            self._fail(key, error.message, error.misconception, error.share)
+            self._fail(key, error)
             return
         known = isinstance(error, (Exception, *_NEVER_THE_STUDENT))
         if not known:
@@ -314,17 +314,16 @@ class _Session:
             self.broken.setdefault(key[0], why)
             self.log.error("Suite %s: %s\n%s", key[0], why, said)
         elif isinstance(error, AssertionError) and str(error):
-            self._fail(key, Text("{said}", said=str(error)))
+            self._fail(key, Failure(Text("{said}", said=str(error))))
         else:
             self.log.error("%s could not cope with what was returned: %s", item.nodeid, said)
-            self._fail(key, Text(_NO_SENSE))
+            self._fail(key, Failure(_NO_SENSE))
 
-    def _fail(
-        self, key: tuple[str, str], message: Text, name: str | None = None, share: float = 0.0
-    ) -> None:
+    def _fail(self, key: tuple[str, str], failure: Failure) -> None:
         """Keep the first failure of a test, and the least share of its points."""
-        first = self.failures.setdefault(key, Failure(message, name, share))
-        first.share = min(first.share, share)
+        told = failure.message, failure.misconception, failure.share, failure.steps
+        first = self.failures.setdefault(key, Failure(*told))  # no traceback hangs on it
+        first.share = min(first.share, failure.share)
 
     def _is_broken(self, item: pytest.Function, error: BaseException) -> bool:
         """Whether an error is the suite's own: none that a value of the student's can cause."""
@@ -372,6 +371,7 @@ class _Session:
             message=message,
             misconception=failure.misconception if failure else None,
             example=check.example,
+            steps=tuple(failure.steps.items()) if failure else (),
         )
 
 

@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from autograder.grading.report import SUMMARY_ID
 from autograder.grading.worker import BudgetSpent, worker
+from autograder.pipeline.dialog import keep_short
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import students
 
@@ -33,6 +34,7 @@ class FeedbackExporter(HTMLExporter):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self.parent is not None and hasattr(self.parent, "coursedir"):
+            keep_short(self.parent)
             self._find_all(self.parent)
 
     def _find_all(self, converter: Any) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from autograder.exercise.inside_layers import OfModule, Part, Silent, pass_through
+from autograder.exercise.inside_model import make_model_again
 
 #: By task, what stands in for its layer.
 FUNCTIONS: dict[str, Any] = {
@@ -46,13 +47,6 @@ def passes(notebook, stand_ins=(), silent=False, **asked):
 
 
 # ------------------------------------------------------------------------------------------ model
-
-
-def answers(notebook, images):
-    """The scores that `model` gives to pictures."""
-    images = images.to(notebook.device)
-    with torch.no_grad():
-        return notebook.model.forward(notebook.patches(images))
 
 
 class Dense(nn.Module):
@@ -108,10 +102,12 @@ MODULES: dict[str, Any] = {
 }
 
 
-def retrained(notebook, cells, images):
-    """The same after the student's own cells have made `model` once more, of stand-ins."""
-    for name, module in MODULES.items():
-        setattr(notebook, name, type(name, (OfModule,), {"kind": staticmethod(module)}))
-    for cell in cells:
-        exec(cell, notebook._names)
-    return answers(notebook, images)
+def answers(notebook, images, cells):
+    """The scores that `model` gives to pictures; with cells, after those made it of stand-ins."""
+    if cells:
+        kinds = {name: {"kind": staticmethod(module)} for name, module in MODULES.items()}
+        stand_ins = {name: type(name, (OfModule,), how) for name, how in kinds.items()}
+        make_model_again(notebook, cells, **stand_ins)
+    images = images.to(notebook.device)
+    with torch.no_grad():
+        return notebook.model.forward(notebook.patches(images))
