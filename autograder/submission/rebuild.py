@@ -18,7 +18,7 @@ from autograder.submission.cells import PICTURE, grade_id, is_locked, marks
 from autograder.submission.read import new_cell
 from autograder.submission.recognise import asked_for, binds, plain, recognise
 
-#: What nbgrader leaves out of what it hands out, but knows of: how a person is to grade a task, say.
+#: What nbgrader knows of, but does not hand out: how a person is to grade a task, say.
 _HIDDEN = re.compile(
     r"^[^\n]*BEGIN (MARK SCHEME|HIDDEN TESTS).*?END \1[^\n]*\n?", re.DOTALL | re.MULTILINE
 )
