@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install demo clean-demo student test unit lint release validate hostile audit draws \
-	bench browser
+	bench browser postgresql
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,7 +32,7 @@ student: install ## a student's folder, and JupyterLab in it
 clean-demo: install ## take away what the demonstration has written, the gradebook too
 	$(BIN)/python -m autograder demo --clear
 
-test: install browser lint ## every test
+test: install browser postgresql lint ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_hostile.py
 	$(BIN)/python -m pytest tests/test_hostile.py
 	$(BIN)/python -m autograder validate
@@ -71,3 +71,10 @@ browser:
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
 	  echo "No Chromium found: install it for the browser tests (they fail without it)."
+
+# A gradebook on a real PostgreSQL is tested; that needs a server of the system's.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/postgres "$$(pg_config --bindir 2>/dev/null)/postgres" 2>/dev/null | grep -q . || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; } || \
+	  echo "No PostgreSQL found: install its server for the tests of a gradebook on it (they fail without it)."

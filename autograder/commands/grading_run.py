@@ -48,7 +48,7 @@ class Run:
     began: float = 0.0
 
     def note(self, event: dict[str, Any]) -> None:
-        """Add one thing that was told (`autograder.pipeline.progress`)."""
+        """Add one thing that was told (`autograder.pipeline.events`)."""
         student: str = event.get("student", "")
         match event["kind"]:
             case "begun":

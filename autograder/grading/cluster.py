@@ -60,7 +60,7 @@ class ClusterLost(AutograderError):
     """The cluster is gone in the middle of it."""
 
 
-class Unfit(AutograderError):
+class WorkerUnfit(AutograderError):
     """A worker has not what a submission is to be graded with; another one may."""
 
 
@@ -236,7 +236,7 @@ def _do(work: Callable[..., Any], packed: bytes, order: Order, needed: Having) -
     """Do a task; what a submission brings about is an answer, all else is raised."""
     submission: Submission = pickle.loads(packed)
     if lacking := needed.differs(order.having()):
-        raise Unfit(f"{platform.node()} has other {lacking}")
+        raise WorkerUnfit(f"{platform.node()} has other {lacking}")
     try:
         return pickle.dumps(_WARM.call(work, submission, order))
     except BudgetSpent as error:

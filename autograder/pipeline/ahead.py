@@ -10,7 +10,6 @@ import atexit
 import hashlib
 import logging
 import pickle
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from autograder.grading.parallel import AnyPool
 from autograder.grading.record import Record
 from autograder.grading.spent import Phases
 from autograder.pipeline import safe
+from autograder.submission.private import PrivateFolder
 
 #: What the outputs of a cell and of a submission may hold, and seconds to make them safe in.
 Cleaning = tuple[int, int, int]
@@ -107,7 +107,7 @@ class Line:
         log: logging.Logger,
     ) -> None:
         self._pool, self._coming, self._answered, self._log = pool, coming, answered, log
-        self._folder = tempfile.TemporaryDirectory(prefix="graded-")
+        self._folder = PrivateFolder("graded")
         self._students: list[str] = []
         self._answers: dict[str, Path | None] = {}
         self._numbers = count()
@@ -138,7 +138,7 @@ class Line:
         with self._news:
             self._ended = True
             self._news.notify_all()
-        self._folder.cleanup()
+        self._folder.remove()
 
     def _run(self) -> None:
         """Feed the pool, and put down its answers; ends with the last one, or with an error."""
@@ -163,7 +163,7 @@ class Line:
     def _put(self, student: str, outcome: Ahead | Exception | None) -> None:
         path = None
         if isinstance(outcome, Ahead):
-            path = Path(self._folder.name, str(next(self._numbers)))
+            path = self._folder.path / str(next(self._numbers))
             path.write_bytes(pickle.dumps(outcome))
         with self._news:
             self._answers[student] = path

@@ -24,6 +24,7 @@ from nbgrader.utils import parse_utc
 from autograder.language import Explained, Sentence, Text
 from autograder.submission.digest import digest
 from autograder.submission.limits import IntakeLimits
+from autograder.submission.private import PrivateFolder
 from autograder.text import escaped, is_plain
 
 #: Where nbgrader's exchange writes when something was handed in.
@@ -90,14 +91,14 @@ class Intake:
         self._limits = limits or IntakeLimits()
         self._submitted, self._assignment, self._ignore = submitted, assignment, ignore
         self._source = source
-        self._private = tempfile.TemporaryDirectory(prefix="submitted-", dir=_temporary())
-        self.folder = Path(self._private.name, "submitted")
+        self._private = PrivateFolder("submitted", _temporary())
+        self.folder = self._private.path / "submitted"
         #: Other notebooks lie apart: nbgrader would take them for the assignment's.
-        self._others = Path(self._private.name, "others")
+        self._others = self._private.path / "others"
 
     def close(self) -> None:
         """Remove all copies."""
-        self._private.cleanup()
+        self._private.remove()
 
     def path(self, student: str) -> Path:
         """Where a student's submission lies once it is taken."""
