@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 @contextmanager
-def lab(home: Path, student: str) -> Iterator[str]:
+def lab(home: Path) -> Iterator[str]:
     """Run JupyterLab in a student's home; give back its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -31,7 +31,7 @@ def lab(home: Path, student: str) -> Iterator[str]:
             cwd=home,
             stdout=file,
             stderr=file,
-            env={**os.environ, **settings, "JUPYTERHUB_USER": student, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **settings, "OMP_NUM_THREADS": "1"},
         )
         try:
             address = f"http://127.0.0.1:{port}"

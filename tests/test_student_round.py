@@ -53,7 +53,7 @@ def page(exchange: Exchange, tmp_path: Path) -> Iterator[Page]:
     shutil.rmtree(home / A)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium, "no Chromium is installed: see `make browser`"
-    with lab(home, "ann") as address, sync_playwright() as playwright:
+    with lab(home) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1200, "height": 900}, base_url=address)
         page.set_default_timeout(SECONDS * 1000)
