@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo clean-demo test unit lint release validate hostile audit draws bench browser postgresql
+.PHONY: help install demo clean-demo student test unit lint release validate hostile audit draws \
+	bench browser postgresql
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,6 +18,14 @@ install: .venv/.installed ## the .venv, with everything that the other commands 
 
 demo: install ## grade the sample submissions, write feedback, print the scores and why
 	$(BIN)/python -m autograder demo
+
+# In a student's folder, with a student's packages, and about the memory that the grader gives.
+student: install ## a student's folder, and JupyterLab in it
+	$(BIN)/python -m autograder student
+	test -x student/.venv/bin/python || $(PYTHON) -m venv student/.venv
+	student/.venv/bin/python -m pip install --quiet --requirement student/requirements.txt
+	cd student && PATH="$$PWD/.venv/bin:$$PATH" \
+	  $$(command -v prlimit >/dev/null && echo prlimit --data=5368709120) .venv/bin/jupyter lab
 
 clean-demo: install ## take away what the demonstration has written, the gradebook too
 	$(BIN)/python -m autograder demo --clear

@@ -85,6 +85,11 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("--jobs", type=int, default=2, help="submissions at a time")
     command.add_argument("--keep", type=Path, help="write the graded notebooks here")
 
+    command = commands.add_parser(
+        "student", help="a folder as a student has it, of release/ and course_data/ alone"
+    )
+    command.add_argument("folder", nargs="?", default="student", metavar="FOLDER")
+
     command = commands.add_parser("demo", help="grade the sample submissions and say why")
     command.add_argument("--clear", action="store_true", help="take away what it has written")
 

@@ -23,7 +23,7 @@ from autograder.grading.record import Record
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Spent
 from autograder.language import Text
-from autograder.pipeline.gradebook import Standing
+from autograder.pipeline.gradebook import Score
 
 SAYS = {"doubled": Text("Your `f` is {n} times too large.", n=2), "flipped": Text("A sign.")}
 EVIL = "<script>alert(1)</script>"
@@ -46,7 +46,7 @@ def grading(submission: str, f: int, mistake: str | None) -> Grading:
 def work(student: str, f: int = 10, g: int = 10, **more: object) -> Work:
     mistakes = (None if f == 10 else "doubled", None if g == 10 else "flipped")
     told = {
-        "standing": Standing(f + g, 20),
+        "standing": Score(f + g, 20),
         "record": Record(cells=cells(f, g, mistakes), spent={"cells": Spent(1.0, 10**8)}),
         **more,
     }
@@ -56,13 +56,13 @@ def work(student: str, f: int = 10, g: int = 10, **more: object) -> Work:
 CLASS = [
     work("anna"),
     work("ben", f=0, history=[grading("1", 0, "doubled"), grading("2", 0, "doubled")]),
-    work("carl", f=4, others={"B": Standing(20, 20)}, earlier={"B": frozenset({"doubled"})}),
+    work("carl", f=4, others={"B": Score(20, 20)}, earlier={"B": frozenset({"doubled"})}),
     work("dora", history=[grading("1", 0, "doubled"), grading("2", 10, None)]),
     work("emil", g=0, history=[grading("1", 10, None), grading("2", 8, None)]),
     Work("fred"),
     Work(
         "gita",
-        standing=Standing(None, 20),
+        standing=Score(None, 20),
         record=Record(cells=tuple(CellResult(f"test_{n}", "", (), "it broke") for n in "fg")),
     ),
     work(
@@ -174,12 +174,25 @@ def alike(*codes: str) -> list[similar.Similar]:
 def test_a_copy_with_other_names_is_found_and_shown() -> None:
     renamed = re.sub("values", "x", ODD).replace("total", "s").replace("count", "n")
     (task,) = alike(ODD, *OTHERS, *[USUAL] * 10, "# mine!\n" + renamed)
-    (pair,) = task.pairs
-    assert pair.students == ("s00", "s14")
-    assert pair.similarity == 1.0
+    (pair,) = task.groups
+    assert pair.students == pair.closest == ("s00", "s14")
+    assert pair.least == pair.most == 1.0
     assert "<mark>" in pair.codes[0]
     shown = [re.sub("</?mark>", "", code) for code in pair.codes]
     assert shown[0] == ODD.replace(">", "&gt;")
+
+
+def test_who_hang_together_are_one_group() -> None:
+    half = ODD.partition("    return")[0]
+    other = half + "    result = max(count, 1)\n    return total / result\n"
+    apart = (
+        "def f(x):\n    names = {k: v for k, v in enumerate(x)}\n    return names.get(0) @ x.T\n"
+    )
+    (task,) = alike(*[ODD] * 2, other, apart, *[USUAL] * 100, apart)
+    first, second = sorted(task.groups, key=lambda group: group.students)
+    assert (first.students, first.closest) == (("s00", "s01", "s02"), ("s00", "s01"))
+    assert first.least < first.most == 1.0
+    assert second.students == ("s03", "s104")
 
 
 def test_a_short_task_where_all_write_alike_is_no_news() -> None:
@@ -195,7 +208,7 @@ def test_solutions_made_apart_do_not_flood(assignment: str) -> None:
     solutions = {entry.name: graded.solutions(build(entry)) for entry in entries}
     names = next(iter(solutions.values()))
     found = similar.find(solutions, dict.fromkeys(names, ""))
-    assert sum(len(each.pairs) + each.more for each in found) <= len(entries) / 10
+    assert sum(len(each.groups) + each.more for each in found) <= len(entries) / 10
 
 
 # --------------------------------------------------------------------------------- what is written
@@ -210,8 +223,9 @@ def written(told: overview.Overview, tmp_path_factory: pytest.TempPathFactory) -
     feedback.write_text("<p id='test_f'>feedback</p>")
     works = [Work(**{**vars(w), "page": feedback if w.student == "ben" else None}) for w in CLASS]
     works[0] = Work(**{**vars(works[0]), "name": EVIL})
-    pair = similar.Pair(("anna", "ben"), 0.98, 7, ("<mark>a</mark>", f"&lt;{'b' * 300}"))
-    alike = [similar.Similar("f", 6, 0.4, (pair,), 2)]
+    codes = ("<mark>a</mark>", f"&lt;{'b' * 300}")
+    group = similar.Group(("anna", "ben", "carl"), 0.9, 0.98, ("anna", "ben"), 7, codes)
+    alike = [similar.Similar("f", 6, 0.4, (group,), 2)]
     path = folder / "report" / "A.html"
     path.parent.mkdir()
     path.write_text(page.html(told, works, alike, path.parent))

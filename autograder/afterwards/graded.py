@@ -14,7 +14,7 @@ from autograder.grading.history import Grading
 from autograder.grading.record import Record
 from autograder.grading.results import TestResult
 from autograder.pipeline import gradebook
-from autograder.pipeline.gradebook import Standing
+from autograder.pipeline.gradebook import Score
 from autograder.submission.cells import marks, places
 
 #: What a program prints or raises where the sandbox let it go no further.
@@ -48,8 +48,8 @@ class Work:
 
     student: str
     name: str = ""
-    standing: Standing | None = None
-    others: Mapping[str, Standing] = field(default_factory=dict)
+    standing: Score | None = None
+    others: Mapping[str, Score] = field(default_factory=dict)
     record: Record = field(default_factory=Record)
     history: Sequence[Grading] = ()
     earlier: Mapping[str, frozenset[str]] = field(default_factory=dict)

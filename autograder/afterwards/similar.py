@@ -2,15 +2,14 @@
 
 Fingerprints are copydetect's: of code without its names, comments and spaces, by winnowing, less
 those of what was handed out. In a short task everybody's solution looks alike, so being alike is
-not enough. A pair is shown where both hold:
-
-* the two share several *rare* fingerprints: such as few others of the class have;
-* they are far more alike than two solutions of this task usually are.
+not enough: what counts are *rare* fingerprints, such as few others of the class have. Two are shown
+who share several of these, and most that they have.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from copydetect.utils import (
@@ -26,27 +25,29 @@ from numpy.typing import NDArray
 _LETTERS, _WINDOW = 16, 4
 #: A fingerprint is rare where at most this share of the class has it, or these two alone.
 _RARE_SHARE, _RARE_LEAST = 0.03, 2
-#: How many rare ones two solutions must share.
-_SHARED_LEAST = 4
-#: How far from what is usual towards being the same: halfway.
-_FAR = 0.5
-#: The most pairs that are told of a task; the rest is counted.
+#: How many rare ones two solutions must share, and which share of all rare ones that they have.
+_SHARED_LEAST, _SHARED_SHARE = 6, 0.6
+#: The most groups that are told of a task; the rest is counted.
 _MOST = 20
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two solutions of a task.
+class Group:
+    """Students whose solutions of a task are unusually alike, each with some other's.
 
     Attributes:
-        students: the two.
-        similarity: the share of fingerprints that they have in common, of all that they have.
-        rare: how many of these few others have.
-        codes: what each wrote, as HTML: what both have is marked.
+        students: two or more.
+        least, most: of the pairs that are unusually alike, the share of fingerprints that both
+            have, of all that one of them has.
+        closest: the two who share the most that few others have.
+        rare: how many such fingerprints they share.
+        codes: what these two wrote, as HTML: what both have is marked.
     """
 
-    students: tuple[str, str]
-    similarity: float
+    students: tuple[str, ...]
+    least: float
+    most: float
+    closest: tuple[str, str]
     rare: int
     codes: tuple[str, str]
 
@@ -59,14 +60,14 @@ class Similar:
         task: the name of the solution's cell.
         solutions: how many were compared.
         usual: the median similarity of two of them.
-        pairs: those far above that, the rarest likeness first.
-        more: how many such pairs are left out.
+        groups: those who share what few others have, the rarest likeness first.
+        more: how many such groups are left out.
     """
 
     task: str
     solutions: int
     usual: float
-    pairs: tuple[Pair, ...]
+    groups: tuple[Group, ...]
     more: int
 
 
@@ -97,7 +98,7 @@ def find(solutions: Mapping[str, Mapping[str, str]], released: Mapping[str, str]
         released: what was handed out of each task.
 
     Returns:
-        the tasks that have such pairs, in the order of `released`.
+        the tasks that have such solutions, in the order of `released`.
     """
     found = []
     for task, given in released.items():
@@ -107,7 +108,7 @@ def find(solutions: Mapping[str, Mapping[str, str]], released: Mapping[str, str]
             if (code := tasks.get(task, given)).strip() != given.strip()
         }
         similar = _of_task(task, written, given)
-        if similar.pairs:
+        if similar.groups:
             found.append(similar)
     return found
 
@@ -119,31 +120,71 @@ def _of_task(task: str, written: Mapping[str, str], given: str) -> Similar:
     for each in of:
         each.hashes -= handed_out
     has = _table([each.hashes for each in of])
-    rare = has[:, has.sum(axis=0) <= max(_RARE_LEAST, _RARE_SHARE * len(students))]
-    # Counts of what two have in common are products of rows; as float32, which is exact here.
-    common, common_rare = has @ has.T, rare @ rare.T
     sizes = np.array([len(each.hashes) for each in of], np.float32)
-    either = sizes[:, None] + sizes[None, :] - common
-    alike = np.divide(common, either, out=np.zeros_like(common), where=either > 0)
+    counts = Counter(value for each in of for value in each.hashes)
+    few = max(_RARE_LEAST, _RARE_SHARE * len(students))
+    rare = has[:, has.sum(axis=0) <= few]
+    rare_sizes = np.array(
+        [sum(counts[value] <= few for value in each.hashes) for each in of], np.float32
+    )
+    # Counts of what two have in common are products of rows; as float32, which is exact here.
+    common_rare = rare @ rare.T
+    alike, alike_in_rare = _share(has @ has.T, sizes), _share(common_rare, rare_sizes)
     one, two = np.triu_indices(len(students), 1)
     usual = float(np.median(alike[one, two])) if len(one) else 0.0
-    unusual = (common_rare[one, two] >= _SHARED_LEAST) & (
-        alike[one, two] >= usual + _FAR * (1 - usual)
+    unusual = (common_rare >= _SHARED_LEAST) & (alike_in_rare >= _SHARED_SHARE)
+    one, two = one[unusual[one, two]], two[unusual[one, two]]
+    links = sorted(
+        _Link(-int(common_rare[first, second]), -float(alike[first, second]), first, second)
+        for first, second in zip(one.tolist(), two.tolist(), strict=True)
     )
-    chosen = np.flatnonzero(unusual)
-    order = np.lexsort((-alike[one, two][chosen], -common_rare[one, two][chosen]))
-    pairs = [
-        Pair(
-            students=(students[first], students[second]),
-            similarity=float(alike[first, second]),
-            rare=int(common_rare[first, second]),
-            codes=(of[first].marked(of[second]), of[second].marked(of[first])),
-        )
-        for first, second in zip(
-            one[chosen[order[:_MOST]]], two[chosen[order[:_MOST]]], strict=True
-        )
-    ]
-    return Similar(task, len(students), usual, tuple(pairs), len(chosen) - len(pairs))
+    groups = _groups(links)
+    shown = [_group(group, students, of) for group in groups[:_MOST]]
+    return Similar(task, len(students), usual, tuple(shown), len(groups) - len(shown))
+
+
+class _Link(NamedTuple):
+    """Two that are unusually alike; the rarest likeness sorts first."""
+
+    minus_rare: int
+    minus_alike: float
+    one: int
+    two: int
+
+
+def _groups(links: Sequence[_Link]) -> list[list[_Link]]:
+    """The links of those that hang together, in the order of each group's first."""
+    of: dict[int, list[_Link]] = {}
+    for link in links:
+        mine, other = of.get(link.one, []), of.get(link.two, [])
+        joined = mine if mine is other else [*mine, *other]
+        joined.append(link)
+        for each in joined:
+            of[each.one] = of[each.two] = joined
+    found = {id(group): sorted(group) for group in of.values()}
+    return sorted(found.values())
+
+
+def _group(links: Sequence[_Link], students: Sequence[str], of: Sequence["_Fingerprints"]) -> Group:
+    first, *_ = links
+    members = sorted({place for link in links for place in (link.one, link.two)})
+    one, two = of[first.one], of[first.two]
+    return Group(
+        students=tuple(students[place] for place in members),
+        least=min(-link.minus_alike for link in links),
+        most=max(-link.minus_alike for link in links),
+        closest=(students[first.one], students[first.two]),
+        rare=-first.minus_rare,
+        codes=(one.marked(two), two.marked(one)),
+    )
+
+
+def _share(common: NDArray[np.float32], sizes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What two have in common, as a share of all that one of them has."""
+    either = sizes[:, None] + sizes[None, :] - common
+    share = np.zeros_like(common)
+    np.divide(common, either, out=share, where=either > 0)
+    return share
 
 
 def _table(fingerprints: Sequence[set[int]]) -> NDArray[np.float32]:

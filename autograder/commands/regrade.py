@@ -7,6 +7,7 @@ comes to what `--apply` comes to, and changes nothing.
 
 import logging
 import shutil
+import subprocess
 import sys
 import tempfile
 from argparse import Namespace
@@ -114,21 +115,30 @@ class _Course:
 
         Returns:
             who has other points now than the dry run said.
+
+        Raises:
+            CannotRegrade: a feedback page could not be made.
         """
         chosen = [change.student for change in changes]
         paged = [student for student in chosen if self._page(student).is_file()]
         before = self._records(self._root)
         for student in chosen:
             self._remember(student, before[student])
-        course = Workspace(self._root)
-        for step, whom in (("autograde", chosen), ("generate_feedback", paged)):
-            for options in self._only(whom):
-                course.nbgrader(step, self._assignment, "--force", *options)
+        for options in self._only(chosen):
+            self._grade(self._root, "--force", *options)
+        for options in self._only(paged):
+            words = ("generate_feedback", self._assignment, "--force", *options)
+            done = Workspace(self._root).nbgrader(*words, check=False)
+            if done.returncode:
+                raise CannotRegrade(
+                    f"All were graded again, but not all feedback is new:\n{done.stderr[-2000:]}"
+                )
         now = self._records(self._root)
         return [
             change.student
             for change in changes
-            if compare(change.student, before[change.student], now[change.student]) != change
+            if change.student not in now
+            or compare(change.student, before[change.student], now[change.student]) != change
         ]
 
     # --------------------------------------------------------------------------------- inner parts
@@ -151,16 +161,17 @@ class _Course:
             db_url = f"sqlite:///{folder / 'gradebook.db'}"
             release = gradebook.released(self._directory.db_url, self._assignment)
             gradebook.write_release(db_url, self._assignment, release)
-            done = Workspace(folder).nbgrader(
-                "autograde",
-                self._assignment,
-                f"--CourseDirectory.root={folder}",
-                f"--CourseDirectory.db_url={db_url}",
-                check=False,  # 1, too, where one of them could not be graded
-            )
+            # Over whatever the config says: nothing of this course is written to.
+            where = (f"--CourseDirectory.root={folder}", f"--CourseDirectory.db_url={db_url}")
+            self._grade(folder, *where)
             if not self._records(folder):
-                raise CannotRegrade(f"Grading again came to nothing:\n{done.stderr[-4000:]}")
+                raise CannotRegrade("Grading again came to nothing: see above.")
             yield folder
+
+    def _grade(self, folder: Path, *options: str) -> None:
+        """Run `grade` in a course folder; its progress is shown beside what is printed here."""
+        words = [sys.executable, "-m", "autograder", "grade", self._assignment, *options]
+        subprocess.run(words, cwd=folder, stdout=sys.stderr)
 
     def _records(self, root: Path) -> dict[str, Record]:
         """The records of the graded notebooks in a course's folder, by student."""

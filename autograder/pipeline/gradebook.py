@@ -130,7 +130,7 @@ def is_by_hand(grade: Grade) -> bool:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Score:
     """What the gradebook says of a student's work on one assignment.
 
     Attributes:
@@ -147,12 +147,14 @@ def names(db_url: str) -> dict[str, str]:
     """Every student whom the gradebook knows by id, with a name; an empty one where it has none."""
     with Gradebook(db_url) as gradebook:
         return {
-            student.id: " ".join(filter(None, (student.first_name, student.last_name)))
+            student.id: f"{student.first_name or ''} {student.last_name or ''}".strip()
+            if has_name(student)
+            else ""
             for student in gradebook.students
         }
 
 
-def standings(db_url: str) -> dict[str, dict[str, Standing]]:
+def standings(db_url: str) -> dict[str, dict[str, Score]]:
     """How all students stand, by assignment and student."""
     with Gradebook(db_url) as gradebook:
         # One question for all: by submission, it would be one for each of a thousand.
@@ -171,10 +173,10 @@ def standings(db_url: str) -> dict[str, dict[str, Standing]]:
             SubmittedAssignment.late_submission_penalty,
             SubmittedAssignment.max_score,
         ).join(SubmittedAssignment, SubmittedAssignment.assignment_id == Assignment.id)
-        found: dict[str, dict[str, Standing]] = {}
+        found: dict[str, dict[str, Score]] = {}
         for assignment, number, student, score, penalty, points in rows:
             earned = None if number in missing else float(score - penalty)
-            found.setdefault(assignment, {})[student] = Standing(earned, float(points))
+            found.setdefault(assignment, {})[student] = Score(earned, float(points))
         return found
 
 
