@@ -97,10 +97,10 @@ class SubmissionExporter(NotebookExporter):
         keep_short(self._converter)
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
-        self._step = GradeNotebook(parent=self)
         self._progress = Progress(self.progress)
         pool: AnyPool[Ahead] | None = None
         try:
+            self._step = GradeNotebook(parent=self)
             if not self._directory.directory_structure.startswith("{nbgrader_step}" + os.sep):
                 raise CourseError("`directory_structure` must be the one that nbgrader begins with")
             self._submitted = Path(self._directory.root, self._directory.submitted_directory)
