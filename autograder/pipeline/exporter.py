@@ -362,17 +362,16 @@ class SubmissionExporter(NotebookExporter):
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
-            self._ahead, found = None, self._ahead
         else:
-            nb, folder = None, path.parent
-            found = self._ahead = self._from_line(told["student"])
-        if found is not None:
-            told["ahead"] = found
-        if nb is None and found is not None:
-            nb = nbformat.reads(found.whole, as_version=4)
-        elif nb is None:
-            told["release"] = self._release
-            nb, told["notes"], told["ungraded"] = self._read(self._taken)
+            folder = path.parent
+            self._ahead = self._from_line(told["student"])
+            if self._ahead is not None:
+                nb = nbformat.reads(self._ahead.whole, as_version=4)
+            else:
+                told["release"] = self._release
+                nb, told["notes"], told["ungraded"] = self._read(self._taken)
+        if self._ahead is not None:
+            told["ahead"] = self._ahead
         resources["metadata"] = {"name": path.stem, "path": str(folder)}
         text, resources = self.from_notebook_node(nb, resources, **kwargs)
         if path != self._taken.notebook:
