@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from autograder.grading.history import Grading, Outcome
 from autograder.grading.record import Record
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Spent
+from autograder.grading.worker import BudgetSpent
 from autograder.language import Text
 from autograder.pipeline.gradebook import Score
 
@@ -168,7 +169,10 @@ OTHERS = [
 
 
 def alike(*codes: str) -> list[similar.Similar]:
-    return similar.find({f"s{n:02}": {"f": code} for n, code in enumerate(codes)}, {"f": GIVEN})
+    solutions = {f"s{n:02}": {"f": code} for n, code in enumerate(codes)}
+    found, left_out = similar.find(solutions, {"f": GIVEN})
+    assert left_out == []
+    return found
 
 
 def test_a_copy_with_other_names_is_found_and_shown() -> None:
@@ -183,8 +187,7 @@ def test_a_copy_with_other_names_is_found_and_shown() -> None:
 
 
 def test_who_hang_together_are_one_group() -> None:
-    half = ODD.partition("    return")[0]
-    other = half + "    result = max(count, 1)\n    return total / result\n"
+    other = ODD.replace("1 / max(count, 1)", "1 / (count or 1)")
     apart = (
         "def f(x):\n    names = {k: v for k, v in enumerate(x)}\n    return names.get(0) @ x.T\n"
     )
@@ -207,8 +210,20 @@ def test_solutions_made_apart_do_not_flood(assignment: str) -> None:
     entries = load(assignment)[::4]
     solutions = {entry.name: graded.solutions(build(entry)) for entry in entries}
     names = next(iter(solutions.values()))
-    found = similar.find(solutions, dict.fromkeys(names, ""))
+    found, _ = similar.find(solutions, dict.fromkeys(names, ""))
     assert sum(len(each.groups) + each.more for each in found) <= len(entries) / 10
+
+
+def test_code_that_takes_too_long_to_read_is_left_out() -> None:
+    def read(codes: Sequence[str]) -> list[similar.Filtered]:
+        if any("forever" in code for code in codes):
+            raise BudgetSpent("it took too long")
+        return similar.filtered(codes)
+
+    solutions = {name: {"f": ODD} for name in ("a", "b")} | {"c": {"f": "forever"}}
+    (task,), left_out = similar.find(solutions, {"f": GIVEN}, read)
+    assert task.groups[0].students == ("a", "b")
+    assert left_out == ["c"]
 
 
 # --------------------------------------------------------------------------------- what is written
@@ -228,7 +243,7 @@ def written(told: overview.Overview, tmp_path_factory: pytest.TempPathFactory) -
     alike = [similar.Similar("f", 6, 0.4, (group,), 2)]
     path = folder / "report" / "A.html"
     path.parent.mkdir()
-    path.write_text(page.html(told, works, alike, path.parent))
+    path.write_text(page.html(told, works, alike, ["dora"], path.parent))
     return path
 
 
@@ -244,7 +259,7 @@ def test_the_page_links_to_feedback_and_loads_nothing(written: Path) -> None:
 
 
 def test_a_page_of_nothing_graded_says_so(tmp_path: Path) -> None:
-    html = page.html(overview.of("A", [Work("fred")]), [Work("fred")], [], tmp_path)
+    html = page.html(overview.of("A", [Work("fred")]), [Work("fred")], [], [], tmp_path)
     assert "There is no score yet." in html
     assert "Nothing was handed in." in html
 
@@ -256,7 +271,7 @@ def test_the_table_and_the_data_say_the_same(told: overview.Overview) -> None:
     assert (ben["score"], ben["f"], ben["g"]) == ("10", "0", "10")
     assert (ben["misconceptions"], ben["hand_ins"]) == ("doubled", "2")
     assert (gita["score"], gita["f"]) == ("", "")
-    data = json.loads(page.as_json(told, []))
+    data = json.loads(page.as_json(told, [], []))
     assert data["mistakes"][0]["says"] == "Your `f` is 2 times too large."
     assert (data["median"], data["handed_in"]) == (told.median, 7)
 
