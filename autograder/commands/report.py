@@ -57,6 +57,7 @@ def run(assignment: str, html: Path | None, csv: Path | None, json: Path | None)
     works = graded.works(directory, assignment)
     release = gradebook.released(directory.db_url, assignment)
     told = overview.of(assignment, works)
+    worker.prepare((similar.filtered, ([],)), log=_LOG)  # what takes long to import, once
     alike, left_out = similar.find(
         {work.student: work.solutions for work in works},
         {cell.grade_id: cell.source for cell in release.cells if cell.solution},
