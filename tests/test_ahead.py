@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from autograder.commands.grade import errors
 from autograder.commands.grading_run import Run, in_lines
 from autograder.grading import grader
 from autograder.grading.grader import Graded, Submission, Whole
@@ -194,3 +195,14 @@ def test_a_refusal_is_all_that_is_said() -> None:
     run = Run("a")
     run.note({"kind": "refused", "why": ["Grade cell 'x' has no suite"]})
     assert list(in_lines(run.summary(1, stopped=False))) == ["Grade cell 'x' has no suite"]
+
+
+def test_errors_are_told_without_their_tracebacks() -> None:
+    log = (
+        "a library's own line\n[AutogradeApp | INFO] Sanitizing\n"
+        "[AutogradeApp | ERROR] Traceback (most recent call last):\n  File x\nOperationalError\n"
+        "[AutogradeApp | ERROR] There was an error accessing the database.\n  Back it up.\n"
+        "[AutogradeApp | WARNING] end\n"
+    )
+    assert errors(log) == ["There was an error accessing the database. Back it up."]
+    assert errors("nothing of nbgrader's") == []

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell
 
+from autograder import ROOT
 from autograder.commands.workspace import Workspace
 from autograder.submission.cells import cell_of
 from tests import cluster
@@ -315,11 +316,14 @@ def test_a_cluster_must_be_safe_and_the_same(handed_in: Workspace, tmp_path: Pat
     assert insecure.summary["refused"][0].startswith(
         "The scheduler's address tcp://127.0.0.1:1 is without TLS"
     )
-    with cluster.running(tmp_path / "dask", 1, AUTOGRADER_COURSE_DATA=str(tmp_path)) as dask:
-        other_data = graded(course, f"--scheduler={dask.address}", **dask.environment)
-    assert other_data.status == 1
-    (why,) = other_data.summary["refused"]
-    assert "has other data than this machine" in why
+    shutil.copytree(ROOT / "autograder", tmp_path / "older" / "autograder")
+    suite = tmp_path / "older" / "autograder" / "suites" / "parameters" / "test_MLP.py"
+    suite.write_text(suite.read_text().replace("points(", "points( "))
+    with cluster.running(tmp_path / "dask", 1, PYTHONPATH=str(tmp_path / "older")) as dask:
+        older = graded(course, f"--scheduler={dask.address}", **dask.environment)
+    assert older.status == 1
+    (why,) = older.summary["refused"]
+    assert "has other suites than this machine" in why
 
 
 def test_an_unknown_assignment_is_refused_in_a_line(parameters: Workspace) -> None:

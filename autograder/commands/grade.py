@@ -7,6 +7,7 @@ nbgrader's log, which is kept where `--log` says.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,8 +23,9 @@ NBGRADER = Path(sys.executable).with_name("nbgrader")
 #: The exit status of what was stopped from the keyboard, as shells have it.
 STOPPED = 130
 
-#: Lines of nbgrader's log that are shown where it ended without a word.
-_LAST = 20
+#: Errors of nbgrader's log that are shown where it ended without another word.
+_LAST = 3
+_ENTRY = re.compile(r"^\[\w+ \| (\w+)\] ", re.MULTILINE)
 
 
 def main(arguments: Namespace) -> int:
@@ -67,7 +69,9 @@ def run(
         if stopped:
             status = STOPPED
         elif status and not graded.needs_a_person and not graded.refused:
-            graded.refused = _last_lines(file) or [f"nbgrader ended with status {status}"]
+            file.seek(0)
+            said = errors(file.read().decode(errors="replace"))
+            graded.refused = said or [f"nbgrader ended with status {status}"]
     if graded.needs_a_person:
         status = status or 1
     shown.summary(graded.summary(status, stopped))
@@ -113,6 +117,13 @@ def _events(told: IO[bytes]) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-def _last_lines(log: IO[bytes]) -> list[str]:
-    log.seek(0)
-    return log.read().decode(errors="replace").splitlines()[-_LAST:]
+def errors(log: str) -> list[str]:
+    """The last errors of nbgrader's log, without tracebacks."""
+    _, *entries = _ENTRY.split(log)
+    levels, texts = entries[::2], entries[1::2]
+    told = [
+        " ".join(text.split())
+        for level, text in zip(levels, texts, strict=True)
+        if level in ("ERROR", "CRITICAL") and "Traceback (most recent call last)" not in text
+    ]
+    return told[-_LAST:]

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from autograder.errors import AutograderError
 from autograder.grading import grader
 from autograder.grading.grader import Graded, Submission, Terms
-from autograder.grading.parallel import verdicts
+from autograder.grading.parallel import cores, verdicts
 from autograder.grading.worker import Budget, Worker
 
 Answer = TypeVar("Answer")
@@ -60,6 +60,9 @@ class WorkerPool(Generic[Answer]):
         self._work, self._terms, self._log = work, terms, log
         self._workers = [Worker() for _ in range(jobs)]
         self._tasks: queue.SimpleQueue[_Task[Answer] | None] = queue.SimpleQueue()
+        # Starting one keeps two cores busy: torch is imported in it and in its kernels' template.
+        # The first is to grade soon, and not when all are ready.
+        self._starting = threading.Semaphore(max(1, cores() // 2))
         self._busy: set[Worker] = set()
         self._closed = False
         for worker in self._workers:
@@ -121,7 +124,10 @@ class WorkerPool(Generic[Answer]):
         """Give a worker its submissions, one after the other."""
         self._busy.add(worker)
         try:
-            suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
+            with self._starting:
+                if self._closed:
+                    raise Closed
+                suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
         except Exception as error:
             worker.close()
             start.set_exception(error)

@@ -114,10 +114,11 @@ class SubmissionExporter(NotebookExporter):
             ]
             if workers := self._workers(len(handed_in)):
                 pool = self._step.pool(self._assignment, workers, self._cleaning())
+            self._release = gradebook.released(self._directory.db_url, self._assignment)
+            if pool is not None:
                 suites = self._step.suites(pool, self._assignment)
             else:
                 suites = self._step.prepare(self._assignment)
-            self._release = gradebook.released(self._directory.db_url, self._assignment)
             course.check(
                 self._assignment,
                 self._release.points,
@@ -125,15 +126,16 @@ class SubmissionExporter(NotebookExporter):
                 datasets(self._assignment),
                 self._step.data_folder(),
             )
+            self._take_over(handed_in)
         except BaseException as error:
             lines = str(error).splitlines()
             for line in lines:
                 self.log.error(line)
-            self._progress.tell("refused", why=lines or [type(error).__name__])
+            if isinstance(error, Exception):
+                self._progress.tell("refused", why=lines or [type(error).__name__])
             if pool is not None:
                 pool.close()
             raise
-        self._take_over(handed_in)
         self._progress.tell("begun", students=len(handed_in), workers=workers or 1)
         if pool is not None:
             self._line = Line(pool, self._coming(), self._answered, self.log)

@@ -74,9 +74,12 @@ class SaveGrades(NbGraderPreprocessor):
         grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
 
     def _comment(self, comment: Comment, cell: NotebookNode, diagnoses: Iterable[Text]) -> None:
-        """Offer a comment to whoever grades by hand: the named mistakes of an answer."""
+        """Offer a comment to whoever grades by hand: the named mistakes of an answer.
+
+        That there is no answer, the report of its suite says; here it is said where there is none.
+        """
         untouched = marks(cell).get("checksum") == utils.compute_checksum(cell)
-        if untouched and not utils.is_task(cell):
+        if untouched and utils.is_grade(cell):
             comment.auto_comment = "No response."
         else:
             comment.auto_comment = "\n\n".join(map(str, diagnoses)) or None

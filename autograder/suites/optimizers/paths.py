@@ -8,18 +8,21 @@ import pytest
 import torch
 from torch import Generator
 
-from autograder.exercise.checks import Failure, Misconception, expect
+from autograder.exercise import Formula, Misconception, Says, StudentError, Text, expect
+from autograder.exercise.attempts import named_where
 from autograder.exercise.draws import away_from_zero, between
-from autograder.exercise.formula import Formula, Inputs
-from autograder.exercise.pytorch_words import Says, named_by_pytorch
+from autograder.exercise.formula import Inputs
+from autograder.exercise.pytorch_words import named_by_pytorch
 from autograder.exercise.rules import follow
-from autograder.exercise.student import Student, StudentError
+from autograder.exercise.student import Student
 from autograder.exercise.switches import Way, Wrong, switched
 from autograder.suites.optimizers import probes
 
 SEVERAL = ((2, 3), (), (4,))
 #: What state that is shared can be told by: it fits both.
 ALIKE = ((3, 2), (3, 2))
+#: Groups, one of which has a learning rate of its own.
+OWN = ({"places": [0, 2]}, {"places": [1], "lr": 0.02})
 
 FATAL = (
     Wrong("not-in-place", idle=True, sign=0).says(
@@ -139,23 +142,29 @@ PYTORCH_SAYS = (
 def path(
     name: str,
     wrongs: Sequence[Wrong],
-    case: Way,
+    options: Way,
     accepted: Sequence[Wrong] = (),
     also_right: Sequence[Way] = (),
     shapes: Sequence[Any] = (SEVERAL,),
+    **case: Any,
 ) -> Formula:
-    """Where an optimizer takes parameters of some shapes; see :func:`switches.switched`."""
+    """Where an optimizer takes parameters of some shapes; see :func:`switches.switched`.
+
+    Args:
+        options: what it is made with.
+        case: more arguments of :func:`draw`.
+    """
     return switched(
         "The path of the parameters",
-        walked,
+        lambda walk: {"right": follow(**walk), "wrong": partial(follow, **walk)},
         (*FATAL, *wrongs),
         accepted,
         also_right,
-        draw=draw,
+        draw=partial(draw, name=name, options=options, **case),
         within=1e-6,  # they are float64; who remembers things in float32 is right, too
         margin=1e-4,
-        message="`{name}` does not take the parameters where its formulas lead.",
-        cases=[{"name": name, "shapes": each, **case} for each in shapes],
+        message=Text("`{name}` does not take the parameters where its formulas lead.", name=name),
+        cases=[{"shapes": each} for each in shapes],
     )
 
 
@@ -170,7 +179,7 @@ def draw(
     groups: Sequence[Way] = (),
     later: float = 0.0,
 ) -> Inputs:
-    """Parameters, and a gradient of each for each step, which is mostly of one sign.
+    """A walk: parameters, and a gradient of each for each step, which is mostly of one sign.
 
     Args:
         scale: the size of the gradients.
@@ -182,127 +191,96 @@ def draw(
         scale * (away_from_zero(rng, 0.2, 0.6, *shape) + between(rng, -1, 1, steps, *shape))
         for shape in shapes
     ]
-    gap = int(torch.randint(5, steps // 3, (), generator=rng)) if gaps else 0
     missing: list[list[int]] = [[] for _ in shapes]
     if gaps:
+        gap = int(torch.randint(5, steps // 3, (), generator=rng))
         missing[0], missing[-1] = [0, 1, gap], [*range(2 * gap, 2 * gap + 6)]
-    return {
-        "name": name,
-        "start": start,
-        "gradients": gradients,
-        "missing": missing,
-        "groups": [dict(group) for group in groups],
-        "options": dict(options),
-        "later": later,
-    }
-
-
-def walked(
-    name: str,
-    start: Any,
-    gradients: Any,
-    missing: Any,
-    groups: Any,
-    options: Mapping[str, Any],
-    later: float,
-) -> Inputs:
-    """The right path of what was drawn, and a function that gives wrong ones."""
-    wrong = partial(follow, name, start, gradients, missing, groups, options, later)
-    return {"wrong": wrong, "right": wrong()}
-
-
-Answers = list[tuple[Any, Inputs]]
+    walk = {"name": name, "start": start, "gradients": gradients, "missing": missing}
+    groups = [dict(group) for group in groups]
+    return {"walk": {**walk, "groups": groups, "options": dict(options), "later": later}}
 
 
 def check(student: Student, rng: Generator, formula: Formula) -> None:
     """Check that the parameters go where they should, in each case of the formula."""
-    answers: Answers = []
-    drawn: Inputs = {}
-    try:
-        for case in formula.cases:
-            drawn = formula.draw(rng, **case)
-            found = walk(student, formula, answers, drawn)
+    sets = [formula.draw(rng, **case) for case in formula.cases]
+    answers: list[tuple[Any, Inputs]] = []
+    with named_where(BY_CLASS, lambda: not student.run(probes.alone, **sets[-1]["walk"])):
+        for drawn in sets:
+            try:
+                with named_by_pytorch(*PYTORCH_SAYS):
+                    found = student.run(probes.walk, **drawn["walk"])
+            except StudentError:  # what was wrong before says more
+                formula.check_all(answers)
+                raise
             answers.append((found["path"], drawn))
             expect(bool(found["path"].isfinite().all()), NOT_FINITE)
             expect(found["trainable"], "After your steps, parameters do not require a gradient.")
         formula.check_all(answers)
-    except Failure as failure:
-        if not failure.misconception and len(answers) == len(formula.cases):
-            expect(student.run(probes.alone_or_not, **drawn), BY_CLASS)
-        raise
 
 
-def walk(student: Student, formula: Formula, before: Answers, drawn: Inputs) -> Any:
-    """Let the student's optimizer walk; where it raises, what was wrong before says more."""
-    try:
-        with named_by_pytorch(*PYTORCH_SAYS):
-            return student.run(probes.walk, **drawn)
-    except StudentError:
-        formula.check_all(before)
-        raise
+Check = Callable[..., None]
 
 
-Check = Callable[[Student, Generator], None]
-
-
-def graded(points: int, checked: Formula | Check, text: str) -> Check:
-    """A test of a formula, or another check: `text` is its docstring, with its example."""
+def described(points: int, check: Check, text: str) -> Check:
+    """A test that makes a check; `text` is its docstring, with its example."""
 
     @pytest.mark.points(points)
     def test(student: Student, rng: Generator) -> None:
-        if isinstance(checked, Formula):
-            check(student, rng, checked)
-        else:
-            checked(student, rng)
+        check(student, rng)
 
     test.__doc__ = text
     return test
+
+
+def graded(points: int, formula: Formula, check: Check = check) -> Callable[[Check | str], Check]:
+    """Make a test of a formula of its docstring, or of a function that has but that."""
+
+    def decorate(of: Check | str) -> Check:
+        text = of if isinstance(of, str) else str(of.__doc__)
+        test = described(points, partial(check, formula=formula), text)
+        vars(test)["formula"] = formula  # where the draws of all formulas find it
+        return test
+
+    return decorate
 
 
 def gradients_test(points: int, name: str, **options: float) -> Check:
     """The test that a step leaves the gradients as they are, and that `zero_grad` forgets them."""
 
     def check_gradients(student: Student, rng: Generator) -> None:
-        start = draw(rng, name, options, shapes=ALIKE)["start"]
+        start = draw(rng, name, options, shapes=ALIKE)["walk"]["start"]
         with named_by_pytorch(*PYTORCH_SAYS):
             found = student.run(probes.gradients, name=name, start=start, options=options)
         expect(found["kept"], CHANGED)
         expect(not any(found["left"]), NOT_FORGOTTEN)
 
     given = ", ".join(f"{key}={value}" for key, value in options.items())
-    return graded(
-        points,
-        check_gradients,
-        f"""`step()` leaves the gradients as they are; `zero_grad()` makes them None or zeros.
+    text = f"""`step()` leaves the gradients as they are; `zero_grad()` makes them None or zeros.
 
+    p = torch.tensor([1.0], requires_grad=True)
+    p.grad = torch.ones(1)
+    optimizer = {name}([p], {given})
+    optimizer.step()
+    print(p.grad)
+    #> tensor([1.])
+    optimizer.zero_grad()
+    print(p.grad is None or p.grad.item() == 0)
+    #> True
+    """
+    return described(points, check_gradients, text)
+
+
+def setting_lr(name: str, options: str, shown: str) -> str:
+    """The docstring of the test that `optimizer.lr` can be set: its example, and what it shows."""
+    return f"""Setting `optimizer.lr` counts from the next step on, for groups without an own one.
+
+    for _ in range(2):  # two optimizers, which should have nothing in common
         p = torch.tensor([1.0], requires_grad=True)
-        p.grad = torch.ones(1)
-        optimizer = {name}([p], {given})
-        optimizer.step()
-        print(p.grad)
-        #> tensor([1.])
-        optimizer.zero_grad()
-        print(p.grad is None or p.grad.item() == 0)
-        #> True
-        """,
-    )
-
-
-def lr_test(points: int, checked: Formula | Check, name: str, options: str, shown: str) -> Check:
-    """The test that `optimizer.lr` can be set; `options` and what is `shown` are its example's."""
-    return graded(
-        points,
-        checked,
-        f"""Setting `optimizer.lr` counts from the next step on, for groups without an own one.
-
-        for _ in range(2):  # two optimizers, which should have nothing in common
-            p = torch.tensor([1.0], requires_grad=True)
-            q = torch.tensor([1.0], requires_grad=True)
-            optimizer = {name}([{{"params": [p]}}, {{"params": [q], "lr": 0.1}}], {options})
-            for optimizer.lr in (0.5, 0.25):
-                p.grad, q.grad = torch.tensor([optimizer.lr]), torch.tensor([-0.5])
-                optimizer.step()
-        print(round(p.item(), 4), round(q.item(), 4))
-        #> {shown}
-        """,
-    )
+        q = torch.tensor([1.0], requires_grad=True)
+        optimizer = {name}([{{"params": [p]}}, {{"params": [q], "lr": 0.1}}], {options})
+        for optimizer.lr in (0.5, 0.25):
+            p.grad, q.grad = torch.tensor([optimizer.lr]), torch.tensor([-0.5])
+            optimizer.step()
+    print(round(p.item(), 4), round(q.item(), 4))
+    #> {shown}
+    """

@@ -1,40 +1,59 @@
 """What runs in the student kernel for the suites of `optimizers`."""
 
 import inspect
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
+from torch.overrides import TorchFunctionMode
 
 from autograder.exercise.inside_model import make_model_again, model_answers
 
 NOT_OURS = "torch.optim takes no step here"
+#: Operations of torch that take a whole step.
+STEPS = {name for name in dir(torch) if name.startswith("_fused_") and name.endswith("_")}
 
 
-def within_torch(thing):
-    return thing.__module__.startswith("torch.optim.")
+def refuse(*given, **named):
+    raise RuntimeError(
+        "torch.optim takes no step here"
+    )  # where this goes, no name of ours is known
+
+
+class Unfused(TorchFunctionMode):
+    """Meanwhile no operation of torch takes a step."""
+
+    def __torch_function__(self, function, types, given=(), named=None):
+        called = refuse if getattr(function, "__name__", "") in STEPS else function
+        return called(*given, **(named or {}))
+
+
+def rules_of_torch():
+    """The functions that take the steps of torch's own optimizers."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("torch.optim.")]
+    things = [thing for module in modules for thing in vars(module).values() if callable(thing)]
+    classes = {each for each in things if inspect.isclass(each) and issubclass(each, Optimizer)}
+    functions = [each.step for each in classes - {Optimizer}] + [
+        *filter(inspect.isfunction, things)
+    ]
+    for each in map(inspect.unwrap, functions):
+        if each.__name__ == "step" or each.__code__.co_varnames[:2] == ("params", "grads"):
+            yield each
 
 
 @contextmanager
 def from_scratch():
-    """Meanwhile no optimizer of torch's own takes a step."""
-
-    def step(self, closure=None):
-        raise RuntimeError(NOT_OURS)
-
-    theirs = [each for each in torch.optim.Optimizer.__subclasses__() if within_torch(each)]
-    steps = {inspect.unwrap(each.step) for each in theirs}
-    # torch puts a hook around the step of each class, and so a copy into those made of its own.
-    for each in theirs:
-        theirs += [one for one in each.__subclasses__() if inspect.unwrap(one.step) in steps]
-    before = [(each, each.step) for each in theirs]
+    """Meanwhile no optimizer of torch's own takes a step, by whatever name it is called."""
+    own = {each: each.__code__ for each in rules_of_torch()}
     try:
-        for each, _ in before:
-            each.step = step  # type: ignore[method-assign]
+        for each in own:
+            each.__code__ = refuse.__code__
         yield
     finally:
-        for each, own in before:
-            each.step = own  # type: ignore[method-assign]
+        for each, code in own.items():
+            each.__code__ = code
 
 
 def make(notebook, name, start, groups, options, dtype=torch.float64):
@@ -67,13 +86,14 @@ def walk(notebook, name, start, gradients, missing=(), groups=(), options=(), la
             for place, (p, series) in enumerate(zip(parameters, gradients, strict=True)):
                 none = bool(missing) and step in missing[place]
                 p.grad = None if none else series[step].to(p.dtype)
-            optimizer.step()
+            with nullcontext() if step else Unfused():  # in all steps it would take its time
+                optimizer.step()
             path.append(torch.cat([p.detach().flatten() for p in parameters]).clone())
     return {"path": torch.stack(path), "trainable": all(p.requires_grad for p in parameters)}
 
 
-def alone_or_not(notebook, **inputs):
-    """Whether an optimizer goes another way after another one of its class has gone far."""
+def alone(notebook, **inputs):
+    """Whether an optimizer goes the same way after another one of its class has gone far."""
     ways = [walk(notebook, **inputs)["path"]]
     far = [100 * each for each in inputs["gradients"]]
     walk(notebook, **{**inputs, "gradients": far})
@@ -88,7 +108,8 @@ def gradients(notebook, name, start, options):
         optimizer.zero_grad()
         for p in parameters:
             p.grad = torch.ones_like(p)
-        optimizer.step()
+        with Unfused():
+            optimizer.step()
         after = [p.grad for p in parameters]
         kept = all(grad is not None and bool((grad == 1).all()) for grad in after)
         for p in parameters:
