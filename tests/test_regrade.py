@@ -117,7 +117,7 @@ def test_a_correction_is_seen_first_and_then_made(tmp_path: Path) -> None:
     assert seen.returncode == 1, seen.stderr
     assert "mira: 78 -> 86\n    Standardize.test_" in seen.stdout
     assert "ada" not in seen.stdout
-    assert "2 graded again: 1 would change, 1 would not" in seen.stdout
+    assert "2 compared: 1 would change, 1 would not" in seen.stdout
     assert state(course) == before, "a dry run changes nothing"
 
     made = regrade(course, "--apply")
