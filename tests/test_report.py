@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 from collections import Counter
@@ -25,6 +26,7 @@ from autograder.grading.spent import Spent
 from autograder.grading.worker import BudgetSpent
 from autograder.language import Text
 from autograder.pipeline.gradebook import Score
+from autograder.submission.intake import Intake
 
 SAYS = {"doubled": Text("Your `f` is {n} times too large.", n=2), "flipped": Text("A sign.")}
 EVIL = "<script>alert(1)</script>"
@@ -128,6 +130,25 @@ def test_what_a_person_must_look_at_is_told(told: overview.Overview) -> None:
     assert [str(why) for why in hugo.reasons] == [
         "The file `x` was not used: it is a hard link.",
         "Its code was told: OSError: [Errno 1] Operation not permitted",
+    ]
+
+
+def test_links_that_were_handed_in_are_such_signs(tmp_path: Path) -> None:
+    folder = tmp_path / "submitted" / "eve" / "A"
+    folder.mkdir(parents=True)
+    (folder / "A.ipynb").write_text("{}")
+    (folder / "link").symlink_to("/etc/passwd")
+    (tmp_path / "file").write_text("x")
+    (folder / "hard").hardlink_to(tmp_path / "file")
+    os.mkfifo(folder / "pipe")
+    (folder / "\n").write_text("odd, but no such sign")
+    intake = Intake(tmp_path / "submitted", "A")
+    notes = intake.take("eve").notes
+    intake.close()
+    assert len(notes) == 4
+    (told,) = overview.of("A", [Work("eve", record=Record(notes=notes))]).stopped
+    assert [why.values["name"] for why in told.reasons if isinstance(why, Text)] == [
+        *("hard", "link", "pipe"),
     ]
 
 
