@@ -129,6 +129,7 @@ def test_a_correction_is_seen_first_and_then_made(tmp_path: Path) -> None:
     assert told.depends_on.suites != "0" * 64
     page = (course.folder / "feedback/mira/parameters/parameters.html").read_text()
     assert "This page was updated" in page
+    assert told.depends_on.suites[:8] in page
     assert "They gave it 78 points before; they give it 86 now." in page
     with course.gradebook() as gradebook:
         name = "parameters"
