@@ -74,13 +74,16 @@ def tried(
 
 @contextmanager
 def named_where(
-    known: Misconception, shows: Callable[[], bool], over: tuple[Misconception, ...] = ()
+    known: Misconception,
+    shows: Callable[[], bool] = lambda: True,
+    over: tuple[Misconception, ...] = (),
 ) -> Iterator[None]:
     """Name a failure after a mistake that it does not show by itself, where asking more shows it.
 
     Args:
         known: the mistake.
-        shows: asks more of the student's code; where that fails, the mistake does not show.
+        shows: asks more of the student's code; where that fails, the mistake does not show. Left
+            out where any failure is the mistake.
         over: mistakes that a failure may be named after already.
 
     Raises:

@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 
 from autograder.grading import record
+from autograder.grading.dependence import Dependence
 from autograder.grading.grader import Graded
 from autograder.grading.progress import Before, opening
 from autograder.grading.results import CellResult
@@ -35,6 +36,7 @@ def summary(
     results: Sequence[CellResult],
     notes: Sequence[str | Text],
     before: Before | None = None,
+    depends_on: Dependence | None = None,
     translate: Translate = str,
 ) -> str:
     """The head of a graded notebook: every task's score, and what else a student should know.
@@ -42,9 +44,21 @@ def summary(
     One block of HTML without empty lines, so that markdown leaves it as it is.
     """
     html = _page(
-        "summary.html.j2", translate, results=results, notes=notes, opening=opening(results, before)
+        "summary.html.j2",
+        translate,
+        results=results,
+        notes=notes,
+        opening=opening(results, before),
+        version=_version(depends_on),
     )
     return "\n".join(line for line in html.splitlines() if line.strip())
+
+
+def _version(depends_on: Dependence | None) -> Text:
+    """Which checks the points came from: what another page says tells whether they were others."""
+    if depends_on is None:
+        return Text("")
+    return Text("Graded by version `{version}` of the checks.", version=depends_on.suites[:8])
 
 
 def _page(name: str, translate: Translate, **values: Any) -> str:
@@ -79,7 +93,9 @@ def write(nb: NotebookNode, graded: Graded) -> None:
             )
         ]
     record.write(nb, record.of(graded))
-    head = new_markdown_cell(summary(list(graded.results.values()), graded.notes, graded.before))
+    head = new_markdown_cell(
+        summary(list(graded.results.values()), graded.notes, graded.before, graded.depends_on)
+    )
     head["id"] = SUMMARY_ID
     nb.cells.insert(0, head)
 
