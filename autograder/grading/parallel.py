@@ -19,6 +19,8 @@ from autograder.submission.rebuild import restored
 
 Answer_co = TypeVar("Answer_co", covariant=True)
 
+#: What a worker needs, beside submissions' own memory.
+_WORKER_BYTES = 2 * 2**30
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -84,3 +86,9 @@ def cores() -> int:
         quota, period = map(int, _QUOTA.read_text().split())
         count = min(count or 1, -(-quota // period))
     return max(1, count or 1)
+
+
+def capacity() -> int:
+    """How many workers this machine has cores and memory for."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(cores(), memory // _WORKER_BYTES))

@@ -132,13 +132,13 @@ class Line:
         return answer
 
     def close(self) -> None:
-        """End the pool, and forget what was not taken."""
-        atexit.unregister(self.close)
+        """End the pool, and forget what was not taken; a second time does no harm."""
         self._pool.close()
         with self._news:
             self._ended = True
             self._news.notify_all()
         self._folder.remove()
+        atexit.unregister(self.close)  # last: this may be interrupted
 
     def _run(self) -> None:
         """Feed the pool, and put down its answers; ends with the last one, or with an error."""

@@ -97,10 +97,10 @@ class SubmissionExporter(NotebookExporter):
         keep_short(self._converter)
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
-        self._step = GradeNotebook(parent=self)
         self._progress = Progress(self.progress)
         pool: AnyPool[Ahead] | None = None
         try:
+            self._step = GradeNotebook(parent=self)
             if not self._directory.directory_structure.startswith("{nbgrader_step}" + os.sep):
                 raise CourseError("`directory_structure` must be the one that nbgrader begins with")
             self._submitted = Path(self._directory.root, self._directory.submitted_directory)
@@ -362,17 +362,16 @@ class SubmissionExporter(NotebookExporter):
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
-            self._ahead, found = None, self._ahead
         else:
-            nb, folder = None, path.parent
-            found = self._ahead = self._from_line(told["student"])
-        if found is not None:
-            told["ahead"] = found
-        if nb is None and found is not None:
-            nb = nbformat.reads(found.whole, as_version=4)
-        elif nb is None:
-            told["release"] = self._release
-            nb, told["notes"], told["ungraded"] = self._read(self._taken)
+            folder = path.parent
+            self._ahead = self._from_line(told["student"])
+            if self._ahead is not None:
+                nb = nbformat.reads(self._ahead.whole, as_version=4)
+            else:
+                told["release"] = self._release
+                nb, told["notes"], told["ungraded"] = self._read(self._taken)
+        if self._ahead is not None:
+            told["ahead"] = self._ahead
         resources["metadata"] = {"name": path.stem, "path": str(folder)}
         text, resources = self.from_notebook_node(nb, resources, **kwargs)
         if path != self._taken.notebook:

@@ -14,7 +14,7 @@ from traitlets import Bool, Integer, Unicode, default
 from autograder.grading import grader, record, seeds
 from autograder.grading.course import CourseError
 from autograder.grading.grader import UNSAFE, Graded, Terms, Whole
-from autograder.grading.parallel import AnyPool, cores
+from autograder.grading.parallel import AnyPool, capacity
 from autograder.grading.pool import WorkerPool
 from autograder.grading.worker import Budget, GraderLimits, why_not, worker
 from autograder.kernel.protocol import Limits
@@ -59,7 +59,7 @@ class GradeNotebook(NbGraderPreprocessor):
     workers = Integer(
         min=1,
         help="How many submissions are graded at once, each with a core and 2 GB of memory. As many"
-        " as there are cores, unless it is set.",
+        " as there are of both, unless it is set.",
     ).tag(config=True)
 
     scheduler = Unicode(
@@ -74,7 +74,7 @@ class GradeNotebook(NbGraderPreprocessor):
 
     @default("workers")
     def _workers_default(self) -> int:
-        return cores()
+        return capacity()
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
