@@ -3,7 +3,7 @@
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import Comment, Grade
+from nbgrader.api import Grade
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.grading import record, report
@@ -35,7 +35,7 @@ class SaveGrades(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        """Write score and comment of every cell that has one."""
+        """Write the score of every cell that has one."""
         told = resources["nbgrader"]
         where = told["notebook"], told["assignment"], told["student"]
         with gradebook.entries(told["db_url"], *where) as (grades, comments):
@@ -43,7 +43,9 @@ class SaveGrades(NbGraderPreprocessor):
                 if utils.is_grade(cell):
                     self._grade(grades[marks(cell)["grade_id"]], cell)
                 if utils.is_solution(cell) or utils.is_task(cell):
-                    self._comment(comments[marks(cell)["grade_id"]], cell)
+                    # nbgrader's own comment says that there is no answer; the report says what
+                    # is still to do.
+                    comments[marks(cell)["grade_id"]].auto_comment = None
         return nb, resources
 
     def _grade(self, grade: Grade, cell: NotebookNode) -> None:
@@ -51,7 +53,3 @@ class SaveGrades(NbGraderPreprocessor):
         if record.is_graded(cell):
             grade.auto_score, _ = utils.determine_grade(cell, self.log)
         grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
-
-    def _comment(self, comment: Comment, cell: NotebookNode) -> None:
-        untouched = marks(cell).get("checksum") == utils.compute_checksum(cell)
-        comment.auto_comment = "No response." if untouched and not utils.is_task(cell) else None
