@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -168,6 +169,7 @@ def test_a_summary_is_one_block_with_notes_and_every_task() -> None:
     assert "3 / 10" in page
     assert "not graded" in page
     assert re.search(r"Note of <code[^>]*>mine</code> &amp; yours\.", page)
+    assert markdown2html(page).strip() == page
 
 
 def test_a_phase_within_another_interrupts_it() -> None:
