@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test unit lint release validate hostile audit draws bench browser
+.PHONY: help install demo clean-demo student test unit lint release validate hostile audit draws \
+	bench browser postgresql
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 install: .venv/.installed ## the .venv, with everything that the other commands need
 
@@ -18,7 +19,20 @@ install: .venv/.installed ## the .venv, with everything that the other commands 
 demo: install ## grade the sample submissions, write feedback, print the scores and why
 	$(BIN)/python -m autograder demo
 
-test: install browser lint ## every test
+# In a student's folder, with a student's packages, and about the memory that the grader gives.
+student: install ## a student's folder, and JupyterLab in it
+	$(BIN)/python -m autograder student
+	test -x student/.venv/bin/python || $(PYTHON) -m venv student/.venv
+	student/.venv/bin/python -m pip install --quiet --requirement student/requirements.txt
+	student/.venv/bin/jupyter labextension disable --level=sys_prefix \
+	  @jupyter/nbgrader:create-assignment @jupyter/nbgrader:formgrader
+	cd student && PATH="$$PWD/.venv/bin:$$PATH" \
+	  $$(command -v prlimit >/dev/null && echo prlimit --data=5368709120) .venv/bin/jupyter lab
+
+clean-demo: install ## take away what the demonstration has written, the gradebook too
+	$(BIN)/python -m autograder demo --clear
+
+test: install browser postgresql lint ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/test_hostile.py
 	$(BIN)/python -m pytest tests/test_hostile.py
 	$(BIN)/python -m autograder validate
@@ -57,3 +71,10 @@ browser:
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
 	  echo "No Chromium found: install it for the browser tests (they fail without it)."
+
+# A gradebook on a real PostgreSQL is tested; that needs a server of the system's.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/postgres "$$(pg_config --bindir 2>/dev/null)/postgres" 2>/dev/null | grep -q . || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; } || \
+	  echo "No PostgreSQL found: install its server for the tests of a gradebook on it (they fail without it)."

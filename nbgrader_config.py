@@ -22,6 +22,8 @@ c.NbGrader.logging_config = {
 
 # ---- releasing: `release/` is part of the repository and is made anew each time ------------------
 c.GenerateAssignment.force = True
+# It refuses several notebooks in an assignment, and writes the due date, if there is one, into it.
+c.GenerateAssignment.exporter_class = "autograder.pipeline.release.ReleaseExporter"
 
 # ---- grading: the trusted side. Each step is one class; the order matters. -----------------------
 # It also checks the course, before anything is graded.
@@ -36,14 +38,28 @@ c.Autograde.sanitize_preprocessors = [
 c.Autograde.autograde_preprocessors = [
     "autograder.pipeline.grade.GradeNotebook",  # runs the student kernel, and the suites here
     "autograder.pipeline.safe.SafeNotebook",  # from here on the kernel is gone
+    "autograder.pipeline.history.NoteCorrection",
     "autograder.pipeline.save.WriteResults",
     "nbgrader.preprocessors.LimitOutput",
     "autograder.pipeline.save.SaveGrades",  # all scores of a submission at once
+    "autograder.pipeline.history.KeepHistory",  # of hand-ins, a line each: history/
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
 
+# ---- late work -----------------------------------------------------------------------------------
+# No points are taken off. "zero" takes all of them; for anything between, see "late submission
+# plugin" in nbgrader's documentation.
+c.LateSubmissionPlugin.penalty_method = "none"
+
 # ---- feedback ------------------------------------------------------------------------------------
 c.GenerateFeedback.exporter_class = "autograder.pipeline.feedback.FeedbackExporter"
+
+# ---- grading by hand: the instructor's answer and mark scheme beside the student's ---------------
+c.HTMLExporter.preprocessors = ["autograder.pipeline.scheme.MarkScheme"]
+
+# ---- export --------------------------------------------------------------------------------------
+# By `--exporter=…` also autograder.pipeline.exports.Canvas and autograder.pipeline.exports.Moodle.
+c.ExportApp.plugin_class = "autograder.pipeline.exports.Grades"
 
 # ---- limits of one submission --------------------------------------------------------------------
 c.GradeNotebook.cell_seconds = 60
@@ -59,3 +75,7 @@ c.GradeNotebook.open_files = 1024
 c.GradeNotebook.grader_seconds = 60  # of the grader's own work on it
 c.GradeNotebook.grader_bytes = 2**30
 # What may be handed in at all: c.SubmissionExporter.files, …, see autograder/submission/limits.py.
+
+# ---- feedback at once: `python -m autograder watch` ----------------------------------------------
+c.Watch.gradings_a_day = 5  # of one student's work on one assignment
+c.Watch.counts = "last"  # or "best"

@@ -5,7 +5,6 @@ which takes seconds.
 """
 
 import argparse
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -21,8 +20,18 @@ def main(words: list[str] | None = None) -> int:
     )
     command.add_argument("assignment", metavar="ASSIGNMENT")
     command.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes at once"
+        "--workers", type=int, metavar="N", help="submissions at once (default: as many as cores)"
     )
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="grade on a Dask cluster: tls://HOST:PORT"
+    )
+    command.add_argument(
+        "--allow-insecure", action="store_true", help="also where its address is without TLS"
+    )
+    command.add_argument(
+        "--json", action="store_true", help="print what happens for programs, a line each"
+    )
+    command.add_argument("--log", type=Path, metavar="FILE", help="keep nbgrader's own log here")
 
     command = commands.add_parser(
         "check", help="grade one notebook on the spot; the gradebook stays as it is"
@@ -35,6 +44,33 @@ def main(words: list[str] | None = None) -> int:
     shown = command.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the result for programs")
     shown.add_argument("--html", action="store_true", help="print the feedback page")
+
+    command = commands.add_parser(
+        "watch", help="grade what arrives in nbgrader's exchange, and release the feedback at once"
+    )
+    command.add_argument("--once", action="store_true", help="look once, and end")
+    command.add_argument(
+        "--interval", type=float, default=0.5, metavar="S", help="seconds between two looks"
+    )
+
+    command = commands.add_parser(
+        "doctor", help="look whether all is as it must be, and say what mends what is not"
+    )
+    command.add_argument("--json", action="store_true", help="print what is found for programs")
+
+    command = commands.add_parser(
+        "report", help="what a class's work comes to: scores, misconceptions, whom to look after"
+    )
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument("--html", type=Path, metavar="FILE", help="in place of report/A.html")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="write a row a student, too")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write it for programs, too")
+
+    command = commands.add_parser(
+        "regrade", help="after a correction: whose score would change, and through which check"
+    )
+    command.add_argument("assignment", metavar="ASSIGNMENT")
+    command.add_argument("--apply", action="store_true", help="change it, and renew feedback")
 
     command = commands.add_parser("validate", help="solutions earn everything, releases nothing")
     command.add_argument("assignments", nargs="*", metavar="ASSIGNMENT")
@@ -49,7 +85,14 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("--jobs", type=int, default=2, help="submissions at a time")
     command.add_argument("--keep", type=Path, help="write the graded notebooks here")
 
-    commands.add_parser("demo", help="grade the sample submissions and say why")
+    command = commands.add_parser(
+        "student", help="a folder as a student has it, of release/ and course_data/ alone"
+    )
+    command.add_argument("folder", nargs="?", default="student", metavar="FOLDER")
+
+    command = commands.add_parser("demo", help="grade the sample submissions and say why")
+    command.add_argument("--clear", action="store_true", help="take away what it has written")
+
     commands.add_parser("release", help="make release/ anew from source/")
 
     command = commands.add_parser("bench", help="speed and memory against stock nbgrader")

@@ -20,9 +20,17 @@
   x BadValue                     what a kernel sent is no value
   x Enough                       within the reading of code: more steps than honest work needs
   x _Cut                         within the connection to a kernel: what came is no ZMTP
+  x Closed                       within a pool: it was closed before a submission's turn had come
+  x ClusterError                 the cluster cannot be used; tells what to do, line by line
+  x ClusterLost                  scheduler or workers are gone in the middle of a run
+  x WorkerUnfit                  a cluster's worker has not what a submission is to be graded with
   x InUse                        `demo`: the course folder holds work of others than the samples
   x CorpusError                  `audit`: an entry of the corpus that cannot be built
   x CannotCheck                  `check`: nothing to grade, or nothing to grade it with
+  x CannotWatch                  `watch`: no exchange, or another watch runs
+  x NbGraderFailed               within `watch`: a step of nbgrader's came to nothing
+  x CannotRegrade                `regrade`: nothing to grade again, or nothing came of it
+  x CannotReport                 `report`: nothing to report on, or a file that cannot be written
 
 Raised by, and caught by:
 
@@ -32,6 +40,9 @@ Raised by, and caught by:
 * The grader's own work on a submission: BudgetSpent by `grading/worker.py`, and whatever else goes
   wrong. Each step of `pipeline/` catches them with `why_not`: that submission could not be graded,
   no score is made up, and the others are.
+* Pools: ClusterError by `grading/cluster.py`, which ends the run like CourseError. Closed,
+  ClusterLost and WorkerUnfit stay within `grading/` and `pipeline/ahead.py`: what a pool has no
+  answer for is graded by nbgrader's own steps, one by one.
 * A suite: SuiteBroken by `exercise/student.py`, noted by `grading/session.py`: the cell could not
   be graded, whoever handed it in.
 * The student's work: Failure and StudentError by `exercise/`, noted by `grading/session.py` as the
@@ -40,7 +51,9 @@ Raised by, and caught by:
   `exercise/student.py`.
 * The submitted files: NotANotebook by `submission/read.py`, told by the exporter; Unfit stays
   within `submission/intake.py`, Enough within `exercise/`: each becomes a note.
-* Commands: InUse, CorpusError and CannotCheck, by the command of that name.
+* Commands: InUse, CorpusError, CannotCheck, CannotWatch, CannotRegrade and CannotReport, by the
+  command of that name; NbGraderFailed stays within `watch`, which tries again, and then leaves it
+  to a person.
 
 Two kinds are not derived from the root. What no `except Exception` on the way may catch is a
 BaseException: _TooLong (`pipeline/safe.py`). What is raised in a student kernel is of a file that

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from autograder.exercise import (
     named_where,
     tried,
 )
+from autograder.exercise.retrain import as_made_or_again
 
 KNOWN, BEFORE = Misconception("known", "It is known."), Misconception("before", "It was there.")
 
@@ -36,6 +38,7 @@ def ask(answers: dict[str, Any], how: str = "own", more: int = 0) -> Any:
         (StudentError("error", "It raised."), 0, "It is not 3."),
         (StudentError("error", "It raised."), StudentError("error", "It, too."), "It raised."),
         (0, Failure("Something is known.", "known"), "Something is known."),
+        (Failure("Half of it.", share=0.5), Failure("It is known.", "known"), "Half of it."),
     ],
 )
 def test_a_test_passes_where_it_passes_in_one_way(own: Any, other: Any, says: str | None) -> None:
@@ -79,3 +82,38 @@ def test_a_failure_is_named_by_asking_more(
 def test_what_passes_is_asked_no_more() -> None:
     with named_where(KNOWN, lambda: fail("It was asked.")):
         pass
+
+
+ONCE_MORE = ["model = Net()", "train(model)"]
+CODE = ("import torch", *ONCE_MORE, '@visible_check("model")')
+
+
+@pytest.mark.parametrize(
+    ("lost", "earns", "asked", "says"),
+    [
+        (1, [1], [[]], None),
+        (0, [0], [[]], "It earns 0."),
+        (1, [0, 1], [[], ONCE_MORE], None),
+        (1, [0.25, 0.5], [[], ONCE_MORE], "It earns 0.5."),
+        (1, [0.5, 0.25], [[], ONCE_MORE], "It earns 0.5."),
+    ],
+)
+def test_a_model_is_made_again_where_tasks_before_it_were_lost(
+    lost: int, earns: list[float], asked: list[list[str]], says: str | None
+) -> None:
+    came: list[list[str]] = []
+
+    def check(cells: list[str]) -> None:
+        share = earns[len(came)]
+        came.append(cells)
+        if share < 1:
+            raise Failure(f"It earns {share}.", share=share)
+
+    student: Any = SimpleNamespace(code=CODE)
+    request: Any = SimpleNamespace(session=SimpleNamespace(testsfailed=lost))
+    said = None
+    try:
+        as_made_or_again(check, student, request)
+    except Failure as failure:
+        said = str(failure)
+    assert (came, said) == (asked, says)

@@ -1,13 +1,17 @@
-"""What the suites of `blocks` hold right: the ways back written out agree with autograd."""
+"""What the suites of `blocks` hold right, and what they put in the place of earlier tasks."""
 
 from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
 
-from autograder.exercise import in_order
-from autograder.exercise.formula import Formula, in_double
+from autograder.exercise import in_order, layer_norm
+from autograder.exercise.asked import Asked
+from autograder.exercise.formula import in_double, of
 from autograder.exercise.in_order import is_near
+from autograder.exercise.inside_layers import OfModule, Part, Silent
+from autograder.exercise.layers import Layer
 from autograder.suites.blocks import (
     functions,
     probes,
@@ -18,31 +22,52 @@ from autograder.suites.blocks import (
     test_SelfAttention,
     test_TransformerBlock,
 )
+from autograder.suites.blocks.asked import TASKS
 from autograder.suites.blocks.digits import held_out
-from autograder.suites.blocks.layers import Asked
 
 BLOCKS = [test_ResidualBlock, test_SelfAttention, test_TransformerBlock]
+KEPT = [
+    pytest.param(layer, own, id=f"{layer.name}-{place}")
+    for layer in (test_LayerNorm.NORM, test_SelfAttention.ATTENTION)
+    for place, own in enumerate(layer.kept)
+]
 
 
-def drawn(formula: Formula, **case: Any) -> dict[str, Any]:
-    return in_double(formula.draw(torch.Generator().manual_seed(5), **case))
+def drawn(layer: Layer) -> dict[str, Any]:
+    return in_double(layer.backward.draw(torch.Generator().manual_seed(5)))
 
 
-@pytest.mark.parametrize("suite", BLOCKS, ids=lambda suite: suite.__name__.rpartition("_")[2])
-def test_a_way_back_without_mistakes_is_what_autograd_gives(suite: Any) -> None:
-    for case in suite.CASES:
-        inputs = drawn(suite.backward, **case)
-        written, right = suite.back(**inputs), suite.backward.right(**inputs)
-        assert {*right} == {*written}
-        for name, grad in right.items():
-            torch.testing.assert_close(written[name], grad, msg=name)
+def test_the_rule_of_a_layer_norm_is_what_autograd_gives() -> None:
+    inputs = drawn(test_LayerNorm.NORM)
+    x, g, eps = inputs["x"], inputs["g"], inputs["eps"]
+    weight, bias = inputs["params"].values()
+    written = layer_norm.rule(*layer_norm.normed(x, eps), weight * g)
+    torch.testing.assert_close(written, test_LayerNorm.NORM.backward.right(**inputs)["x"])
+    torch.testing.assert_close(
+        layer_norm.layer_norm(x, weight, bias, eps),
+        functional.layer_norm(x, x.shape[-1:], weight, bias, eps),
+    )
 
 
-def test_the_way_back_of_a_layer_norm_is_what_autograd_gives() -> None:
-    inputs = drawn(test_LayerNorm.backward)
-    known = test_LayerNorm.parts(inputs["x"], inputs["params"], inputs["eps"])
-    written = test_LayerNorm.back(known["xhat"], known["std"], known["weight"], inputs["g"])
-    torch.testing.assert_close(written, test_LayerNorm.backward.right(**inputs))
+def test_attention_is_what_torch_computes() -> None:
+    inputs = drawn(test_SelfAttention.ATTENTION)
+    x, params = inputs["x"], inputs["params"]
+    heads = functional.scaled_dot_product_attention(
+        *(functions.split(x @ params[name], 2) for name in ("wq", "wk", "wv"))
+    )
+    right = functions.merge(heads) @ params["wo"]
+    torch.testing.assert_close(functions.attend(x, params, 2), right)
+
+
+@pytest.mark.parametrize(("layer", "own"), KEPT)
+def test_gradients_of_what_a_wrong_forward_pass_has_kept_count(layer: Layer, own: Any) -> None:
+    inputs = drawn(layer)
+    kept, right = layer.derived(own, **inputs), layer.backward.right(**inputs)
+    assert [*kept] == [*right]
+    assert not is_near(kept["x"], right["x"])
+    assert any(grads["x"].equal(kept["x"]) for grads in layer.of_wrong_forwards(None, inputs))
+    y = layer.forward.right(**inputs)
+    assert not any(grads["x"].equal(kept["x"]) for grads in layer.of_wrong_forwards(y, inputs))
 
 
 @pytest.mark.parametrize(
@@ -60,37 +85,71 @@ def test_autograd_costs_at_least_half(suite: Any, points: int) -> None:
     assert 2 * sum(worth[name] for name in by_hand) >= points
 
 
-def test_a_stand_in_is_another_function_than_what_it_stands_for() -> None:
+@pytest.mark.parametrize("suite", [test_Linear, test_LayerNorm, test_SelfAttention])
+def test_a_stand_in_is_another_function_than_what_it_stands_for(suite: Any) -> None:
     """So that nothing can be read off it, and no number that it gives is a right one."""
-    rng = torch.Generator().manual_seed(5)
-    x = functions.draw_rows(rng, 2, 3, 4)
-    of = {
-        "Linear": functions.draw_linear(rng, 4, 4),
-        "LayerNorm": functions.draw_norm(rng, 4),
-        "SelfAttention": functions.draw_attention(rng, 4),
-    }
-    for name, params in of.items():
-        sizes = (2,) if name == "SelfAttention" else ()
-        own, other = (
-            known[name](x, params, *sizes) for known in (functions.OWN, functions.STAND_INS)
-        )
-        assert own.shape == other.shape
-        assert not is_near(other, own)
+    (layer,) = (thing for thing in vars(suite).values() if isinstance(thing, Layer))
+    inputs = drawn(layer)
+    other = probes.FUNCTIONS[layer.name](inputs["x"], **inputs["params"])
+    right = layer.forward.right(**inputs)
+    assert other.shape == right.shape
+    assert not is_near(other, right)
 
 
 def test_a_stand_in_gives_the_gradients_of_its_function() -> None:
-    part = probes.Linear(3, 2)
+    class Linear(Part):
+        made = staticmethod(probes.PARAMS["Linear"])
+        function = staticmethod(probes.FUNCTIONS["Linear"])
+
+    part = Linear(3, 2)
     x, g = torch.randn(4, 3), torch.randn(4, 2)
     part.params["weights"].mul_(2)  # in place, as a step does
-    y = part.forward(x)
-    into = part.backward(g)
-    right = in_order.gradients(functions.STAND_INS["Linear"], x, part.params, g)
-    torch.testing.assert_close(y, functions.STAND_INS["Linear"](x, part.params))
-    torch.testing.assert_close({**part.grads, "x": into}, right)
+    y, into = part.forward(x), part.backward(g)
+    leaves = {name: t.clone().requires_grad_() for name, t in {**part.params, "x": x}.items()}
+    right = of(probes.FUNCTIONS["Linear"], leaves)
+    torch.testing.assert_close(y, right.detach())
+    torch.testing.assert_close({**part.grads, "x": into}, in_order.derived(right, leaves, g))
+
+
+SIZES = {
+    "Linear": {"in_features": 4, "out_features": 4},
+    "ReLU": {},
+    "LayerNorm": {"dim": 4, "eps": 1e-3},
+    "ResidualBlock": {"dim": 4, "hidden": 3},
+    "SelfAttention": {"dim": 4, "heads": 2},
+    "TransformerBlock": {"dim": 4, "heads": 2, "hidden": 3},
+}
+
+
+@pytest.mark.parametrize("task", probes.MODULES)
+def test_what_stands_in_for_a_block_can_be_trained(task: str) -> None:
+    class Block(OfModule):
+        kind = staticmethod(probes.MODULES[task])
+
+    block = Block(**SIZES[task])
+    x = torch.randn(2, 3, 4)
+    before = block.forward(x)
+    assert block.backward(before.sign()).shape == x.shape
+    assert {*block.grads} == {*block.params}
+    for name, grad in block.grads.items():
+        block.params[name] -= 0.01 * grad
+    assert bool((block.forward(x) - before).any()) == (task != "ReLU")
+
+
+@pytest.mark.parametrize("task", probes.PARAMS)
+@pytest.mark.parametrize("kind", [Part, Silent])
+def test_what_stands_in_for_a_part_is_made_and_asked_like_it(task: str, kind: type[Part]) -> None:
+    how = {"made": probes.PARAMS[task], "function": probes.FUNCTIONS[task]}
+    part = type(task, (kind,), {name: staticmethod(value) for name, value in how.items()})
+    block = part(**SIZES[task])
+    x = torch.randn(2, 3, 4)
+    assert block(x).shape == block.backward(x).shape == x.shape
+    assert {*block.grads} == {*block.params}
 
 
 def test_cells_of_other_tasks_are_not_read_for_autograd() -> None:
-    asked = Asked(None, test_ResidualBlock.RESIDUAL_BLOCK, torch.Generator())  # type: ignore[arg-type]
+    rng = torch.Generator()
+    asked = Asked(test_ResidualBlock.BLOCK, probes.passes, None, rng, TASKS)  # type: ignore[arg-type]
     own = "class ResidualBlock:\n    def backward(self, g):\n        return g"
     assert asked.without_others(own) == own
     assert asked.without_others("helper = 1") == "helper = 1"

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from autograder import ROOT
-from autograder.commands import corpora
+from autograder.commands import corpora, demo
 from autograder.commands.corpora import CorpusError
+from autograder.commands.workspace import Workspace
+from autograder.pipeline import exports
 
 LOADED = """\
 import sys
@@ -37,7 +39,10 @@ def test_what_runs_beside_workers_needs_no_torch() -> None:
     modules = [
         *(f"autograder.commands.{name}" for name in ("audit", "bench", "check", "demo", "grade")),
         *(f"autograder.commands.{name}" for name in ("release", "validate")),
-        *(f"autograder.pipeline.{name}" for name in ("exporter", "feedback", "restore", "save")),
+        *(
+            f"autograder.pipeline.{name}"
+            for name in ("exporter", "exports", "feedback", "restore", "save", "scheme")
+        ),
     ]
     code = f"import sys\nimport {', '.join(modules)}\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -72,3 +77,25 @@ def test_options_are_for_grade_alone(capsys: pytest.CaptureFixture[str]) -> None
 def test_an_entry_that_cannot_be_built_is_named(changes: dict, why: str) -> None:
     with pytest.raises(CorpusError, match=f"parameters, odd: .*{why}"):
         corpora.build(corpora.Entry("parameters", "odd", "it is", **changes))
+
+
+def test_clearing_the_demonstration_takes_away_what_it_wrote(tmp_path: Path) -> None:
+    student = corpora.samples()[0].student
+    for step in ("submitted", "autograded", "feedback"):
+        (tmp_path / step / student / "parameters").mkdir(parents=True)
+    (tmp_path / "roster.csv").touch()
+    demo.clear(Workspace(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["roster.csv"]
+
+
+def test_the_demonstration_takes_nothing_from_others(tmp_path: Path) -> None:
+    for student in (corpora.samples()[0].student, "somebody"):
+        (tmp_path / "submitted" / student).mkdir(parents=True)
+    with pytest.raises(demo.InUse, match="already has work of somebody"):
+        demo.clear(Workspace(tmp_path))
+    assert len(list((tmp_path / "submitted").iterdir())) == 2
+
+
+def test_git_ignores_whatever_is_exported() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {exports.Grades.name, exports.Canvas.name, exports.Moodle.name} <= set(ignored)

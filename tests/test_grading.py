@@ -120,6 +120,16 @@ def test_the_python_api_and_the_export_agree(course: Workspace, solution: Soluti
     course.nbgrader("export", "--to", "grades.csv")
     rows = (course.folder / "grades.csv").read_text().splitlines()[1:]
     assert [float(row.split(",")[-2]) for row in rows] == [75, 75]
+    assert [row.split(",")[3:8] for row in rows] == [
+        ["ann", "", "", "", "graded"],
+        ["bea", "", "", "", "graded"],
+    ]
+    course.nbgrader("export", "--exporter=autograder.pipeline.exports.Canvas")
+    rows = (course.folder / "canvas.csv").read_text().splitlines()
+    assert rows[2:] == ["ann,,,ann,,75", "bea,,,bea,,75"]
+    with course.gradebook() as gradebook:  # nbgrader's pages show None as a name
+        names = [(student.last_name, student.first_name) for student in gradebook.students]
+    assert names == [("ann", ""), ("bea", "")]
 
 
 def test_many_at_once_get_what_each_alone_gets(course: Workspace, solution: Solution) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from autograder.exercise.rules import follow
-from autograder.suites.optimizers.paths import draw
+from autograder.exercise.walks import draw
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "SGD": [
@@ -28,7 +28,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
 def test_the_right_path_is_torchs(name: str, options: dict[str, Any], groups: Any) -> None:
     """All steps of all parameters, also where gradients are missing and options are a group's."""
     rng = torch.Generator().manual_seed(5)
-    drawn = draw(rng, name, options, gaps=True, groups=groups)
+    drawn = draw(rng, name, options, gaps=True, groups=groups)["walk"]
     parameters = [p.double().requires_grad_() for p in drawn["start"]]
     given: Any = [
         {**group, "params": [parameters[place] for place in group["places"]]} for group in groups

@@ -169,7 +169,14 @@ def test_a_summary_is_one_block_with_notes_and_every_task() -> None:
     assert "3 / 10" in page
     assert "not graded" in page
     assert re.search(r"Note of <code[^>]*>mine</code> &amp; yours\.", page)
+    assert "of the checks." not in page
     assert markdown2html(page).strip() == page
+
+
+def test_a_summary_says_which_checks_the_points_came_from() -> None:
+    depends_on = Dependence("1", "2", "0123456789ab", "4", "5", "6")
+    page = report.summary([RESULT], [], depends_on=depends_on)
+    assert re.search(r"Graded by version <code[^>]*>01234567</code> of the checks\.", page)
 
 
 def test_a_phase_within_another_interrupts_it() -> None:

@@ -216,3 +216,43 @@ def test_missing_cells_are_one_note() -> None:
     assert notes == [
         "The cells `test_f`, `test_g`, `test_model` were missing; they were put back as released."
     ]
+
+
+def by_hand(name: str, kind: str = "markdown") -> ReleasedCell:
+    return ReleasedCell(name, kind, "YOUR ANSWER HERE", False, True, False, 5.0, None)
+
+
+def test_an_answer_in_words_is_no_code_that_does_what_a_task_asks_for() -> None:
+    cells = solved()
+    find(cells, "f").source = RELEASE[1].source
+    words = new_markdown_cell("f = g, said he", metadata={"nbgrader": {"grade_id": "why"}})
+    rebuilt, notes = rebuild([*cells, nbformat.from_dict(words)], [*RELEASE, by_hand("why")])
+    assert find(rebuilt, "f").source == RELEASE[1].source
+    assert find(rebuilt, "why").source == "f = g, said he"
+    assert notes == []
+
+
+def test_a_question_between_a_task_and_its_check_changes_nothing() -> None:
+    release = [*RELEASE[:2], by_hand("why"), by_hand("sketch", "code"), *RELEASE[2:]]
+    cells = merged("g", "f")
+    rebuilt, _ = rebuild(cells, release)
+    kept = [name for name in names(rebuilt) if name not in ("why", "sketch")]
+    assert kept == ["setup", "g", "test_f", "test_g", "data", "model", "test_model"]
+
+
+def test_pictures_in_an_answer_stay_in_it() -> None:
+    words = new_markdown_cell("![](attachment:a)", metadata={"nbgrader": {"grade_id": "why"}})
+    words["attachments"] = {"a": {"image/png": "AAAA"}}
+    rebuilt, _ = rebuild([*solved(), nbformat.from_dict(words)], [*RELEASE, by_hand("why")])
+    assert find(rebuilt, "why").attachments == {"a": {"image/png": "AAAA"}}
+
+
+def test_what_is_kept_from_students_is_no_change_of_theirs() -> None:
+    scheme = "=== BEGIN MARK SCHEME ===\n3 points for any.\n=== END MARK SCHEME ==="
+    source = f"Draw a network.\n{scheme}"
+    draw = ReleasedCell("draw", "markdown", source, True, False, True, 3.0, None)
+    for text, changed in (("Draw a network.", 0), (source, 0), ("Draw nothing.", 1)):
+        shown = new_markdown_cell(text, metadata={"nbgrader": {"grade_id": "draw"}})
+        cells, notes = rebuild([*solved(), nbformat.from_dict(shown)], [*RELEASE, draw])
+        assert find(cells, "draw").source == source
+        assert len(notes) == changed

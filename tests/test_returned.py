@@ -47,6 +47,25 @@ def test_a_list_of_floats_is_asked_for(value: Any, says: str) -> None:
     assert verdict(value) == says
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (0.25, None),
+        (None, "no-return"),
+        (torch.tensor(0.25), "tensor-not-float"),
+        (np.array(1.0, dtype="float32"), "numpy-not-float"),
+        (1, "The loss should be a Python float; yours is of type `int`."),
+    ],
+)
+def test_one_float_is_asked_for(value: Any, says: str | None) -> None:
+    said = None
+    try:
+        assert returned.one_float(value, "The loss") == value
+    except Failure as failure:
+        said = failure.misconception or str(failure.message)
+    assert said == says
+
+
 def test_what_the_probe_tells_beside_the_value_counts() -> None:
     assert verdict([torch.ones(())] * 3, graph=True) == "graph"
     assert (

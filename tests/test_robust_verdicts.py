@@ -32,6 +32,8 @@ from autograder.commands.corpora import load
 from autograder.exercise import checks
 from autograder.exercise.checks import Failure
 from autograder.exercise.formula import Formula, in_double
+from autograder.exercise.gradients import Operation
+from autograder.exercise.layers import Layer
 from autograder.suites import SUITES
 from autograder.suites.manual_backward import draw_state, test_LR_backward
 
@@ -49,10 +51,22 @@ def formulas() -> Iterator[tuple[str, Formula]]:
         for path in sorted((SUITES / assignment).glob("*.py")):
             suffix = "" if path.stem == "__init__" else f".{path.stem}"
             module = importlib.import_module(f"autograder.suites.{assignment}{suffix}")
-            for name, thing in vars(module).items():
-                if isinstance(thing, Formula) and id(thing) not in seen:
-                    seen.add(id(thing))
-                    yield f"{assignment}.{path.stem}.{name}", thing
+            for name, formula in held(vars(module)):
+                if id(formula) not in seen:
+                    seen.add(id(formula))
+                    yield f"{assignment}.{path.stem}.{name}", formula
+
+
+def held(names: dict[str, Any]) -> Iterator[tuple[str, Formula]]:
+    """The formulas among these, and those that layers and operations among them hold."""
+    for name, thing in names.items():
+        thing = getattr(thing, "formula", thing)  # a test's own
+        if isinstance(thing, Formula):
+            yield name, thing
+        elif isinstance(thing, Layer | Operation):
+            yield from ((f"{name}.{of}", formula) for of, formula in held(vars(thing)))
+        elif isinstance(thing, dict) and name == "gradients":
+            yield from held(thing)
 
 
 FORMULAS = [

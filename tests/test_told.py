@@ -1,6 +1,7 @@
 """What goes wrong in a student's code is told by its name: which cell, line and error."""
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import nbformat
@@ -8,10 +9,12 @@ import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_output
 
+from autograder import ROOT
 from autograder.commands.workspace import Workspace
 from autograder.exercise import checks
 from autograder.exercise.checks import Failure, Misconception
 from autograder.exercise.ended import why_missing
+from autograder.exercise.packages import PACKAGES
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
 from autograder.exercise.student import Student, StudentError
 from autograder.grading import record
@@ -145,7 +148,13 @@ def test_numbers_of_a_message_are_not_shown(cells: Cells) -> None:
         (
             "from tqdm_that_is_not_there import tqdm\n\ndef task(x):\n    return x",
             None,
-            "the cell `task` raised ModuleNotFoundError: No module named 'tqdm_that_is_not_there'",
+            "the cell `task` imports `tqdm_that_is_not_there`, which is not there when submissions"
+            " are graded (there are torch, torchvision, numpy, ",
+        ),
+        (
+            "import torch.functionl\n\ndef task(x):\n    return x",
+            None,
+            "the cell `task` raised ModuleNotFoundError: No module named 'torch.functionl'",
         ),
         (
             "open('/no/such/file')\ndef task(x):\n    return x",
@@ -207,10 +216,24 @@ def test_a_name_that_is_missing_is_told_by_its_cell(
 def test_a_cell_of_the_student_s_own_is_told_by_its_first_line(cells: Cells) -> None:
     cells.run("import torch", "task")
     cells.run("import no_such_module_here\n\ndef task(x):\n    return x")
-    assert str(told(cells).message) == (
-        "`task` is not defined: your cell that begins `import no_such_module_here` raised"
-        " ModuleNotFoundError: No module named 'no_such_module_here'."
+    assert str(told(cells).message).startswith(
+        "`task` is not defined: your cell that begins `import no_such_module_here` imports"
+        " `no_such_module_here`, which is not there when submissions are graded ("
     )
+
+
+def test_a_package_that_is_imported_late_is_named_too(cells: Cells) -> None:
+    cells.run("def task(x):\n    import no_such_module_here.part\n    return x")
+    assert str(told(cells).message).startswith(
+        "Your code imports `no_such_module_here`, which is not there when submissions are graded ("
+    )
+
+
+def test_the_packages_that_are_listed_are_there() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name in PACKAGES:
+        assert find_spec(name)
+        assert f"`{'pillow' if name == 'PIL' else name}`" in readme
 
 
 def test_a_name_that_no_cell_was_to_define(cells: Cells) -> None:
@@ -220,9 +243,9 @@ def test_a_name_that_no_cell_was_to_define(cells: Cells) -> None:
 def test_what_a_task_needs_of_another_is_told_by_that_cell(cells: Cells) -> None:
     cells.run("import no_such_module_here\nclass Layer:\n    pass", "Layer")
     cells.run("def task(x):\n    return Layer()", "task")
-    assert str(told(cells).message) == (
-        "Your code raised `NameError` in your line `return Layer()`: name 'Layer' is not defined:"
-        " the cell `Layer` raised ModuleNotFoundError: No module named 'no_such_module_here'"
+    assert str(told(cells).message).startswith(
+        "Your code raised `NameError` in your line `return Layer()` (line 2 of the cell `task`):"
+        " name 'Layer' is not defined: the cell `Layer` imports `no_such_module_here`, which"
     )
 
 
@@ -380,10 +403,10 @@ def test_the_report_names_cells_lines_and_errors(course: Workspace) -> None:
     first, second = reasons(course, "errors"), reasons(course, "more")
     assert "PyTorch found no `forward` in your class `MyLinear`" in first["MyLinear"]
     assert (
-        "`NameError` in your line `return (x - self.mean) / self.std + shfit`: name 'shfit'"
-        in (first["Standardize"])
+        "`NameError` in your line `return (x - self.mean) / self.std + shfit` (line 15 of the cell"
+        " `Standardize`): name 'shfit'" in first["Standardize"]
     )
-    assert "the cell `MLP` raised ModuleNotFoundError: No module named 'no_such_" in first["MLP"]
+    assert "the cell `MLP` imports `no_such_" in first["MLP"]
     assert "the cell `parameter_names` raised SyntaxError: " in first["parameter_names"]
     assert ", line 1." in first["parameter_names"]
     assert set(first["count_parameters"].splitlines()) == {"`count_parameters` is still to do."}

@@ -1,9 +1,11 @@
 """Tests of what the suites of `training_loop` compute by themselves."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, follow, replay
+from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, at_each, follow, replay, slope
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
@@ -30,3 +32,13 @@ def test_a_trajectory_is_where_the_steps_along_the_gradient_lead() -> None:
     assert [round(float(w), 9) for (w,) in path.places] == [3.0, 2.7, 2.53]
     assert [round(value, 9) for value in path.losses.tolist()] == [9.0, 2.89]
     assert start[0].item() == 3.0
+
+
+def test_losses_and_slopes_at_a_place_each() -> None:
+    def loss(p: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        return ((p[0] - x) ** 2).mean()
+
+    places, batches = [[torch.tensor([3.0])], [torch.tensor([1.0])]], [(torch.zeros(2),)] * 2
+    assert at_each(loss, places, batches).tolist() == [9.0, 1.0]
+    assert at_each(partial(slope, loss), places, batches).tolist() == [[6.0], [2.0]]
+    assert not places[0][0].requires_grad

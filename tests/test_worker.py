@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from jupyter_core.utils import ensure_event_loop, run_sync
 
 from autograder import ROOT
 from autograder.grading.worker import Budget, BudgetSpent, Worker
@@ -152,3 +153,24 @@ def test_nothing_is_left_where_nbgraders_process_is_killed(tmp_path: Path) -> No
     process.wait()
     other.wait(20)
     assert not other.is_running()
+
+
+async def nothing() -> str:
+    return "nothing"
+
+
+def waits() -> str:
+    """What a kernel's manager does at each of its steps."""
+    return run_sync(nothing)()
+
+
+def test_a_server_that_waits_for_it_lends_it_no_loop() -> None:
+    async def serve() -> str:
+        worker = Worker()
+        try:
+            return worker.call(waits, log=LOG)
+        finally:
+            worker.close()
+
+    loop = ensure_event_loop()  # as a Jupyter server gets its loop
+    assert loop.run_until_complete(serve()) == "nothing"

@@ -36,12 +36,15 @@ _LEFT_OUT = {"goran", "hana"}
 
 _HEAD = f"""\
 Seconds a submission, one at a time, in one `nbgrader autograde`, its start included; seconds that
-one more submission takes; the floor, the seconds that its cells take alone; and seconds that one
-`otter run` takes for it, with a single test that does nothing.
+one more submission takes; the floor, the seconds that its cells take alone; seconds a submission
+where as many are graded at once as there are cores, start included, with the ratio to stock; and
+seconds that one `otter run` takes for it, with a single test that does nothing.
 
 {"":16} {{:>7}} {"":7} {"":>6}  {"one more":>9}
 {"assignment":16} {"stock":>7} {"this":>7} {"ratio":>6}  {"stock":>9} {"this":>7} {"ratio":>6}\
- {"floor":>7} {"this-floor":>11} {"otter":>7}"""
+ {"floor":>7} {"this-floor":>11} {"at once":>8} {"ratio":>6} {"otter":>7}"""
+
+_ONE_WORKER = "--GradeNotebook.workers=1"
 
 _OTTER_TEST = """
 OK_FORMAT = True
@@ -93,11 +96,18 @@ class Run:
 
 @dataclass(frozen=True)
 class Timing:
-    """What was measured on one assignment; `floor` and `otter`: seconds for one submission."""
+    """What was measured on one assignment.
+
+    Attributes:
+        stock, this: one submission after the other.
+        at_once: seconds for a submission of many, graded on all cores.
+        floor, otter: seconds for one submission.
+    """
 
     assignment: str
     stock: Run
     this: Run
+    at_once: float
     floor: float
     otter: float | None
 
@@ -129,12 +139,21 @@ def _measure(assignment: str, part: list[Sample], students: int, folder: Path) -
     work = [part[place % len(part)] for place in range(students)]
     # Stock, the longest, in the middle: a machine that gets faster or slower meanwhile does so for
     # all alike.
-    floor, this_run = _floor(work, folder), _run(this, assignment)
+    floor, this_run = _floor(work, folder), _run(this, assignment, _ONE_WORKER)
+    at_once = _at_once(this, assignment)
     stock_run = _run(stock, assignment)
-    floors, these = (floor, _floor(work, folder)), (this_run, _run(this, assignment))
+    many = (at_once, _at_once(this, assignment))
+    floors, these = (floor, _floor(work, folder)), (this_run, _run(this, assignment, _ONE_WORKER))
     mean_run = Run(mean(each.all for each in these), mean(each.one for each in these), students)
     otter = _otter(part, folder) if find_spec("otter") else None
-    return Timing(assignment, stock_run, mean_run, mean(floors) / students, otter)
+    return Timing(
+        assignment=assignment,
+        stock=stock_run,
+        this=mean_run,
+        at_once=mean(many) / students,
+        floor=mean(floors) / students,
+        otter=otter,
+    )
 
 
 def _work(sample: Sample) -> nbformat.NotebookNode:
@@ -145,14 +164,19 @@ def _work(sample: Sample) -> nbformat.NotebookNode:
     return build(sample.entry)
 
 
-def _run(course: Workspace, assignment: str) -> Run:
+def _run(course: Workspace, assignment: str, *options: str) -> Run:
     students = sorted(path.name for path in (course.folder / "submitted").iterdir())
     one = ("autograde", assignment, "--student", students[0])
     course.nbgrader(*one)  # what a first run alone has to do: fill caches, write a secret
     alone = [_seconds(lambda: course.nbgrader(*one, "--force"))]
-    everybody = _seconds(lambda: course.nbgrader("autograde", assignment, "--force"))
+    everybody = _seconds(lambda: course.nbgrader("autograde", assignment, "--force", *options))
     alone.append(_seconds(lambda: course.nbgrader(*one, "--force")))
     return Run(everybody, mean(alone), len(students))
+
+
+def _at_once(course: Workspace, assignment: str) -> float:
+    """Seconds for all submissions, on all cores."""
+    return _seconds(lambda: course.nbgrader("autograde", assignment, "--force"))
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -202,12 +226,13 @@ def _row(name: str, timings: list[Timing]) -> str:
     stock, this = (mean(run.each for run in runs) for runs in _runs(timings))
     stock_further, this_further = (mean(run.further for run in runs) for runs in _runs(timings))
     floor = mean(each.floor for each in timings)
+    at_once = mean(each.at_once for each in timings)
     otters = [each.otter for each in timings if each.otter is not None]
     otter = f"{mean(otters):.2f}" if otters else "-"
     return (
         f"{name:16} {stock:7.2f} {this:7.2f} {stock / this:6.1f}  {stock_further:9.2f}"
         f" {this_further:7.2f} {stock_further / this_further:6.1f} {floor:7.2f}"
-        f" {this_further - floor:11.2f} {otter:>7}"
+        f" {this_further - floor:11.2f} {at_once:8.2f} {stock / at_once:6.1f} {otter:>7}"
     )
 
 

@@ -116,6 +116,8 @@ def in_lines(submission: Submission, graded: Graded) -> Iterator[str]:
             rows = cell.lost[message].rows if message in cell.lost else []
             for name, right, says in rows:
                 yield f"        {name:24} {'✓' if right else '✗'} {says}"
+    for name, worth in submission.release.by_hand.items():
+        yield f"  {name:24} by hand, {worth:g} points"
     yield f"  (seed {told['seed']}; --seed draws the same inputs again)"
 
 
@@ -162,7 +164,11 @@ class _Course:
                 if taken.ungraded:
                     raise CannotCheck(f"{path}: {taken.ungraded}")
                 data, notes = taken.notebook.read_bytes(), taken.notes
-                files = archive(intake.for_kernel(taken.notebook.parent), self._step.file_bytes)
+                files = archive(
+                    intake.for_kernel(taken.notebook.parent),
+                    self._step.file_bytes,
+                    besides=taken.notebook.name,
+                )
             finally:
                 intake.close()
         else:

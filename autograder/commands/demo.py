@@ -1,4 +1,7 @@
-"""The demonstration: grades the sample submissions from scratch and says why points were lost."""
+"""The demonstration: grades the sample submissions from scratch and says why points were lost.
+
+With `--clear`, it takes away what it has written.
+"""
 
 import shutil
 import sys
@@ -12,6 +15,7 @@ from autograder.commands.corpora import Sample, build, samples
 from autograder.commands.workspace import Workspace
 from autograder.errors import AutograderError
 from autograder.grading import record
+from autograder.grading.reasons import lost_points
 
 
 class InUse(AutograderError):
@@ -21,6 +25,9 @@ class InUse(AutograderError):
 def main(arguments: Namespace) -> int:
     """Run the demonstration; 0 where every sample got the score that it deserves."""
     try:
+        if arguments.clear:
+            clear(Workspace(ROOT))
+            return 0
         return 1 if run() else 0
     except InUse as error:
         print(error, file=sys.stderr)
@@ -37,14 +44,8 @@ def run() -> int:
         InUse: somebody else's work is there; nothing has been touched then.
     """
     course = Workspace(ROOT)
+    clear(course)
     todo = samples()
-    students = {sample.student for sample in todo}
-    _refuse_others(course, students)
-    for step in ("submitted", "autograded", "feedback"):
-        for student in students:
-            shutil.rmtree(ROOT / step / student, ignore_errors=True)
-    (ROOT / "gradebook.db").unlink(missing_ok=True)
-
     assignments = sorted({sample.entry.assignment for sample in todo})
     for assignment in assignments:
         print(f"nbgrader generate_assignment {assignment}", flush=True)
@@ -61,10 +62,27 @@ def run() -> int:
     return _table(course, todo)
 
 
+def clear(course: Workspace) -> None:
+    """Take away the sample students' work, grades and feedback, and the gradebook.
+
+    Raises:
+        InUse: somebody else's work is there; nothing has been touched then.
+    """
+    students = {sample.student for sample in samples()}
+    _refuse_others(course, students)
+    for step in ("submitted", "autograded", "feedback", "history"):
+        folder = course.folder / step
+        for student in students:
+            shutil.rmtree(folder / student, ignore_errors=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    (course.folder / "gradebook.db").unlink(missing_ok=True)
+
+
 def _refuse_others(course: Workspace, students: set[str]) -> None:
-    folder = ROOT / "submitted"
+    folder = course.folder / "submitted"
     others = {path.name for path in folder.iterdir()} - students if folder.is_dir() else set()
-    if (ROOT / "gradebook.db").exists():
+    if (course.folder / "gradebook.db").exists():
         with course.gradebook() as gradebook:
             others |= {student.id for student in gradebook.students} - students
     if others:
@@ -80,9 +98,9 @@ def _table(course: Workspace, todo: list[Sample]) -> int:
     for sample in todo:
         assignment = sample.entry.assignment
         score = course.score(assignment, sample.student)
-        lost = _reasons(course.notebook("autograded", assignment, sample.student))
-        print(f"{sample.student:8} {assignment:16} {score!s:>6}   {lost[0] if lost else ''}")
-        for reason in lost[1:]:
+        reasons = _reasons(course.notebook("autograded", assignment, sample.student))
+        print(f"{sample.student:8} {assignment:16} {score!s:>6}   {reasons[0] if reasons else ''}")
+        for reason in reasons[1:]:
             print(f"{'':34} {reason}")
         if score != sample.score:
             wrong += 1
@@ -94,13 +112,4 @@ def _table(course: Workspace, todo: list[Sample]) -> int:
 def _reasons(path: Path) -> list[str]:
     """What cost points in a graded notebook, and what was noted, one line each."""
     told = record.read(nbformat.read(path, as_version=4))
-    lost: dict[str, list[tuple[str, int]]] = {}
-    for cell in told.cells:
-        for test in cell.tests:
-            if test.earned < test.points and not cell.ungraded:
-                lost.setdefault(str(test.message), []).append((cell.task, test.points))
-    lines = []
-    for reason, items in lost.items():
-        tasks = ", ".join(dict.fromkeys(task for task, _ in items))
-        lines.append(f"{-sum(points for _, points in items):4d} {tasks}: {reason}")
-    return lines + [f"     note: {note}" for note in told.notes]
+    return [*lost_points(told.cells), *(f"     note: {note}" for note in told.notes)]

@@ -1,58 +1,129 @@
-"""Grades an assignment with several nbgrader processes, each with students of its own."""
+"""Grades an assignment as `nbgrader autograde` does, with progress and a summary.
 
+It is one nbgrader process, which grades many submissions at once (`autograder.pipeline.ahead`) and
+tells what happens through a pipe (`autograder.pipeline.events`). All that libraries say goes to
+nbgrader's log, which is kept where `--log` says.
+"""
+
+import json
+import os
+import re
+import signal
 import subprocess
 import sys
+import tempfile
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
-from nbgrader.apps.baseapp import NbGrader
-from nbgrader.coursedir import CourseDirectory
-
-from autograder.submission import intake
+from autograder.commands.grading_run import InLines, Live, Run, Shown, Verbatim
 
 NBGRADER = Path(sys.executable).with_name("nbgrader")
+#: The exit status of what was stopped from the keyboard, as shells have it.
+STOPPED = 130
+
+#: Errors of nbgrader's log that are shown where it ended without another word.
+_LAST = 3
+_ENTRY = re.compile(r"^\[\w+ \| (\w+)\] ", re.MULTILINE)
 
 
 def main(arguments: Namespace) -> int:
     """Grade an assignment as the command line says."""
-    return run(arguments.assignment, arguments.workers, arguments.options)
+    options = list(arguments.options)
+    if arguments.workers:
+        options.append(f"--GradeNotebook.workers={arguments.workers}")
+    if arguments.scheduler:
+        options.append(f"--GradeNotebook.scheduler={arguments.scheduler}")
+    if arguments.allow_insecure:
+        options.append("--GradeNotebook.allow_insecure=True")
+    return run(arguments.assignment, options, arguments.json, arguments.log)
 
 
-def run(assignment: str, workers: int, options: Sequence[str] = ()) -> int:
-    """Run `nbgrader autograde ASSIGNMENT` in the current folder, `workers` times at once.
+def run(
+    assignment: str, options: Sequence[str] = (), as_json: bool = False, log: Path | None = None
+) -> int:
+    """Run `nbgrader autograde ASSIGNMENT` in the current folder.
 
     Args:
         assignment: its name.
-        workers: how many processes; each needs a core, and 2 GB of memory beside submissions'.
-        options: more of nbgrader's options, for all of them.
+        options: more of nbgrader's options.
+        as_json: whether each thing that happens is printed as a line of JSON.
+        log: the file that nbgrader's log goes to; None to forget it.
 
     Returns:
-        0 where every process succeeded, else 1, like nbgrader's own status.
+        0 where everything is graded, 1 where something needs a person, 130 where it was stopped.
     """
-    students = _students(assignment)
-    workers = max(1, min(workers, len(students)))
-    if any("," in student for student in students):
-        print("Student ids with commas in them: grading one at a time.", file=sys.stderr)
-        workers = 1
-    running = []
-    for place in range(workers):
-        others = [name for number, name in enumerate(students) if number % workers != place]
-        exclude = [f"--CourseDirectory.student_id_exclude={','.join(others)}"] if others else []
-        words = [str(NBGRADER), "autograde", assignment, *exclude, *options]
-        running.append(subprocess.Popen(words))
-    # An interrupt from the keyboard reaches them all: they end by themselves, and are waited for.
-    while True:
-        try:
-            return int(any([process.wait() for process in running]))
-        except KeyboardInterrupt:
-            continue
+    graded = Run(assignment)
+    people: Shown = Live(graded) if sys.stdout.isatty() else InLines(graded)
+    shown = Verbatim() if as_json else people
+    try:
+        if log:
+            log.touch()
+    except OSError as error:
+        print(f"The log cannot be written to {log}: {error.strerror}", file=sys.stderr)
+        return 1
+    with log.open("w+b") if log else tempfile.TemporaryFile("w+b") as file, shown:
+        words = [str(NBGRADER), "autograde", assignment, *options]
+        status, stopped = _nbgrader(words, file, graded, shown)
+        if stopped:
+            status = STOPPED
+        elif status and not graded.needs_a_person and not graded.refused:
+            file.seek(0)
+            said = errors(file.read().decode(errors="replace"))
+            graded.refused = said or [f"nbgrader ended with status {status}"]
+    if graded.needs_a_person:
+        status = status or 1
+    shown.summary(graded.summary(status, stopped))
+    return status
 
 
-def _students(assignment: str) -> list[str]:
-    """Who handed something in, by the folder's own nbgrader configuration."""
-    app = NbGrader()
-    app.initialize([])
-    course = CourseDirectory(config=app.config)
-    submitted = Path(course.root, course.submitted_directory)
-    return intake.students(submitted, assignment) if submitted.is_dir() else []
+def _nbgrader(words: Sequence[str], log: IO[bytes], graded: Run, shown: Shown) -> tuple[int, bool]:
+    """Run nbgrader, and pass on what it tells.
+
+    Returns:
+        its exit status, and whether it was stopped from the keyboard.
+    """
+    ours, theirs = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [*words, f"--SubmissionExporter.progress={theirs}"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[theirs],
+            # What is typed at the terminal reaches it through this process alone, once.
+            process_group=0,
+        )
+    finally:
+        os.close(theirs)
+    stopped = False
+    with os.fdopen(ours, "rb") as told:
+        events = _events(told)
+        while True:
+            try:
+                for event in events:
+                    graded.note(event)
+                    shown.note(event)
+                return process.wait(), stopped
+            except KeyboardInterrupt:
+                process.send_signal(signal.SIGKILL if stopped else signal.SIGINT)
+                stopped = True
+                events = _events(told)  # an interrupt ends a generator
+
+
+def _events(told: IO[bytes]) -> Iterator[dict[str, Any]]:
+    while line := told.readline():
+        yield json.loads(line)
+
+
+def errors(log: str) -> list[str]:
+    """The last errors of nbgrader's log, without tracebacks."""
+    _, *entries = _ENTRY.split(log)
+    levels, texts = entries[::2], entries[1::2]
+    told = [
+        " ".join(text.split())
+        for level, text in zip(levels, texts, strict=True)
+        if level in ("ERROR", "CRITICAL") and "Traceback (most recent call last)" not in text
+    ]
+    return told[-_LAST:]

@@ -2,7 +2,7 @@
 
 from autograder.exercise import checks
 from autograder.exercise.attempts import first_that_passes, named_where, tried
-from autograder.exercise.checks import Failure, Misconception, expect, fail
+from autograder.exercise.checks import Failure, Misconception, expect, fail, mistake
 from autograder.exercise.draws import away_from_zero, between
 from autograder.exercise.formula import Formula, in_double
 from autograder.exercise.leading import check_leading
@@ -25,6 +25,7 @@ __all__ = [
     "fail",
     "first_that_passes",
     "in_double",
+    "mistake",
     "named_by_pytorch",
     "named_where",
     "tried",

@@ -18,14 +18,14 @@ Check = Callable[..., None]
 def first_that_passes(*attempts: Callable[[], None], last_tells: bool = False) -> None:
     """Pass where one attempt passes; else fail with the failure that tells most.
 
-    That is one that names a mistake, rather than one that does not, rather than an exception of
-    the student's code.
+    That is the one that earns most; of those, one that names a mistake, rather than one that does
+    not, rather than an exception of the student's code.
 
     Args:
         attempts: each passes, or raises a :class:`Failure`.
         last_tells: whether the last attempt is without earlier mistakes, so that its failure is
-            the one; only where its exception is the first may it come of the stand-in's being
-            another.
+            the one unless another earns more; only where its exception is the first may it come of
+            the stand-in's being another.
     """
     failures: list[Failure] = []
     for attempt in attempts:
@@ -34,8 +34,13 @@ def first_that_passes(*attempts: Callable[[], None], last_tells: bool = False) -
         except Failure as failure:
             failures.append(failure)
     if last_tells:
-        raise min(reversed(failures), key=lambda each: isinstance(each, StudentError))
-    raise min(failures, key=lambda each: (not each.misconception, isinstance(each, StudentError)))
+        raise min(reversed(failures), key=lambda each: (-each.share, _ended(each)))
+    raise min(failures, key=lambda each: (-each.share, not each.misconception, _ended(each)))
+
+
+def _ended(failure: Failure) -> bool:
+    """Whether it is that of code which came to no value."""
+    return isinstance(failure, StudentError)
 
 
 def tried(
@@ -69,13 +74,16 @@ def tried(
 
 @contextmanager
 def named_where(
-    known: Misconception, shows: Callable[[], bool], over: tuple[Misconception, ...] = ()
+    known: Misconception,
+    shows: Callable[[], bool] = lambda: True,
+    over: tuple[Misconception, ...] = (),
 ) -> Iterator[None]:
     """Name a failure after a mistake that it does not show by itself, where asking more shows it.
 
     Args:
         known: the mistake.
-        shows: asks more of the student's code; where that fails, the mistake does not show.
+        shows: asks more of the student's code; where that fails, the mistake does not show. Left
+            out where any failure is the mistake.
         over: mistakes that a failure may be named after already.
 
     Raises:

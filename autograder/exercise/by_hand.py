@@ -13,13 +13,15 @@ BY_HAND = Misconception(
 )
 NOT_WATCHED = Misconception(
     "watch-ended",
-    "Your code has stopped the check that sees whether autograd is used, so nothing tells that the"
-    " gradients are worked out by hand.",
+    "While your backward pass runs, torch's profiler records whether autograd works out the"
+    " gradients. Your code ends that record, so it cannot be seen that they are worked out by hand:"
+    " leave the profiler's inner functions alone.",
 )
 NOT_READ = Misconception(
     "code-not-readable",
-    "Your code runs text as code, or is far longer than such a pass needs, so nothing tells that"
-    " the gradients are worked out by hand.",
+    "Your backward pass, or what it uses, cannot be read to its end: an expression in it is too"
+    " long or too deeply nested, it runs a text as code, or stands in a cell that is no plain"
+    " Python. So it cannot be seen that it is worked out by hand: write it in short, plain lines.",
 )
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from nbformat import NotebookNode
 
+from autograder.exercise.packages import not_there
 from autograder.language import Text
 from autograder.submission.cells import described, grade_id
 from autograder.submission.recognise import bound_names
@@ -53,6 +54,26 @@ def why_missing(name: str, cells: Sequence[NotebookNode]) -> Text:
     return Text("{cell} defines `{other}` instead", cell=called, other=near[0])
 
 
+def where(line: str, cells: Sequence[NotebookNode]) -> Text:
+    """Where a line stands: its number and its cell; empty where no cell of a task has it, or two.
+
+    Args:
+        line: without the spaces around it.
+        cells: the cells of the submission.
+    """
+    found = [
+        (number, cell)
+        for cell in cells
+        if cell.cell_type == "code" and grade_id(cell) and line in cell.source[:_READ]
+        for number, text in enumerate(cell.source[:_READ].splitlines(), 1)
+        if text.strip() == line
+    ]
+    if len(found) != 1:
+        return Text("")
+    ((number, cell),) = found
+    return Text("line {number} of {cell}", number=number, cell=described(cell))
+
+
 def _how_it_ended(cell: NotebookNode) -> Text:
     """What ended the `{cell}` before its end; empty where nothing is known to have."""
     errors = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
@@ -68,6 +89,8 @@ def _how_it_ended(cell: NotebookNode) -> Text:
             line=line,
             mark=mark[1],
         )
+    if kind == "ModuleNotFoundError" and (what := not_there(says)):
+        return Text("{cell} imports {what}", what=what)
     says = re.sub(r" \((?:\S+\.py|<[^>]*>), line (\d+)\)$", r", line \1", says)
     error = f"{kind}: {says}" if says else kind
     stopped = kind in _STOPPED

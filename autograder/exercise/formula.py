@@ -15,9 +15,9 @@
         inputs = standardize.draw(rng)
         standardize.check(student.run(probes.forward, **inputs), **inputs)
 
-A function of a formula takes, by name, what it needs of the inputs. What a suite compares is
-computed in float64; `tests/test_robust_verdicts.py` finds every formula by itself, and tries each
-of its mistakes on many draws.
+A function of a formula takes, by name, what it needs of the inputs, or all of them as `**inputs`.
+What a suite compares is computed in float64; `tests/test_robust_verdicts.py` finds every formula by
+itself, and tries each of its mistakes on many draws.
 """
 
 import inspect
@@ -178,7 +178,7 @@ class Formula:
         """Whether no two values are alike on these inputs, `zeros` among them."""
         exact = in_double(inputs)
         whole = self._whole(exact)
-        wanted = _flat(self._by(_of(self._reference, whole)))
+        wanted = _flat(self._by(of(self._reference, whole)))
         wrong = [(known, self._by(value)) for known, value in self._wrong(exact, whole)]
         values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
         numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
@@ -192,7 +192,7 @@ class Formula:
 
     def right(self, **inputs: Any) -> Any:
         """What is right, in the type of the inputs."""
-        return _of(self._reference, self._whole(inputs))
+        return of(self._reference, self._whole(inputs))
 
     def wrong(self, **inputs: Any) -> Among:
         """What each mistake gives, in the type of the inputs."""
@@ -208,14 +208,14 @@ class Formula:
 
     def _wrong(self, inputs: Inputs, whole: Inputs) -> Among:
         followed = [
-            (known, _of(self._reference, self._whole(inputs, **{name: value})))
+            (known, of(self._reference, self._whole(inputs, **{name: value})))
             for name, before in self._given.items()
             for known, value in before.wrong(**inputs)
         ]
         return followed + self._mistaken(whole, shape_only=False)
 
     def _misshapen(self, whole: Inputs) -> Among:
-        right = _form(_of(self._reference, whole))
+        right = _form(of(self._reference, whole))
         found = self._mistaken(whole, shape_only=True)
         return [(known, value) for known, value in found if _form(value) != right]
 
@@ -226,7 +226,7 @@ class Formula:
             if mistake.shape_only == shape_only
             for way in mistake.ways
             for value in _values(way, whole)
-            if not (mistake.where_seen and _same(value, _of(self._reference, whole)))
+            if not (mistake.where_seen and _same(value, of(self._reference, whole)))
         ]
 
     def _whole(self, inputs: Inputs, **given: Any) -> Inputs:
@@ -234,14 +234,14 @@ class Formula:
         assert not self._unsaid, f"mistakes without a sentence: {self._unsaid}"
         right = {name: it.right(**inputs) for name, it in self._given.items() if name not in given}
         whole = {**inputs, **right, **given}
-        return {**whole, **_of(self._also, whole)} if self._also else whole
+        return {**whole, **of(self._also, whole)} if self._also else whole
 
     def _tolerance(self, whole: Inputs) -> tuple[float, float | None]:
         """How near a right value is, relative to which size."""
         terms, steps = (
-            _of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
+            of(each, whole) if callable(each) else each for each in (self._terms, self._steps)
         )
-        scale = float(torch.as_tensor(_of(self._size, whole)).max()) if self._size else None
+        scale = float(torch.as_tensor(of(self._size, whole)).max()) if self._size else None
         return checks.roundoff(terms, steps) if self._within is None else self._within, scale
 
     # ------------------------------------------------------------------------------- how it is used
@@ -294,7 +294,7 @@ class Formula:
         """
         exact = in_double(inputs)
         whole = self._whole(exact)
-        wanted, among = _of(self._reference, whole), self._wrong(exact, whole)
+        wanted, among = of(self._reference, whole), self._wrong(exact, whole)
         relative, scale = self._tolerance(whole)
         try:
             got = self._taken(got, wanted, _told(self.name, inputs))
@@ -397,18 +397,21 @@ def _all(values: Callable[..., Iterator[Any]] | None, whole: Inputs) -> list[Any
 
 
 def _values(way: Callable[..., Any], inputs: Inputs) -> list[Any]:
-    value = _of(way, inputs)
+    value = of(way, inputs)
     return list(value) if isinstance(value, Iterator) else [value]
 
 
-def _of(function: Callable[..., Any], inputs: Inputs) -> Any:
-    """A function of those inputs that it takes."""
-    return function(**{name: inputs[name] for name in _names(function)})
+def of(function: Callable[..., Any], inputs: Inputs) -> Any:
+    """A function of those inputs that it takes; of all, where it takes `**inputs`."""
+    names = _names(function)
+    return function(**(inputs if names is None else {name: inputs[name] for name in names}))
 
 
 @cache
-def _names(function: Callable[..., Any]) -> tuple[str, ...]:
+def _names(function: Callable[..., Any]) -> tuple[str, ...] | None:
     parameters = inspect.signature(function).parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return None
     return tuple(each.name for each in parameters if each.default is each.empty)
 
 

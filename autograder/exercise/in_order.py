@@ -4,6 +4,8 @@ What comes after it in the pass is worked out from it, so it may be wrong for th
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +13,8 @@ from torch import Tensor
 
 from autograder.exercise import checks
 from autograder.exercise.checks import Failure, Misconception, expect
-from autograder.exercise.formula import Formula, Inputs, in_double
+from autograder.exercise.formula import Formula, Inputs, in_double, of
+from autograder.exercise.gradients import Unsaid
 from autograder.language import Text
 
 #: Gradients in the order of the backward pass; the last, `x`, is that of what came in.
@@ -30,19 +33,6 @@ SEVERAL = Misconception(
     "`backward` returns several things. It returns the gradient of `x` alone; those of the"
     " parameters belong into `grads`.",
 )
-
-
-def gradients(
-    function: Callable[[Tensor, dict[str, Tensor]], Tensor],
-    x: Tensor,
-    params: Mapping[str, Tensor],
-    g: Tensor,
-) -> Gradients:
-    """What autograd gives for the sum of `g * function(x, params)`: of each of params, and of x."""
-    leaves = {name: t.detach().clone().requires_grad_() for name, t in params.items()}
-    leaves["x"] = x.detach().clone().requires_grad_()
-    with torch.enable_grad():
-        return derived(function(leaves["x"], {name: leaves[name] for name in params}), leaves, g)
 
 
 def derived(y: Tensor, leaves: Mapping[str, Tensor], g: Tensor) -> Gradients:
@@ -85,6 +75,32 @@ def formula(name: str, also: Callable[..., Mapping[str, Any]], **how: Any) -> Fo
     return Formula(name, also=also, reference=lambda right: right, **how)
 
 
+@dataclass(frozen=True)
+class One:
+    """One gradient of a backward pass: a mistake in it gives the others as they are right.
+
+    Attributes:
+        backward: the formula of the whole pass.
+        key: the name of this one.
+    """
+
+    backward: Formula
+    key: str
+
+    def mistake(self, name: str, *ways: Callable[..., Any]) -> Unsaid:
+        """Add what a known mistake gives for this gradient; see :meth:`Formula.mistake`."""
+        return self.backward.mistake(name, *(partial(self._among, way) for way in ways))
+
+    def add(self, known: Misconception, *ways: Callable[..., Any]) -> Misconception:
+        """Add what a mistake gives for this gradient that is known elsewhere, too."""
+        return self.backward.add(known, *(partial(self._among, way) for way in ways))
+
+    def _among(self, way: Callable[..., Any], **inputs: Any) -> Iterator[Gradients]:
+        value = of(way, inputs)
+        for each in value if isinstance(value, Iterator) else [value]:
+            yield inputs["right"] | {self.key: each}
+
+
 def check(
     backward: Formula,
     got: Sequence[Mapping[str, Any]],
@@ -119,6 +135,17 @@ def check(
         says=says,
     )
     raise Failure(says, known.name if known else None, steps=good)
+
+
+def named(
+    backward: Formula, got: Sequence[Mapping[str, Any]], sets: Sequence[Inputs]
+) -> str | None:
+    """The name of the mistake that explains the first wrong gradient; None where none does."""
+    try:
+        check(backward, got, sets)
+    except Failure as failure:
+        return failure.misconception
+    return None
 
 
 def _cause(first: str, got: Any, right: Any, wrong: Any) -> Misconception | None:

@@ -1,10 +1,33 @@
-"""A network and an optimizer that note what a loop does with them: sent along with probes."""
+"""What loops are watched with: sent along with probes.
+
+A network and an optimizer note what a loop does with them; criteria that tell more than usual.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+
+class Linex(nn.Module):
+    """A criterion that is not the same with its arguments swapped."""
+
+    reduction = "mean"
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        difference = input - target
+        return (torch.exp(difference) - difference - 1).mean()
+
+
+class Classes(nn.CrossEntropyLoss):
+    """One that takes its arguments in either order, where another check looks at that."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return super().forward(*sorted((input, target), key=torch.is_floating_point, reverse=True))
+
+
+CRITERIA = {"mse": nn.MSELoss, "linex": Linex, "classes": Classes}
 
 
 def watched(

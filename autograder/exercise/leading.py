@@ -12,12 +12,12 @@ from autograder.exercise.student import StudentError
 
 ONLY_MATRICES = Misconception(
     "matrices-only",
-    "Your `forward` takes matrices alone. `...` in a shape stands for any number of leading axes: a"
-    " batch of matrices goes through like a matrix.",
+    "Your code takes matrices alone. `...` in a shape stands for any number of leading axes: each"
+    " row goes through as it does in a matrix, and on a way back, sums go over all leading axes.",
 )
 BATCH_NEEDED = Misconception(
     "batch-axis-needed",
-    "Your `forward` needs a batch: one sample alone, `(features,)`, goes wrong. `...` in a shape"
+    "Your code needs a batch: one sample alone, `(features,)`, goes wrong. `...` in a shape"
     " stands for any number of leading axes, none included.",
 )
 

@@ -1,11 +1,36 @@
-"""Which cells of a notebook make its `model`: a suite may run them again with stand-ins.
+"""A notebook's `model`, judged as it is or as its own cells make it once more, with stand-ins.
 
 Where earlier tasks are wrong, so are the functions that the model is trained with. Their mistakes
 cost nothing in the task `model`: there counts what its own cells do.
 """
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import pytest
+
+from autograder.exercise.attempts import first_that_passes
+from autograder.exercise.student import Student
+
+
+def as_made_or_again(
+    check: Callable[[list[str]], None], student: Student, request: pytest.FixtureRequest
+) -> None:
+    """Pass where `model` passes as it is, or where it does once its cells have run again.
+
+    The second is tried only where tests of other tasks, or of this one, were lost before.
+
+    Args:
+        check: asks about `model` and judges it, after the cells that it gets have run again; none
+            for the model as it is.
+        request: pytest's fixture, which knows what was lost.
+
+    Raises:
+        Failure: the one of the two that earns more, see :func:`first_that_passes`.
+    """
+    cells = cells_of_model(student.code) if request.session.testsfailed else []
+    first_that_passes(*(partial(check, each) for each in ([], cells)[: 1 + bool(cells)]))
 
 
 def cells_of_model(code: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The losses that a loop returns: a list of Python floats, one for each epoch."""
+"""The losses that a loop returns: a list of Python floats, one for each epoch; or one of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -124,6 +124,24 @@ def floats(
     if len(value) != length:
         fail(message, named.get(len(value)), length=length, got=len(value))
     return checks.numbers(value, NAME, length)
+
+
+def one_float(value: Any, name: str, *, forms: Forms = FORMS, graph: bool = False) -> float:
+    """Take a result for one Python float.
+
+    Args:
+        graph: whether a tensor had a graph: it arrives without.
+
+    Raises:
+        Failure: it is something else.
+    """
+    if value is None and forms.nothing:
+        fail(forms.nothing)
+    if known := forms.of_entries([value], graph):
+        fail(known)
+    if not isinstance(value, float):
+        fail("{name} should be a Python float; yours is {got}.", name=name, got=kind(value))
+    return value
 
 
 def series(value: Any, epochs: int, per_epoch: int = 1) -> Tensor:

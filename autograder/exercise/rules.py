@@ -1,9 +1,9 @@
 """Steps of optimizers, right ones, and wrong ones in all the ways that are known.
 
 A rule gives where numbers `p` go, from their gradients `g`, both NumPy arrays or tensors. `kept` is
-what it remembers of them, `kept["t"]` the number of this step. Its options are those of
-`torch.optim`; what else it looks up is a switch that makes it wrong. A test holds the right ones
-against torch's own.
+what it remembers of them, `kept["t"]` the number of this step, counted by whoever asks. Its options
+are those of `torch.optim`; what else it looks up is a switch that makes it wrong. A test holds the
+right ones against torch's own.
 """
 
 from collections.abc import Callable, Mapping, Sequence

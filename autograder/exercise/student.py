@@ -15,7 +15,8 @@ from nbformat import NotebookNode
 from autograder.errors import AutograderError
 from autograder.exercise.bytecode import codes_in, unknown_names
 from autograder.exercise.checks import Failure
-from autograder.exercise.ended import why_missing
+from autograder.exercise.ended import where, why_missing
+from autograder.exercise.packages import not_there
 from autograder.kernel.protocol import Kernel, KernelTrouble
 from autograder.kernel.values import BadValue, Outcome, Trouble, pack_inputs, unpack_outcome
 from autograder.language import Text
@@ -211,9 +212,18 @@ def in_words(trouble: Trouble, cells: Sequence[NotebookNode]) -> Text:
     if trouble.type == "NameError" and (name := re.match(r"name '(\w+)'", message)):
         why = why_missing(name[1], cells)
         said = Text("{said}: {why}", said=said, why=why) if why else said
+    if trouble.type == "ModuleNotFoundError" and (what := not_there(message)):
+        return Text("Your code imports {what}.", what=what)
     told = {"type": trouble.type, "said": said}
     if not trouble.line:
         return Text("Your code raised `{type}`: {said}", **told)
+    if place := where(trouble.line, cells):
+        return Text(
+            "Your code raised `{type}` in your line `{line}` ({place}): {said}",
+            line=trouble.line,
+            place=place,
+            **told,
+        )
     return Text(
         "Your code raised `{type}` in your line `{line}`: {said}", line=trouble.line, **told
     )

@@ -1,7 +1,6 @@
 """Where optimizers lead, in float64: the trajectories that training is compared with.
 
-Parameters are a list of tensors. A rule moves one of them, in place, and keeps in a dictionary of
-its own what it has to remember of it.
+Parameters are a list of tensors; each step moves them in place.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,40 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.exercise.rules import RULES, Kept, Options
+
 Parameters = Sequence[Tensor]
 Gradients = Sequence[Tensor | None]
 Step = Callable[[Gradients], None]
-
-
-def sgd(
-    parameter: Tensor,
-    gradient: Tensor,
-    kept: dict[str, Any],
-    lr: float,
-    momentum: float = 0.0,
-    weight_decay: float = 0.0,
-) -> None:
-    """One step of `torch.optim.SGD`."""
-    gradient = gradient + weight_decay * parameter
-    kept["velocity"] = momentum * kept["velocity"] + gradient if kept else gradient
-    parameter -= lr * kept["velocity"]
-
-
-def adam(
-    parameter: Tensor,
-    gradient: Tensor,
-    kept: dict[str, Any],
-    lr: float,
-    eps: float,
-    betas: tuple[float, float] = (0.9, 0.999),
-) -> None:
-    """One step of `torch.optim.Adam` (Kingma and Ba 2015, algorithm 1)."""
-    t, mean, square = kept.get("moments", (0, 0.0, 0.0))
-    mean = betas[0] * mean + (1 - betas[0]) * gradient
-    square = betas[1] * square + (1 - betas[1]) * gradient**2
-    kept["moments"] = t + 1, mean, square
-    root = (square / (1 - betas[1] ** (t + 1))).sqrt()
-    parameter -= lr * mean / (1 - betas[0] ** (t + 1)) / (root + eps)
 
 
 @dataclass(frozen=True)
@@ -52,38 +22,41 @@ class Optimizer:
     """An optimizer with its settings.
 
     Attributes:
-        name: of its class in `torch.optim`: what a probe makes.
-        rule: one step of it. Torch's own would import its compiler first, which takes a second.
+        name: of its class in `torch.optim`: what a probe makes. A step is that of
+            :mod:`autograder.exercise.rules`: torch's own would import its compiler first, which
+            takes a second.
         options: the settings by name.
     """
 
     name: str
-    rule: Callable[..., None]
     options: Mapping[str, Any]
 
     def stepper(self, parameters: Parameters) -> Step:
         """A function that moves the parameters, given their gradients; None leaves one alone."""
-        memories: list[dict[str, Any]] = [{} for _ in parameters]
+        rule, defaults = RULES[self.name]
+        options = Options({**defaults, **self.options})
+        memories: list[Kept] = [{"t": 0} for _ in parameters]
 
         def step(gradients: Gradients) -> None:
             for parameter, gradient, kept in zip(parameters, gradients, memories, strict=True):
                 if gradient is not None:
-                    self.rule(parameter, gradient, kept, **self.options)
+                    kept["t"] += 1
+                    parameter.copy_(rule(parameter, gradient, kept, options))
 
         return step
 
 
 def plain(lr: float) -> Optimizer:
     """Gradient descent that does nothing else."""
-    return Optimizer("SGD", sgd, {"lr": lr})
+    return Optimizer("SGD", {"lr": lr})
 
 
 #: What suites train with; each row is held against torch's own optimizer by a test.
 OPTIMIZERS = {
     "plain": plain(0.05),
-    "momentum": Optimizer("SGD", sgd, {"lr": 0.01, "momentum": 0.8, "weight_decay": 0.1}),
+    "momentum": Optimizer("SGD", {"lr": 0.01, "momentum": 0.8, "weight_decay": 0.1}),
     # With this eps a step is well-conditioned also where a gradient is nearly zero.
-    "adam": Optimizer("Adam", adam, {"lr": 0.05, "eps": 0.1}),
+    "adam": Optimizer("Adam", {"lr": 0.05, "eps": 0.1}),
 }
 
 
@@ -131,6 +104,24 @@ def follow(
         places.append(doubles(parameters))
         losses.append(value.detach())
     return Trajectory(places, torch.stack(losses))
+
+
+def at_each(
+    value: Callable[..., Tensor], places: Iterable[Parameters], batches: Iterable[Sequence[Tensor]]
+) -> Tensor:
+    """What each batch gives at a place each, float64, one row each.
+
+    Args:
+        value: of a list of parameters and the tensors of a batch.
+    """
+    pairs = zip(map(doubles, places), map(doubles, batches), strict=True)
+    return torch.stack([value(place, *batch) for place, batch in pairs])
+
+
+def slope(loss: Callable[..., Tensor], parameters: Parameters, *batch: Tensor) -> Tensor:
+    """The gradient of a loss by all parameters, as one vector."""
+    wanted = [parameter.requires_grad_() for parameter in parameters]
+    return vector(torch.autograd.grad(loss(wanted, *batch), wanted))
 
 
 def doubles(tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -14,6 +14,7 @@ What needs torch is imported late, since nbgrader's process refers to these func
 
 import gc
 import hashlib
+import json
 import logging
 import os
 import sys
@@ -22,12 +23,14 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
+import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from autograder import sandbox
 from autograder.grading import dependence
 from autograder.grading.dependence import Dependence
+from autograder.grading.progress import Before
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Phases, Spent
 from autograder.grading.worker import Worker
@@ -35,6 +38,7 @@ from autograder.kernel.protocol import Kernel, Launch, Limits
 from autograder.kernel.student_kernel import StudentKernel
 from autograder.language import Sentence, Text
 from autograder.sandbox import SandboxLimits
+from autograder.sandbox.folder import with_file
 from autograder.submission.cells import grade_cells, is_locked, marks, only_draws
 from autograder.submission.limits import ReadLimits
 from autograder.submission.read import NotANotebook, read
@@ -75,9 +79,11 @@ class Submission:
         notebook: the file of the notebook, as it was handed in: it may be anything.
         release: what was handed out.
         seed: what the suites' inputs are drawn from (`autograder.grading.seeds`).
-        files: what the kernel finds in its working folder, a tar archive that
+        files: what the kernel finds in its working folder beside the notebook, a tar archive that
             `autograder.sandbox.folder.archive` made of clean copies; empty for nothing.
         notes: what the student is to know of how it was taken in.
+        ungraded: why no notebook could be taken, in one line; empty where one was.
+        taken: the digest of all that was handed in, where that is more than notebook and files.
     """
 
     assignment: str
@@ -86,10 +92,14 @@ class Submission:
     seed: str
     files: bytes = b""
     notes: tuple[Sentence, ...] = ()
+    ungraded: Sentence = ""
+    taken: str = ""
 
     @property
     def digest(self) -> str:
         """Of all that was handed in, as hexadecimal digits."""
+        if self.taken:
+            return self.taken
         parts = (hashlib.sha256(part).digest() for part in (self.notebook, self.files))
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
@@ -102,6 +112,8 @@ class Whole:
         notebook: every cell of the release is in it, as it must be.
         digest: of all that was handed in.
         assignment, seed, files: as of a `Submission`.
+
+    The kernel finds the notebook beside the files, as it was made whole.
     """
 
     assignment: str
@@ -117,11 +129,14 @@ class Graded:
 
     Attributes:
         notebook: made whole, with the outputs that its cells had; nothing of the results is in it,
-            and nothing of it is safe to open yet.
+            and nothing of it is safe to open yet, unless `safe` is set.
         results: of each grade cell, by `grade_id`, in the notebook's order.
         notes: what the student is to know beside the results.
         spent: what it took, by phase: read, restore, start, cells, suites, end.
         depends_on: what the results follow from; None where there are none.
+        ungraded: why nothing of it could be graded; empty where something could.
+        safe: whether the notebook has been made safe to open.
+        before: what is known of the student's attempt before this one, if that is known.
     """
 
     notebook: NotebookNode
@@ -129,6 +144,9 @@ class Graded:
     notes: tuple[Sentence, ...] = ()
     spent: dict[str, Spent] = field(default_factory=dict)
     depends_on: Dependence | None = None
+    ungraded: Sentence = ""
+    safe: bool = False
+    before: Before | None = None
 
     @property
     def tests(self) -> dict[str, TestResult]:
@@ -184,21 +202,9 @@ def grade(submission: Submission, terms: Terms, make_kernel: MakeKernel = Studen
         whatever goes wrong in the grader itself; that is no submission's fault, and no verdict.
     """
     phases = Phases()
-    notes: list[Sentence] = list(submission.notes)
-    cells: list[NotebookNode] = []
-    why: Sentence = ""
-    with phases("read"):
-        try:
-            nb, more = read(submission.notebook, terms.reading)
-            cells, notes = nb.cells, [*notes, *more]
-        except NotANotebook as error:
-            name = f"{submission.assignment}.ipynb"
-            why = Text("the file `{name}` {why}", name=name, why=error.text)
-    with phases("restore"):
-        nb, mended = restored(cells, submission.release)
+    nb, notes, why = made_whole(submission, terms, phases)
     if why:
         return replace(ungraded(nb, why, notes), spent=phases.spent)
-    notes += mended
     whole = Whole(
         assignment=submission.assignment,
         notebook=nb,
@@ -208,6 +214,32 @@ def grade(submission: Submission, terms: Terms, make_kernel: MakeKernel = Studen
     )
     graded = run(whole, terms, make_kernel, phases)
     return replace(graded, notes=(*notes, *graded.notes))
+
+
+def made_whole(
+    submission: Submission, terms: Terms, phases: Phases
+) -> tuple[NotebookNode, list[Sentence], Sentence]:
+    """Read what was handed in, and make it whole.
+
+    Returns:
+        the notebook, what the student is to know, and why it cannot be graded, if so: then every
+        cell of the notebook is as it was released.
+    """
+    notes: list[Sentence] = list(submission.notes)
+    cells: list[NotebookNode] = []
+    why = submission.ungraded
+    with phases("read"):
+        try:
+            if not why:
+                nb, more = read(submission.notebook, terms.reading)
+                cells, notes = nb.cells, [*notes, *more]
+        except NotANotebook as error:
+            name = f"{submission.assignment}.ipynb"
+            why = Text("the file `{name}` {why}", name=name, why=error.text)
+    with phases("restore"):
+        nb, mended = restored(cells, submission.release)
+    # Where nothing was read, that nothing is known of it is no news.
+    return nb, notes if why else [*notes, *mended], why
 
 
 def run(
@@ -269,7 +301,7 @@ def ungraded(nb: NotebookNode, why: Sentence, notes: Sequence[Sentence] = ()) ->
         notes: what the student is to know beside that.
     """
     results = {name: CellResult(name, "", (), why) for name in grade_cells(nb)}
-    return Graded(nb, results, tuple(notes))
+    return Graded(nb, results, tuple(notes), ungraded=why)
 
 
 def _with_cost(note: Text, results: Iterable[CellResult]) -> Text:
@@ -305,18 +337,39 @@ def _launch(whole: Whole, terms: Terms) -> Launch:
     return Launch(
         seed=int(digest[:8], 16),
         course_data=terms.course_data,
-        files=whole.files,
+        files=with_file(whole.files, f"{whole.assignment}.ipynb", text(whole.notebook).encode()),
         sandbox=terms.sandbox,
     )
 
 
+def text(nb: NotebookNode) -> str:
+    """A notebook as nbgrader writes it to a file."""
+    written: str = nbformat.writes(nb, version=4)
+    return written if written.endswith("\n") else written + "\n"
+
+
 def _dependence(whole: Whole, terms: Terms) -> Dependence:
-    released = [f"{marks(c)}{c.source}" for c in whole.notebook.cells if is_locked(c)]
+    return dependence_of(whole.assignment, whole.notebook, whole.digest, terms)
+
+
+def dependence_of(
+    assignment: str, whole: NotebookNode, submission: str, terms: Terms
+) -> Dependence:
+    """What the results of a submission follow from.
+
+    Args:
+        assignment: its name.
+        whole: any notebook that was made whole: the locked cells are the same in all of them.
+        submission: the digest of all that was handed in.
+        terms: on which it is graded.
+    """
+    locked = [cell for cell in whole.cells if is_locked(cell)]
+    released = [f"{json.dumps(marks(c), sort_keys=True)}{c.source}" for c in locked]
     return Dependence(
-        submission=whole.digest,
+        submission=submission,
         release=dependence.of_text(*released),
-        suites=dependence.of_suites(whole.assignment),
-        data=dependence.of_data(whole.assignment, terms.course_data),
+        suites=dependence.of_suites(assignment),
+        data=dependence.of_data(assignment, terms.course_data),
         limits=dependence.of_text(repr((terms.limits, terms.sandbox))),
         package=dependence.of_package(),
     )

@@ -1,50 +1,81 @@
-"""Grades many submissions, several at once: each worker has one after the other.
+"""This machine's processes as a pool: each worker has one submission after the other.
 
-A worker that a submission has worn down is replaced, and that submission could not be graded; the
-others are as if it had not been there.
+A worker that a submission has worn down is replaced, and that submission has no answer; the others
+are as if it had not been there.
 """
 
 import logging
 import queue
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from types import TracebackType
+from typing import Generic, TypeVar
 
+from autograder.errors import AutograderError
 from autograder.grading import grader
 from autograder.grading.grader import Graded, Submission, Terms
-from autograder.grading.worker import Worker, why_not
-from autograder.submission.rebuild import restored
+from autograder.grading.parallel import cores, verdicts
+from autograder.grading.worker import Budget, Worker
+
+Answer = TypeVar("Answer")
+
+#: Submissions under way for each worker: one that it has, and the next.
+WINDOW = 2
+#: How often busy workers are ended, and seconds for each thread to see that: it may just then have
+#: begun another one.
+_TRIES, _PATIENCE = 5, 2.0
+
+_Answers = queue.SimpleQueue[tuple[int, Answer | Exception]]
+_Task = tuple[int, Submission, _Answers[Answer]]
 
 
-class Pool:
-    """Workers that are ready to grade; to be used as a context.
+class Closed(AutograderError):
+    """The pool was closed before the submission's turn had come."""
+
+
+class WorkerPool(Generic[Answer]):
+    """Workers that are ready to grade.
 
     Args:
+        work: what is done with a submission: a function of a module, called in a worker.
         assignments: all that will be graded.
         terms: for all submissions alike.
         jobs: how many workers; each needs a core, and 2 GB of memory beside submissions'.
         log: where an instructor reads of what went wrong.
+        budget: what a submission may use of a worker.
 
     They are started at once, and waited for where they are first needed.
     """
 
     def __init__(
-        self, assignments: Sequence[str], terms: Terms, jobs: int, log: logging.Logger
+        self,
+        work: Callable[[Submission, Terms], Answer],
+        assignments: Sequence[str],
+        terms: Terms,
+        jobs: int,
+        log: logging.Logger,
+        budget: Budget | None = None,
     ) -> None:
-        self._terms, self._log = terms, log
-        self._free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        self._work, self._terms, self._log = work, terms, log
         self._workers = [Worker() for _ in range(jobs)]
+        self._tasks: queue.SimpleQueue[_Task[Answer] | None] = queue.SimpleQueue()
+        # Starting one keeps two cores busy: torch is imported in it and in its kernels' template.
+        # The first is to grade soon, and not when all are ready.
+        self._starting = threading.Semaphore(max(1, cores() // 2))
+        self._busy: set[Worker] = set()
+        self._closed = False
         for worker in self._workers:
+            worker.budget = budget or worker.budget
             worker.begin()  # before there are threads: so each can be a fork of this process
-        self._threads = ThreadPoolExecutor(jobs)
-        self._starts = [
-            self._threads.submit(self._prepare, worker, assignments) for worker in self._workers
+        self._starts: list[Future[dict[str, dict[str, int]]]] = [Future() for _ in self._workers]
+        self._threads = [
+            # Nobody waits for them at the end: a worker's last call may take minutes.
+            threading.Thread(target=self._serve, args=(*each, tuple(assignments)), daemon=True)
+            for each in zip(self._workers, self._starts, strict=True)
         ]
-
-    def _prepare(self, worker: Worker, assignments: Sequence[str]) -> dict[str, dict[str, int]]:
-        suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
-        self._free.put(worker)
-        return suites
+        for thread in self._threads:
+            thread.start()
 
     @property
     def suites(self) -> dict[str, dict[str, int]]:
@@ -53,28 +84,88 @@ class Pool:
         Raises:
             SandboxUnavailable, SuiteError: nothing can be graded.
         """
-        first, *_ = [start.result() for start in self._starts]
-        return first
+        wait(self._starts, return_when=FIRST_COMPLETED)
+        first = next(start for start in self._starts if start.done())
+        return first.result()
+
+    def outcomes(
+        self, submissions: Iterable[Submission]
+    ) -> Iterator[tuple[int, Answer | Exception]]:
+        """What came of each submission; see `autograder.grading.parallel.AnyPool`."""
+        assert self.suites  # all have started, or told why not
+        answers: _Answers[Answer] = queue.SimpleQueue()
+        coming, under_way = enumerate(submissions), 0
+        while True:
+            while under_way < WINDOW * len(self._workers) and (task := next(coming, None)):
+                self._tasks.put((*task, answers))
+                under_way += 1
+            if not under_way:
+                return
+            yield answers.get()
+            under_way -= 1
+
+    def close(self) -> None:
+        """End all workers, whatever they are doing."""
+        self._closed = True
+        for _ in self._threads:
+            self._tasks.put(None)
+        for _ in range(_TRIES):
+            for worker in list(self._busy):
+                worker.end()
+            for thread in self._threads:
+                thread.join(_PATIENCE)
+
+    def _serve(
+        self,
+        worker: Worker,
+        start: "Future[dict[str, dict[str, int]]]",
+        assignments: Sequence[str],
+    ) -> None:
+        """Give a worker its submissions, one after the other."""
+        self._busy.add(worker)
+        try:
+            with self._starting:
+                if self._closed:
+                    raise Closed
+                suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
+        except Exception as error:
+            worker.close()
+            start.set_exception(error)
+            return
+        self._busy.discard(worker)
+        start.set_result(suites)
+        while task := self._tasks.get():
+            place, submission, answers = task
+            answers.put((place, self._outcome(worker, submission)))
+        worker.close()
+
+    def _outcome(self, worker: Worker, submission: Submission) -> Answer | Exception:
+        self._busy.add(worker)
+        try:
+            if self._closed:
+                return Closed()
+            return worker.call(self._work, submission, self._terms, log=self._log)
+        except Exception as error:
+            return error
+        finally:
+            self._busy.discard(worker)
+
+
+class Pool(WorkerPool[Graded]):
+    """Workers that are ready to grade; to be used as a context."""
+
+    def __init__(
+        self, assignments: Sequence[str], terms: Terms, jobs: int, log: logging.Logger
+    ) -> None:
+        super().__init__(grader.grade, assignments, terms, jobs, log)
 
     def grade(self, submissions: Iterable[Submission]) -> Iterator[Graded]:
-        """What came of each submission, in their order, as soon as it is there.
+        """What came of each submission, in their order; see `autograder.grading.parallel`.
 
         Raises:
             SandboxUnavailable, SuiteError: nothing can be graded.
         """
-        assert self.suites  # all have started, or told why not
-        yield from self._threads.map(self._grade, submissions)
-
-    def _grade(self, submission: Submission) -> Graded:
-        worker = self._free.get()
-        try:
-            return worker.call(grader.grade, submission, self._terms, log=self._log)
-        except Exception as error:  # whatever it was: the grader's fault, and no student's
-            why = why_not(error, self._log, f"Grading a submission of {submission.assignment}")
-            nb, _ = restored([], submission.release)
-            return grader.ungraded(nb, why, submission.notes)
-        finally:
-            self._free.put(worker)
+        return verdicts(self, submissions, self._log)
 
     def __enter__(self) -> "Pool":
         return self
@@ -85,6 +176,4 @@ class Pool:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        self._threads.shutdown(cancel_futures=True)
-        for worker in self._workers:
-            worker.close()
+        self.close()

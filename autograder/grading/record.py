@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 
 from autograder.grading.dependence import Dependence
 from autograder.grading.grader import Graded
+from autograder.grading.progress import Before
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Spent
 from autograder.language import Sentence, Text, as_data, from_data
@@ -32,6 +33,7 @@ class Record:
         cells: the results, none before it has been graded.
         spent: what grading it took, by phase.
         depends_on: what the results follow from.
+        before: what is known of the attempt before this one.
     """
 
     notes: tuple[Sentence, ...] = ()
@@ -39,16 +41,30 @@ class Record:
     cells: tuple[CellResult, ...] = ()
     spent: Mapping[str, Spent] = field(default_factory=dict)
     depends_on: Dependence | None = None
+    before: Before | None = None
 
 
 def of(graded: Graded) -> Record:
     """The record of what grading came to."""
     return Record(
         notes=graded.notes,
+        ungraded=graded.ungraded,
         cells=tuple(graded.results.values()),
         spent=graded.spent,
         depends_on=graded.depends_on,
+        before=graded.before,
     )
+
+
+def before(earlier: Record, graded: Graded) -> Before | None:
+    """What to compare a result with, from the record that the student's work had before.
+
+    Where that is of the same hand-in, graded again, it is what that one was compared with.
+    """
+    then, today = earlier.depends_on, graded.depends_on
+    if then is None or today is None or then.submission == today.submission:
+        return earlier.before
+    return Before.of(earlier.cells)
 
 
 def write(nb: NotebookNode, record: Record) -> None:
@@ -69,6 +85,7 @@ def write(nb: NotebookNode, record: Record) -> None:
         "seconds": {name: round(each.seconds, 4) for name, each in record.spent.items()},
         "peak_bytes": {name: each.peak_bytes for name, each in record.spent.items()},
         "depends_on": asdict(record.depends_on) if record.depends_on else None,
+        "before": asdict(record.before) if record.before else None,
     }
 
 
@@ -92,7 +109,12 @@ def read(nb: NotebookNode) -> Record:
         ),
         spent={name: Spent(seconds, peaks[name]) for name, seconds in found["seconds"].items()},
         depends_on=Dependence(**found["depends_on"]) if found["depends_on"] else None,
+        before=_before(found.get("before")),
     )
+
+
+def _before(data: Mapping[str, Any] | None) -> Before | None:
+    return Before(tuple(data["passed"]), tuple(data["failed"])) if data else None
 
 
 def _test(data: Mapping[str, Any]) -> TestResult:

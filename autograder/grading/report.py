@@ -10,7 +10,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 
 from autograder.grading import record
+from autograder.grading.dependence import Dependence
 from autograder.grading.grader import Graded
+from autograder.grading.progress import Before, opening
 from autograder.grading.results import CellResult
 from autograder.grading.standing import Sheet, Standing
 from autograder.language import Sentence, Text, Translate, render
@@ -54,6 +56,8 @@ def summary(
     results: Sequence[CellResult],
     notes: Sequence[Sentence],
     sheet: Sheet | None = None,
+    before: Before | None = None,
+    depends_on: Dependence | None = None,
     translate: Translate = str,
 ) -> str:
     """The head of a graded notebook: every task's score, and what else a student should know.
@@ -65,6 +69,8 @@ def summary(
         notes: what a student should know beside.
         sheet: what stands in the end, where a person may have decided; it is a part of a page then
             that has the reports' style already.
+        before: what is known of the attempt before this one.
+        depends_on: what the results follow from.
         translate: finds the sentences of the language asked for.
     """
     known = {result.grade_id: result for result in results}
@@ -75,7 +81,15 @@ def summary(
         if len(every) == 1:  # said once for all
             notes, rows = [*every.pop(), *notes], [(each, []) for each in cells]
     style = Markup("" if sheet else STYLE)  # it is the package's own
-    html = _page("summary.html.j2", translate, rows=rows, notes=notes, style=style)
+    html = _page(
+        "summary.html.j2",
+        translate,
+        rows=rows,
+        notes=notes,
+        style=style,
+        opening=opening(results, before),
+        version=_version(depends_on),
+    )
     return "\n".join(line for line in html.splitlines() if line.strip())
 
 
@@ -106,6 +120,13 @@ def _reasons(result: CellResult | None, standing: Standing) -> list[Text]:
     return [says, *(result.messages if standing.points < standing.most else [])]
 
 
+def _version(depends_on: Dependence | None) -> Text:
+    """Which checks the points came from: what another page says tells whether they were others."""
+    if depends_on is None:
+        return Text("")
+    return Text("Graded by version `{version}` of the checks.", version=depends_on.suites[:8])
+
+
 def _page(name: str, translate: Translate, **values: Any) -> str:
     """Fill in a template; `_` in it writes a sentence out, in the language asked for."""
 
@@ -127,9 +148,21 @@ def write(nb: NotebookNode, graded: Graded) -> None:
     for name, place in grade_cells(nb).items():
         _show(nb.cells[place], graded.results[name], cell(graded.results[name]))
     record.write(nb, record.of(graded))
-    head = new_markdown_cell(summary(list(graded.results.values()), graded.notes))
+    head = new_markdown_cell(
+        summary(
+            list(graded.results.values()),
+            graded.notes,
+            before=graded.before,
+            depends_on=graded.depends_on,
+        )
+    )
     head["id"] = SUMMARY_ID
     nb.cells.insert(0, head)
+
+
+def waiting(says: Text, translate: Translate = str) -> str:
+    """The page of a hand-in that is graded later: it says when."""
+    return _page("waiting.html.j2", translate, says=says).lstrip()
 
 
 def rewrite(
@@ -154,7 +187,9 @@ def rewrite(
             html = cell(results[name], standings.get(name), translate)
             _show(nb.cells[place], results[name], html)
     nb.cells = [each for each in nb.cells if each.get("id") != SUMMARY_ID]
-    table = summary(kept.cells, [*notes, *kept.notes], sheet, translate)
+    table = summary(
+        kept.cells, [*notes, *kept.notes], sheet, kept.before, kept.depends_on, translate
+    )
     total, *beside = _in_all(sheet)
     told = {"sheet": sheet, "total": total, "beside": beside, "summary": Markup(table)}
     return _page("head.html.j2", translate, **told)

@@ -6,6 +6,7 @@ than it may is ended from outside, with the process; the next call gets a new on
 the grader's: what student code sends is checked in here, and none of it is unpickled.
 """
 
+import asyncio
 import atexit
 import logging
 import multiprocessing
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from autograder.kernel.protocol import Limits
 from autograder.language import Explained, Text
@@ -82,15 +83,54 @@ class Budget:
         )
 
 
+class Process(Protocol):
+    """A started process, as `multiprocessing` has it."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its number."""
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended: below 0 by which signal; None while it runs."""
+
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end, so many seconds at most."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+def fork(theirs: Connection) -> Process:
+    """Start a worker as a fork of this process, where that is safe, or anew.
+
+    Forked, it has nbgrader's modules at once: two seconds of importing. In a server that is not
+    safe: there may be other threads, and it would take over the loop that serves, and hold on to
+    the connections.
+    """
+    alone = _LINUX and len(os.listdir("/proc/self/task")) == 1 and not _is_serving()
+    context: Any = multiprocessing.get_context("fork" if alone else "spawn")
+    process: BaseProcess = context.Process(target=_serve, args=(theirs,), name="worker")
+    process.start()
+    return process
+
+
 class Worker:
     """The process, started when it is first needed, and again where it was ended.
 
-    Not to be called from two threads at once.
+    Not to be called from two threads at once, but for `end`.
+
+    Args:
+        launch: starts the process, which gets its end of a connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, launch: Callable[[Connection], Process] = fork) -> None:
         self.budget = Budget.of(Limits(), GraderLimits())
-        self._process: BaseProcess | None = None
+        self._begin_process = launch
+        self._process: Process | None = None
         self._connection: Connection | None = None
         self._start: tuple[Step, ...] = ()
         self._data_bytes = 0
@@ -165,6 +205,12 @@ class Worker:
             process.kill()
             process.join()
 
+    def end(self) -> None:
+        """End the process at once, from any thread: whoever waits for an answer is told so."""
+        process = self._process
+        if process is not None and self._owner == os.getpid():
+            process.kill()
+
     # -------------------------------------------------------------------------------- inner parts
 
     @property
@@ -173,14 +219,9 @@ class Worker:
 
     def _launch(self) -> None:
         ours, theirs = multiprocessing.Pipe()
-        # Forked, it has nbgrader's modules at once: two seconds of importing. Where there are
-        # other threads, in a server say, that is not safe.
-        alone = _LINUX and len(os.listdir("/proc/self/task")) == 1
-        context: Any = multiprocessing.get_context("fork" if alone else "spawn")
         _ends.add(ours)
         with theirs:
-            self._process = context.Process(target=_serve, args=(theirs,), name="worker")
-            self._process.start()
+            self._process = self._begin_process(theirs)
         self._connection = ours
         self._owner = os.getpid()
 
@@ -264,6 +305,15 @@ class Worker:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _is_serving() -> bool:
+    """Whether this runs within an event loop, as in the formgrader's server."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def why_not(error: Exception, log: logging.Logger, doing: str) -> Text:
     """Say in a line why a call came to nothing; what was not foreseen is logged as a whole."""
     if isinstance(error, BudgetSpent):
@@ -307,6 +357,11 @@ class _ToTheOtherSide(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record as text."""
         self._connection.send(("log", record.levelno, "%s", self.format(record)))
+
+
+def serve(descriptor: int) -> None:
+    """Be a worker, at the end of a connection that was inherited; see `cluster.start`."""
+    _serve(Connection(descriptor))
 
 
 def _serve(connection: Connection) -> None:

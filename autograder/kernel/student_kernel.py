@@ -299,6 +299,7 @@ class StudentKernel(NotebookClient):
         try:
             self.execute_cell(cell, index)
         except DeadKernelError:
+            cell.execution_count = None  # whether it was still told is chance
             return "KernelDied", self._why_dead()
         except Exception as error:
             self.log.warning("The student kernel sent what could not be read: %r", error)

@@ -27,6 +27,7 @@ from autograder.grading.standing import Sheet
 from autograder.grading.worker import BudgetSpent, worker
 from autograder.language import Text
 from autograder.pipeline import gradebook, page
+from autograder.pipeline.dialog import keep_short
 from autograder.pipeline.page import Told
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import students
@@ -48,6 +49,7 @@ class FeedbackExporter(HTMLExporter):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self.parent is not None and hasattr(self.parent, "coursedir"):
+            keep_short(self.parent)
             self._find_all(self.parent)
             self._renew(self.parent.coursedir)
 

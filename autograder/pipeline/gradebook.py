@@ -3,8 +3,20 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 
-from nbgrader.api import BaseCell, Comment, Grade, Gradebook, MissingEntry
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 
 from autograder.grading.course import CourseError
 from autograder.grading.standing import Sheet, Standing
@@ -45,6 +57,16 @@ def released(db_url: str, assignment: str) -> Release:
         return Release(tuple(cells), json.loads(notebook.kernelspec or "null") or {})
 
 
+def due_date(db_url: str, assignment: str) -> datetime | None:
+    """Until when an assignment can be handed in, in UTC; None where there is no such date."""
+    with Gradebook(db_url) as gradebook:
+        try:
+            found: datetime | None = gradebook.find_assignment(assignment).duedate
+        except MissingEntry:  # it is released without the gradebook
+            return None
+    return found
+
+
 def withdraw(db_url: str, assignment: str, student: str) -> None:
     """Take back the scores of an earlier grading: an old score never stands for new work.
 
@@ -70,6 +92,8 @@ def entries(
     """Grades and comments of a submission by `grade_id`, to be changed: together, or not at all."""
     with Gradebook(db_url) as gradebook:
         book = gradebook.find_submission_notebook(notebook, assignment, student)
+        if not has_name(book.student):
+            book.student.last_name, book.student.first_name = student, ""
         released = book.notebook
         # All at once: asked for by its name, each would be a search through six tables.
         cells: list[BaseCell] = [
@@ -83,6 +107,100 @@ def entries(
             {names[comment.cell_id]: comment for comment in book.comments},
         )
         gradebook.db.commit()
+
+
+def has_name(student: Student) -> bool:
+    """Whether a student has a name: one who was never in a roster is called by his id.
+
+    nbgrader knows no name of him, and its pages would call him "None, None".
+    """
+    return (student.last_name, student.first_name) not in ((None, None), (student.id, ""))
+
+
+def undecided(submission: SubmittedAssignment) -> list[Grade]:
+    """The grades of a submission that neither the grader nor a person has given."""
+    grades = (grade for notebook in submission.notebooks for grade in notebook.grades)
+    return [each for each in grades if each.auto_score is None and each.manual_score is None]
+
+
+def is_by_hand(grade: Grade) -> bool:
+    """Whether a grade is for a person to give."""
+    released = grade.notebook.notebook
+    cells = (*released.solution_cells, *released.task_cells)
+    return grade.cell.name in {cell.name for cell in cells}
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the gradebook says of a student's work on one assignment.
+
+    Attributes:
+        score: with a person's points, less the penalty for being late; None where something has no
+            score: it could not be graded, or waits for a person.
+        points: the most that it can be.
+    """
+
+    score: float | None
+    points: float
+
+
+def names(db_url: str) -> dict[str, str]:
+    """Every student whom the gradebook knows by id, with a name; an empty one where it has none."""
+    with Gradebook(db_url) as gradebook:
+        return {
+            student.id: f"{student.first_name or ''} {student.last_name or ''}".strip()
+            if has_name(student)
+            else ""
+            for student in gradebook.students
+        }
+
+
+def standings(db_url: str) -> dict[str, dict[str, Score]]:
+    """How all students stand, by assignment and student."""
+    with Gradebook(db_url) as gradebook:
+        # One question for all: by submission, it would be one for each of a thousand.
+        unscored = (
+            gradebook.db.query(SubmittedAssignment.id)
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+            .filter(Grade.auto_score.is_(None), Grade.manual_score.is_(None))
+        )
+        missing = {row.id for row in unscored}
+        rows = gradebook.db.query(
+            Assignment.name,
+            SubmittedAssignment.id,
+            SubmittedAssignment.student_id,
+            SubmittedAssignment.score,
+            SubmittedAssignment.late_submission_penalty,
+            SubmittedAssignment.max_score,
+        ).join(SubmittedAssignment, SubmittedAssignment.assignment_id == Assignment.id)
+        found: dict[str, dict[str, Score]] = {}
+        for assignment, number, student, score, penalty, points in rows:
+            earned = None if number in missing else float(score - penalty)
+            found.setdefault(assignment, {})[student] = Score(earned, float(points))
+        return found
+
+
+def write_release(db_url: str, assignment: str, release: Release) -> None:
+    """Record a release in a gradebook that does not know the assignment yet."""
+    with Gradebook(db_url) as gradebook:
+        gradebook.add_assignment(assignment)
+        kernelspec = json.dumps(dict(release.kernelspec))
+        gradebook.add_notebook(assignment, assignment, kernelspec=kernelspec)
+        for cell in release.cells:
+            where = cell.grade_id, assignment, assignment
+            gradebook.add_source_cell(
+                *where,
+                cell_type=cell.cell_type,
+                source=cell.source,
+                locked=cell.locked,
+                checksum=cell.checksum,
+            )
+            if cell.points is not None:
+                add = gradebook.add_task_cell if cell.task else gradebook.add_grade_cell
+                add(*where, max_score=cell.points, cell_type=cell.cell_type)
+            if cell.solution:
+                gradebook.add_solution_cell(*where)
 
 
 def sheet(db_url: str, notebook: str, assignment: str, student: str) -> Sheet:

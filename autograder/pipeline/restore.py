@@ -1,5 +1,7 @@
 """First of nbgrader's sanitisers: makes the submitted notebook whole again, from the gradebook."""
 
+from collections.abc import Sequence
+
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -18,9 +20,15 @@ class RestoreNotebook(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        """Make `nb` whole; what was mended goes to its record, with what the reading noted."""
+        """Make `nb` whole; what was mended goes to its record, with what the reading noted.
+
+        What was graded ahead comes as it was made whole there.
+        """
         told = resources["nbgrader"]
         gradebook.withdraw(told["db_url"], told["assignment"], told["student"])
+        if "ahead" in told:
+            self._say(told["student"], record.read(nb).notes)
+            return nb, resources
         release: Release = told.pop("release")
         ungraded: Sentence = told.get("ungraded", "")
         try:
@@ -31,7 +39,10 @@ class RestoreNotebook(NbGraderPreprocessor):
         if ungraded:
             mended = []  # nothing was read: that nothing is known of it is no news
         notes = (*told.get("notes", ()), *mended)
-        for note in notes:
-            self.log.warning("%s: %s", told["student"], note)
+        self._say(told["student"], notes)
         record.write(whole, Record(notes, ungraded))
         return whole, resources
+
+    def _say(self, student: str, notes: Sequence[Sentence]) -> None:
+        for note in notes:
+            self.log.warning("%s: %s", student, note)

@@ -22,11 +22,13 @@ from nbconvert.preprocessors import HighlightMagicsPreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import compute_checksum
 from traitlets import Integer
 
 from autograder.grading.worker import BudgetSpent, worker
 from autograder.pipeline import mathematics
 from autograder.pipeline.harmless import clean_html
+from autograder.submission.cells import marks
 
 _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
 _ESCAPE = re.compile(r"\x1b(\[[0-9;:?]*[ -/]*[@-~]?)?")
@@ -174,13 +176,19 @@ class SafeNotebook(NbGraderPreprocessor):
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
         """Clean every cell in the worker; past its budget, leave out what would have to be."""
-        limits = self.output_bytes, self.submission_bytes, self.seconds
+        graded = resources.get("autograder")
+        if graded is not None and graded.safe:
+            return nb, resources
         try:
-            return worker.call(clean, nb, *limits, log=self.log), resources
+            return worker.call(clean, nb, *self.budget(), log=self.log), resources
         except BudgetSpent as error:
             who = resources["nbgrader"]["student"]
             self.log.warning("%s: no outputs are shown: %s", who, error)
         return bare(nb), resources
+
+    def budget(self) -> tuple[int, int, int]:
+        """What `clean` may show, and the time that it has."""
+        return self.output_bytes, self.submission_bytes, self.seconds
 
 
 def clean(
@@ -206,9 +214,16 @@ def bare(nb: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [_note(_TOO_LONG)], None
             cell.metadata["magics_language"] = "text"
-        elif cell.cell_type == "raw" or not nbgrader:
+        elif cell.cell_type == "raw" or not _is_as_released(cell):
             cell.source = _as_text(cell.source)
     return _with_plain_metadata(nb, "text")
+
+
+def _is_as_released(cell: NotebookNode) -> bool:
+    """Whether a rebuilt cell holds what was handed out: locked, or an answer not begun."""
+    told = marks(cell)
+    untouched = bool(told) and told.get("checksum") == compute_checksum(cell)
+    return bool(told.get("locked")) or untouched
 
 
 def _with_plain_metadata(nb: NotebookNode, lexer: str) -> NotebookNode:
@@ -247,7 +262,7 @@ class _Cleaner:
                     self._lexer = "text"  # this magic would get its own all the same: none for any
             if not (type(cell.execution_count) is int and 0 <= cell.execution_count < 10**6):
                 cell.execution_count = None
-        elif cell.cell_type == "markdown" and not nbgrader:
+        elif cell.cell_type == "markdown" and not _is_as_released(cell):
             images = cell.pop("attachments", {})
             clean = self._in_time(partial(clean_markdown, cell.source, images))
             cell.source = _as_text(cell.source) if clean is None else clean

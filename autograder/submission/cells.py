@@ -47,7 +47,7 @@ def places(nb: NotebookNode) -> dict[str, int]:
 
 
 def grade_cells(nb: NotebookNode) -> dict[str, int]:
-    """The place of each grade cell in a notebook, by `grade_id`."""
+    """The place of each cell of a notebook that a suite grades, by `grade_id`."""
     return {
         name: place
         for name, place in places(nb).items()

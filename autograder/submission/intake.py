@@ -24,8 +24,11 @@ from nbgrader.utils import parse_utc
 from autograder.language import Explained, Sentence, Text
 from autograder.submission.digest import digest
 from autograder.submission.limits import IntakeLimits
+from autograder.submission.private import PrivateFolder
 from autograder.text import escaped, is_plain
 
+#: Where nbgrader's exchange writes when something was handed in.
+STAMP = "timestamp.txt"
 MAX_STAMP = 1_024
 #: Notes about single files; more of them are counted only.
 MAX_NOTES = 20
@@ -88,14 +91,14 @@ class Intake:
         self._limits = limits or IntakeLimits()
         self._submitted, self._assignment, self._ignore = submitted, assignment, ignore
         self._source = source
-        self._private = tempfile.TemporaryDirectory(prefix="submitted-", dir=_temporary())
-        self.folder = Path(self._private.name, "submitted")
+        self._private = PrivateFolder("submitted", _temporary())
+        self.folder = self._private.path / "submitted"
         #: Other notebooks lie apart: nbgrader would take them for the assignment's.
-        self._others = Path(self._private.name, "others")
+        self._others = self._private.path / "others"
 
     def close(self) -> None:
         """Remove all copies."""
-        self._private.cleanup()
+        self._private.remove()
 
     def path(self, student: str) -> Path:
         """Where a student's submission lies once it is taken."""
@@ -219,16 +222,15 @@ class _Copy:
 
     def time_stamp(self, folder: int) -> None:
         """Take the time stamp where nbgrader can read it."""
-        name = "timestamp.txt"
         try:
-            _copy(folder, name, self._target / name, MAX_STAMP)
-            if not _is_time_stamp((self._target / name).read_bytes()):
-                (self._target / name).unlink()
+            _copy(folder, STAMP, self._target / STAMP, MAX_STAMP)
+            if not _is_time_stamp((self._target / STAMP).read_bytes()):
+                (self._target / STAMP).unlink()
                 raise Unfit("no time stamp that nbgrader can read")
         except FileNotFoundError:
             pass
         except Unfit as unfit:
-            self._refused.append((name, unfit.text))
+            self._refused.append((STAMP, unfit.text))
 
     def what_lies_beside(self, folder: int) -> None:
         """Take the other files, the nearest first, as far as the limits go."""
@@ -286,7 +288,7 @@ class _Copy:
         return 0
 
     def _is_passed_over(self, where: tuple[str, ...], name: str) -> bool:
-        own = not where and name in (self._name, "timestamp.txt")
+        own = not where and name in (self._name, STAMP)
         return own or any(fnmatch.fnmatchcase(name, each) for each in self._ignore)
 
     def notes(self) -> Iterator[Text]:

@@ -5,6 +5,7 @@ release's, and so is the order. The student keeps the source of the solution cel
 cells. What had to be mended is noted for the feedback.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,11 @@ from autograder.language import Text
 from autograder.submission.cells import PICTURE, grade_id, is_locked, marks
 from autograder.submission.read import new_cell
 from autograder.submission.recognise import asked_for, binds, plain, recognise
+
+#: What nbgrader knows of, but does not hand out: how a person is to grade a task, say.
+_HIDDEN = re.compile(
+    r"^[^\n]*BEGIN (MARK SCHEME|HIDDEN TESTS).*?END \1[^\n]*\n?", re.DOTALL | re.MULTILINE
+)
 
 #: Of the metadata that nbgrader writes on cells.
 SCHEMA_VERSION = 3
@@ -76,6 +82,11 @@ class ReleasedCell:
         """Whether what the student wrote there counts."""
         return not self.locked
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person gives its points: an answer that is graded itself, or a task."""
+        return self.points is not None and (self.solution or self.task)
+
 
 @dataclass(frozen=True)
 class Release:
@@ -110,11 +121,20 @@ class Release:
 
     @property
     def points(self) -> dict[str, float]:
-        """The points of each grade cell, by `grade_id`."""
+        """The points of each cell that a suite grades, by `grade_id`."""
         return {
             cell.grade_id: cell.points
             for cell in self.cells
-            if cell.points is not None and not cell.task
+            if cell.points is not None and not cell.by_hand
+        }
+
+    @property
+    def by_hand(self) -> dict[str, float]:
+        """The points of each cell that a person grades, by `grade_id`."""
+        return {
+            cell.grade_id: cell.points
+            for cell in self.cells
+            if cell.points is not None and cell.by_hand
         }
 
 
@@ -172,7 +192,9 @@ def rebuild(
     bound += [
         binds(cell.source)
         for name, cell in submitted.items()
-        if known[name].keeps_source and not _is_untouched(known[name], cell)
+        if known[name].keeps_source
+        and known[name].cell_type == "code"
+        and not _is_untouched(known[name], cell)
     ]
     elsewhere = set[str]().union(*bound)
     missing: list[str] = []
@@ -184,7 +206,8 @@ def rebuild(
         source = released.source
         if released.keeps_source and handed_in is not None:
             source = handed_in.source
-            if _is_untouched(released, handed_in) and binds(source) & elsewhere:
+            code = released.cell_type == "code"
+            if code and _is_untouched(released, handed_in) and binds(source) & elsewhere:
                 source = ""
                 notes.append(Text(UNTOUCHED, cell=name))
         elif released.solution and handed_in is None:
@@ -195,7 +218,7 @@ def rebuild(
             missing.append(name)
         elif not _is_as_released(released, handed_in) and name not in lost:
             notes.append(Text(CHANGED, cell=name))
-        rebuilt.append(_restored(released, source))
+        rebuilt.append(_restored(released, source, handed_in))
     tasks = any(_is_of_a_task(known[name]) for name in submitted)
     some = not tasks and any(asked_for(cell) <= elsewhere for cell in release if cell.solution)
     if not places and some:
@@ -232,7 +255,9 @@ def _is_untouched(released: ReleasedCell, cell: NotebookNode) -> bool:
 def _is_as_released(released: ReleasedCell, cell: NotebookNode) -> bool:
     if released.grade_id.startswith(PICTURE):
         return True  # whoever plays with a picture has changed nothing that counts
-    return (cell.source.strip(), cell.cell_type) == (released.source.strip(), released.cell_type)
+    shown = _HIDDEN.sub("", released.source)
+    texts = (released.source.strip(), shown.strip())
+    return cell.source.strip() in texts and cell.cell_type == released.cell_type
 
 
 def _beside(released: ReleasedCell, cell: NotebookNode) -> str:
@@ -257,6 +282,8 @@ def _after_their_answers(
     behind: dict[int, list[int]] = {}
     task: ReleasedCell | None = None
     for released in release:
+        if released.by_hand:
+            continue
         if released.solution:
             task = released
         elif task is not None and released.points is not None:
@@ -276,8 +303,11 @@ def _after_their_answers(
     return ordered
 
 
-def _restored(cell: ReleasedCell, source: str) -> NotebookNode:
+def _restored(cell: ReleasedCell, source: str, handed_in: NotebookNode | None) -> NotebookNode:
     made = new_cell(cell.cell_type, source)
+    own = handed_in if cell.keeps_source and cell.cell_type == "markdown" else None
+    if own is not None and "attachments" in own:  # the photograph of a derivation, say
+        made["attachments"] = own.attachments
     nbgrader = {
         "grade": cell.points is not None and not cell.task,
         "grade_id": cell.grade_id,

@@ -145,7 +145,11 @@ def _exchanged(
     cells: Sequence[NotebookNode], known: Mapping[str, Recorded], found: dict[str, int]
 ) -> list[str]:
     """Give solutions back to their tasks where each holds what another one is to bind."""
-    solutions = {name: place for name, place in found.items() if known[name].solution}
+    solutions = {
+        name: place
+        for name, place in found.items()
+        if known[name].solution and known[name].cell_type == "code"
+    }
     wrong: dict[str, str] = {}  # what a cell is marked as: what it is
     for name, place in solutions.items():
         bound = binds(cells[place].source)

@@ -4,20 +4,19 @@ A question that the right value is not needed for, such as whether a frozen inpu
 gradient of another, is answered by the student's own values: each mistake costs its own test.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect, fail
-from autograder.exercise.draws import away_from_zero
-from autograder.exercise.formula import Formula, Inputs, in_double
-from autograder.exercise.gradients import UPSTREAM, Operation, taking
+from autograder.exercise import Formula, Misconception, away_from_zero, checks, expect, in_double
+from autograder.exercise.attempts import named_where
+from autograder.exercise.formula import Inputs
+from autograder.exercise.gradients import UPSTREAM, Operation
+from autograder.exercise.leading import BATCH_NEEDED, ONLY_MATRICES
 from autograder.exercise.pytorch_words import Says, named_by_pytorch
-from autograder.exercise.student import Student, StudentError
+from autograder.exercise.student import Probe, Student
 from autograder.suites.autograd_functions import probes
 
 #: How near a float64 value has to be, once it is right as far as float32 can tell.
@@ -96,15 +95,12 @@ CHANGED = Misconception(
     "Your Function changes what it was given: an input, or the gradient that comes in. Operations"
     " in place, such as `x -= m`, `x.mul_(…)` and `x[i] = …`, are for tensors of your own.",
 )
-MATRICES_ONLY = Misconception(
-    "matrices-only",
-    "Your Function takes matrices alone. `...` in a shape stands for any number of leading axes:"
-    " forward, each row is treated as in a matrix; backward, sums go over all leading axes.",
-)
-BATCH_NEEDED = Misconception(
-    "batch-axis-needed",
-    "Your Function needs a batch: one sample alone, `(features,)`, goes wrong. `...` in a shape"
-    " stands for any number of leading axes, none included.",
+OVERFLOW = Misconception(
+    "exp-overflow",
+    "With numbers of ±1,000 something is `nan`, or infinite: the exponential of a large number is"
+    " infinity, and infinity divided by infinity is not a number. Let no large number into an"
+    " exponent (a softmax stays the same where each row's largest logit is subtracted first), or"
+    " take what PyTorch has for it: `torch.sigmoid`, `logsumexp`, `log_softmax`.",
 )
 LAYOUT = Misconception(
     "layout-in-memory",
@@ -130,57 +126,51 @@ class Function(Operation):
     """A Function that the student writes, and the derivatives of its gradients.
 
     Attributes:
-        second: the formula of the derivatives of all gradients, summed with the weights `v`.
+        bends: the formula of these, for all gradients with the weights `v`.
     """
 
     def __init__(self, name: str, *how: Any, **more: Any) -> None:
         super().__init__(f"{name}.apply", *how, **more)
-        self.name, given = name, (*self.given, "v")
-        self.second = Formula(
+        self.name = name
+        self.bends = Formula(
             "The derivative of your gradients",
-            reference=taking(given, self._second),
+            reference=self.second,
             message="Differentiated again, your gradient comes to something wrong.",
             **{**self.how, "also": None},
         )
-        self.second.add(CUT, taking(given, lambda *given: 0 * self._second(*given)))
-        self.second.add(INTERMEDIATE, taking(given, self._constant))
+        self.bends.add(CUT, lambda **inputs: 0 * self.second(**inputs))
+        self.bends.add(INTERMEDIATE, self._constant)
 
     def draw(self, rng: torch.Generator) -> Inputs:
         """Inputs, a gradient that comes in, and weights for the gradients."""
         inputs = super().draw(rng)
         return inputs | {"v": [away_from_zero(rng, 0.5, 2, *inputs[n].shape) for n in self.by]}
 
-    def _second(self, *given: Any) -> Tensor:
-        g = given[-2].detach().clone().requires_grad_()
-        leaves, first = self.derive(self._own, given, g, create_graph=True)
-        total = sum((v * each).sum() for v, each in zip(given[-1], first, strict=True))
-        found = torch.autograd.grad(total, [*leaves, g], materialize_grads=True)
-        return torch.cat([each.flatten() for each in found])
-
-    def _constant(self, *given: Any) -> Iterator[Tensor]:
+    def _constant(self, **inputs: Any) -> Iterator[Tensor]:
         """The same where the first input, or everything but `g`, is taken for a constant."""
-        right, size = self._second(*given), given[0].numel()
+        right, size = self.second(**inputs), inputs[self.names[0]].numel()
         yield torch.cat([0 * right[:size], right[size:]])
         if len(self.by) > 1:
-            size = given[-2].numel()
+            size = inputs["g"].numel()
             yield torch.cat([0 * right[:-size], right[-size:]])
 
-    def ask(self, student: Student, probe: Callable[..., Any], **asked: Any) -> Any:
+    def ask(self, student: Student, probe: Probe, **asked: Any) -> Any:
         """Ask about this Function; name what PyTorch says of its backward."""
         with named_by_pytorch(*_WORDS):
             given = {"function": self.name, "names": list(self.names), "by": list(self.by)}
             return student.run(probe, **given, **asked)
 
-    def check_forward(self, student: Student, inputs: Inputs) -> None:
+    def check_forward(self, student: Student, rng: torch.Generator) -> None:
         """What comes out is right, in float64 and in float32."""
+        inputs = self.forward.draw(rng)
         got = self.ask(student, probes.forward, inputs=inputs)
         self._check(self.forward, got, inputs)
-        types = [each.dtype for each in got]
-        expect(types == [torch.float64, torch.float32], OTHER_TYPE)
+        expect([each.dtype for each in got] == [torch.float64, torch.float32], OTHER_TYPE)
 
-    def check_gradient(self, student: Student, inputs: Inputs, of: str) -> None:
+    def check_gradient(self, student: Student, rng: torch.Generator, of: str) -> None:
         """A gradient is right, in float64 and in float32, and `backward` sums all that is one."""
-        found = self.ask(student, probes.gradients, inputs=inputs, asked=of)
+        inputs = self.gradients[of].draw(rng)
+        found = self.ask(student, probes.gradient, inputs=inputs, of=of)
         self._check(self.gradients[of], found["gradients"], inputs)
         expect(found["size"] > 0, NOT_OWN)
         # Autograd sums what is too long by itself: only what `backward` returns shows it.
@@ -190,36 +180,38 @@ class Function(Operation):
         formula.check_all([(each, inputs) for each in got])
         expect(checks.is_close(got[0], formula.right(**in_double(inputs)), EXACT), NOT_EXACT)
 
-    def check_second(self, student: Student, inputs: Inputs) -> None:
+    def check_second(self, student: Student, rng: torch.Generator) -> None:
         """The second derivative is right; where the first is wrong, it need only be there."""
+        inputs = self.bends.draw(rng)
         got = self.ask(student, probes.second, inputs=inputs)
-        exact = in_double({name: inputs[name] for name in self.given})
+        exact = in_double(inputs)
         first = torch.cat([each.right(**exact).flatten() for each in self.gradients.values()])
         if checks.is_close(got["first"], first, EXACT):
-            return self.second.check(got["second"], **inputs)
-        by_inputs, by_g = self.second.form(got["second"], **inputs).split(
-            [len(first), inputs["g"].numel()]
-        )
+            return self.bends.check(got["second"], **inputs)
+        found = self.bends.form(got["second"], **inputs)
+        by_inputs, by_g = found[: len(first)], found[len(first) :]
         expect(bool(by_g.any()), UPSTREAM if by_inputs.any() else CUT)
         expect(bool(by_inputs.any()), INTERMEDIATE)
 
-    def check_frozen(self, student: Student, inputs: Inputs) -> None:
+    def check_frozen(self, student: Student, rng: torch.Generator) -> None:
         """An input that is frozen gets no gradient, and changes none of another."""
-        for each in self.ask(student, probes.frozen, inputs=inputs):
+        for each in self.ask(student, probes.frozen, inputs=self.forward.draw(rng)):
             expect(checks.is_close(each["alone"], each["together"], EXACT), FROZEN_MIXED)
             expect(not each["others"], FROZEN)
 
-    def check_saved(self, student: Student, *inputs: Inputs) -> None:
+    def check_saved(self, student: Student, rng: torch.Generator) -> None:
         """What is kept between the passes is kept where PyTorch can look after it."""
-        found = self.ask(student, probes.saved, inputs=inputs[0], other=inputs[1])
+        inputs, other = (self.forward.draw(rng) for _ in range(2))
+        found = self.ask(student, probes.saved, inputs=inputs, other=other)
         expect(found["kept"], CHANGED)
         expect(checks.is_close(found["later"], found["alone"], EXACT), STATE)
         for value in found["changed"]:
             expect(value is None or checks.is_close(value, found["alone"], EXACT), ON_CTX)
         expect(found["freed"], ON_CTX)
 
-    def check_form(self, student: Student, inputs: Inputs, form: str) -> None:
+    def check_form(self, student: Student, rng: torch.Generator, form: str) -> None:
         """The same comes of tensors of another leading shape, or that lie otherwise in memory."""
+        inputs = self.forward.draw(rng)
         long = [name for name in ("x", "logits", "g") if name in inputs and inputs[name].dim() > 1]
         first = {name: inputs[name][:1] for name in long}
         if form == ONE_SAMPLE:
@@ -227,19 +219,8 @@ class Function(Operation):
         elif form == EXPANDED:
             inputs = inputs | {n: row.repeat(len(inputs[n]), 1) for n, row in first.items()}
         wanted = self.ask(student, probes.whole, inputs=inputs)
-        rows = {TURNED: MATRICES_ONLY, ONE_SAMPLE: BATCH_NEEDED} if "x" in inputs else {}
-        with otherwise(rows.get(form, LAYOUT)):
+        rows = {TURNED: ONLY_MATRICES, ONE_SAMPLE: BATCH_NEEDED} if "x" in inputs else {}
+        with named_where(rows.get(form, LAYOUT)):
             got = self.ask(student, probes.whole, inputs=inputs, form=form)
             expect(got["fits"] == wanted["fits"], "")
             expect(checks.is_close(got["numbers"], wanted["numbers"], EXACT), "")
-
-
-@contextmanager
-def otherwise(known: Misconception) -> Iterator[None]:
-    """Name what has gone wrong, whatever it is, but for what ended the kernel."""
-    try:
-        yield
-    except checks.Failure as failure:
-        if failure.misconception or (isinstance(failure, StudentError) and failure.kind != "error"):
-            raise
-        fail(known)

@@ -1,10 +1,9 @@
 """`LayerNorm`: each row to mean 0 and variance 1; its gradient goes through both of them."""
 
 import pytest
-import torch
-from torch.nn.functional import layer_norm
 
-from autograder.exercise.draws import away_from_zero, between
+from autograder.exercise import away_from_zero, between
+from autograder.exercise.layer_norm import add_mistakes, layer_norm
 from autograder.suites.autograd_functions.functions import FORMS, Function
 
 M, DIM = 6, 4
@@ -18,94 +17,8 @@ def draw(rng):
     return {"x": x, "weight": weight, "bias": bias, "eps": float(between(rng, 0.1, 0.3, 1))}
 
 
-def normed(x, eps, correction=0, outside=False, axis=-1):
-    """The rows of mean 0, and what they are divided by."""
-    variance = x.var(axis, correction=correction, keepdim=True)
-    divisor = variance.sqrt() + eps if outside else (variance + eps).sqrt()
-    return (x - x.mean(axis, keepdim=True)) / divisor, divisor
-
-
-def back(x, eps, h, mean=torch.mean, variance=torch.mean, **how):
-    """The gradient of `x` by the formula, with something else in the place of its two means."""
-    n, divisor = normed(x, eps, **how)
-    return (h - mean(h, -1, keepdim=True) - n * variance(h * n, -1, keepdim=True)) / divisor
-
-
-def nothing(rows, axis, keepdim):
-    return 0 * rows.sum(axis, keepdim=keepdim)
-
-
-norm = Function(
-    "LayerNorm",
-    lambda x, weight, bias, eps: layer_norm(x, x.shape[-1:], weight, bias, eps),
-    draw,
-    by=("x", "weight", "bias"),
-    also=lambda x, weight, eps, g: {"n": normed(x, eps)[0], "h": g * weight},
-    terms=2 * DIM + M,
-)
-forward, second = norm.forward, norm.second
-grad_x, grad_weight, grad_bias = norm.gradients.values()
-
-UNBIASED = norm.mistake(
-    "unbiased-variance",
-    lambda x, weight, bias, eps: weight * normed(x, eps, correction=1)[0] + bias,
-).says(
-    "You divide by `d - 1` where the variance of a layer norm divides by `d`: `x.var(...)` does"
-    " that unless you say `unbiased=False` (or `correction=0`)."
-)
-OUTSIDE = norm.mistake(
-    "eps-outside-the-root",
-    lambda x, weight, bias, eps: weight * normed(x, eps, outside=True)[0] + bias,
-).says("You add `eps` to the standard deviation; it belongs to the variance, inside the root.")
-norm.mistake("eps-forgotten", lambda x, weight, bias, eps: weight * normed(x, 0)[0] + bias).says(
-    "`eps` is missing: it is added to the variance, before the root is taken."
-)
-norm.mistake(
-    "statistics-of-the-batch",
-    lambda x, weight, bias, eps: weight * normed(x, eps, axis=0)[0] + bias,
-).says(
-    "You normalize over the samples, as a batch norm does. A layer norm takes the mean and the"
-    " variance of each row: over the last axis."
-)
-norm.mistake(
-    "mean-not-subtracted",
-    lambda x, weight, bias, eps: weight * x / normed(x, eps)[1] + bias,
-).says("You do not subtract the mean of each row.")
-norm.mistake(
-    "weight-on-the-bias", lambda x, weight, bias, eps: weight * (normed(x, eps)[0] + bias)
-).says("You add `bias` before multiplying by `weight`; it comes last.")
-norm.mistake("weight-ignored", lambda x, weight, bias, eps: normed(x, eps)[0] + bias).says(
-    "`weight` is missing: each feature is multiplied by its own, and so is what comes in on its"
-    " way back to `x`."
-)
-grad_x.add(UNBIASED, lambda x, eps, h: back(x, eps, h, correction=1))
-grad_x.add(OUTSIDE, lambda x, eps, h: back(x, eps, h, outside=True))
-grad_x.mistake(
-    "mean-and-variance-as-constants", lambda x, eps, h: back(x, eps, h, nothing, nothing)
-).says(
-    "You treat the mean and the variance as constants. Both depend on every number of the row, so"
-    " the gradient goes through them as well: two more terms."
-)
-grad_x.mistake("mean-as-a-constant", lambda x, eps, h: back(x, eps, h, mean=nothing)).says(
-    "The term for the mean is missing: moving one number moves the mean of its row."
-)
-grad_x.mistake("variance-as-a-constant", lambda x, eps, h: back(x, eps, h, variance=nothing)).says(
-    "The term for the variance is missing: moving one number changes how spread out its row is."
-)
-grad_x.mistake("sums-for-means", lambda x, eps, h: back(x, eps, h, torch.sum, torch.sum)).says(
-    "The two terms for mean and variance are means over the row; yours are sums."
-)
-grad_x.mistake("not-divided", lambda x, eps, h: back(x, eps, h) * normed(x, eps)[1]).says(
-    "You do not divide by the standard deviation, as `forward` does: so must the gradient."
-)
-grad_weight.mistake("not-normalized", lambda x, g: (g * x).sum(0)).says(
-    "Your gradient of `weight` has `x` in it; what `weight` is multiplied by is the normalized row."
-)
-MEAN = grad_weight.mistake("mean-over-the-batch", lambda n, g: (g * n).mean(0)).says(
-    "You take the mean over the samples; every sample uses the same weight and bias, so their parts"
-    " add up."
-)
-grad_bias.add(MEAN, lambda g: g.mean(0))
+norm = Function("LayerNorm", layer_norm, draw, by=("x", "weight", "bias"), terms=2 * DIM + M)
+add_mistakes(norm)
 
 
 @pytest.mark.points(5)
@@ -120,7 +33,7 @@ def test_forward(student, rng):
     print(LayerNorm.apply(x.float(), weight.float(), weight.float(), 0.25).dtype)
     #> torch.float32
     """
-    norm.check_forward(student, forward.draw(rng))
+    norm.check_forward(student, rng)
 
 
 @pytest.mark.points(6)
@@ -137,7 +50,7 @@ def test_grad_x(student, rng):
     print(type(y.grad_fn).__name__)
     #> LayerNormBackward
     """
-    norm.check_gradient(student, grad_x.draw(rng), "x")
+    norm.check_gradient(student, rng, "x")
 
 
 @pytest.mark.points(4)
@@ -154,7 +67,7 @@ def test_grad_weight(student, rng):
     print(torch.equal(torch.autograd.grad(y, weight, g)[0], gradient.flatten()))
     #> True
     """
-    norm.check_gradient(student, grad_weight.draw(rng), "weight")
+    norm.check_gradient(student, rng, "weight")
 
 
 @pytest.mark.points(2)
@@ -171,7 +84,7 @@ def test_grad_bias(student, rng):
     print(torch.equal(torch.autograd.grad(y, bias, g)[0], gradient.flatten()))
     #> True
     """
-    norm.check_gradient(student, grad_bias.draw(rng), "bias")
+    norm.check_gradient(student, rng, "bias")
 
 
 @pytest.mark.points(3)
@@ -194,7 +107,7 @@ def test_forms(student, rng, form):
     #> (3, 3) 11.42 12.47 36.0
     #> (2, 3) 6.03 15.33 15.0
     """
-    norm.check_form(student, forward.draw(rng), form)
+    norm.check_form(student, rng, form)
 
 
 @pytest.mark.points(2)
@@ -215,7 +128,7 @@ def test_frozen(student, rng):
     #> [False, True, False] 10.21
     #> [False, False, True] 9.0
     """
-    norm.check_frozen(student, forward.draw(rng))
+    norm.check_frozen(student, rng)
 
 
 @pytest.mark.points(2)
@@ -230,7 +143,7 @@ def test_second(student, rng):
     print([[round(number, 4) for number in each.flatten().tolist()] for each in bends])
     #> [[0.9805, -0.8151, -0.1654], [-1.8828, 2.368, -0.7279]]
     """
-    norm.check_second(student, second.draw(rng))
+    norm.check_second(student, rng)
 
 
 @pytest.mark.points(1)
@@ -264,4 +177,4 @@ def test_saved(student, rng):
     print([goes_well(change) for change in changes])
     #> [True, True, True]
     """
-    norm.check_saved(student, forward.draw(rng), forward.draw(rng))
+    norm.check_saved(student, rng)

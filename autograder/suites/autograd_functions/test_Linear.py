@@ -2,7 +2,9 @@
 
 import pytest
 
-from autograder.exercise.draws import away_from_zero
+from autograder.exercise import away_from_zero
+from autograder.exercise.linear import add_mistakes
+from autograder.exercise.linear import linear as own
 from autograder.suites.autograd_functions.functions import FORMS, Function
 
 
@@ -12,24 +14,9 @@ def draw(rng):
     return {name: away_from_zero(rng, 0.5, 2, *shape) for name, shape in shapes.items()}
 
 
-linear = Function(
-    "Linear", lambda x, weights, bias: x @ weights + bias, draw, by=("x", "weights", "bias")
-)
-forward, second = linear.forward, linear.second
-grad_x, grad_weights, grad_bias = linear.gradients.values()
-
-forward.mistake("bias-forgotten", lambda x, weights: x @ weights).says(
-    "The bias is missing from what comes out."
-)
-forward.mistake("bias-subtracted", lambda x, weights, bias: x @ weights - bias).says(
-    "You subtract the bias; it is added."
-)
-MEAN = grad_weights.mistake("mean-over-the-batch", lambda x, g: x.T @ g / len(x)).says(
-    "You take the mean over the samples; wanted is the sum. Where the loss is a mean, its factor is"
-    " in `grad_output` already."
-)
-grad_bias.add(MEAN, lambda g: g.mean(0))
-grad_bias.mistake("one-sample-only", lambda g: (g[at] for at in (0, -1))).says(
+linear = Function("Linear", own, draw, by=("x", "weights", "bias"))
+add_mistakes(linear)
+linear.gradients["bias"].mistake("one-sample-only", lambda g: (g[at] for at in (0, -1))).says(
     "You use one sample's gradient alone; the bias is added to every sample, so all of them count."
 )
 
@@ -47,7 +34,7 @@ def test_forward(student, rng):
     print(y.dtype, Linear.apply(x.float(), weights.float(), bias.float()).dtype)
     #> torch.float64 torch.float32
     """
-    linear.check_forward(student, forward.draw(rng))
+    linear.check_forward(student, rng)
 
 
 @pytest.mark.points(4)
@@ -64,7 +51,7 @@ def test_grad_x(student, rng):
     print(type(y.grad_fn).__name__)
     #> LinearBackward
     """
-    linear.check_gradient(student, grad_x.draw(rng), "x")
+    linear.check_gradient(student, rng, "x")
 
 
 @pytest.mark.points(4)
@@ -81,7 +68,7 @@ def test_grad_weights(student, rng):
     print(type(y.grad_fn).__name__)
     #> LinearBackward
     """
-    linear.check_gradient(student, grad_weights.draw(rng), "weights")
+    linear.check_gradient(student, rng, "weights")
 
 
 @pytest.mark.points(4)
@@ -96,7 +83,7 @@ def test_grad_bias(student, rng):
     print(torch.autograd.grad(y, (x, bias), g)[1].tolist(), type(y.grad_fn).__name__)
     #> [1.5, 1.0, 2.25] LinearBackward
     """
-    linear.check_gradient(student, grad_bias.draw(rng), "bias")
+    linear.check_gradient(student, rng, "bias")
 
 
 @pytest.mark.points(3)
@@ -118,7 +105,7 @@ def test_forms(student, rng, form):
     #> (3, 2, 3) 240.0 1893.0 153.0
     #> (3, 3) 57.0 108.0 36.0
     """
-    linear.check_form(student, forward.draw(rng), form)
+    linear.check_form(student, rng, form)
 
 
 @pytest.mark.points(2)
@@ -136,7 +123,7 @@ def test_frozen(student, rng):
     #> [False, True, False] 12.0
     #> [False, False, True] 4.0
     """
-    linear.check_frozen(student, forward.draw(rng))
+    linear.check_frozen(student, rng)
 
 
 @pytest.mark.points(2)
@@ -151,7 +138,7 @@ def test_second(student, rng):
     print([each.tolist() for each in torch.autograd.grad(length, (x, weights))])
     #> [[[664.0, 1504.0]], [[632.0, -256.0], [1344.0, -544.0]]]
     """
-    linear.check_second(student, second.draw(rng))
+    linear.check_second(student, rng)
 
 
 @pytest.mark.points(2)
@@ -180,4 +167,4 @@ def test_saved(student, rng):
     print([goes_well(change) for change in changed])
     #> [True, True]
     """
-    linear.check_saved(student, forward.draw(rng), forward.draw(rng))
+    linear.check_saved(student, rng)

@@ -5,12 +5,9 @@ from functools import partial
 import pytest
 import torch
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Misconception, expect
-from autograder.exercise.draws import away_from_zero, between
-from autograder.exercise.formula import Formula
+from autograder.exercise import Formula, Misconception, away_from_zero, between, checks, expect
+from autograder.exercise.attempts import named_where
 from autograder.suites.autograd_functions import probes
-from autograder.suites.autograd_functions.functions import otherwise
 
 
 def draw(rng):
@@ -21,30 +18,25 @@ def draw(rng):
 
 def differences(x, coefficients, eps, above=1, below=-1, kept=0.0):
     """The differences for each number of `x`; those that had their turn stay off by `kept`."""
-    found, at = [], x.detach().clone().double().flatten()
-    for i, before in enumerate(at.tolist()):
-        values = []
-        for k in (above, below):
-            at[i] = before + k * eps
-            values.append(probes.polynomial(at, coefficients.double()))
-        at[i] = before + kept * eps
-        found.append(values[0] - values[1])
-    return torch.stack(found).reshape(x.shape)
+    one = eps * torch.eye(x.numel(), dtype=x.dtype)
+    start = x.flatten() + kept * one.cumsum(0).tril(-1)
+
+    def at(k):
+        return torch.stack([probes.polynomial(row, coefficients) for row in start + k * one])
+
+    return (at(above) - at(below)).reshape(x.shape)
 
 
-def together(x, coefficients, eps):
-    """The difference where all numbers move at once."""
-    values = [probes.polynomial(x.double() + k * eps, coefficients.double()) for k in (1, -1)]
-    return torch.full_like(x, float((values[0] - values[1]) / (2 * eps)))
+def also(x, coefficients, eps):
+    slopes = partial(differences, x.double(), coefficients.double())
+    ends = [probes.polynomial(x.double() + k * eps, coefficients.double()) for k in (1, -1)]
+    return {"right": slopes(eps) / (2 * eps), "slopes": slopes, "together": ends[0] - ends[1]}
 
 
 gradient = Formula(
     "`numerical_gradient(f, x, eps)`",
     draw=draw,
-    also=lambda x, coefficients, eps: {
-        "right": differences(x, coefficients, eps) / (2 * eps),
-        "slopes": partial(differences, x, coefficients),
-    },
+    also=also,
     reference=lambda right: right,
     within=1e-6,
 )
@@ -78,29 +70,19 @@ gradient.mistake(
     "A number of `x` that has had its turn is not put back before the next one has its own: the"
     " slopes are those of another place."
 )
-gradient.mistake("all-at-once", together).says(
+gradient.mistake(
+    "all-at-once", lambda right, together, eps: torch.full_like(right, float(together) / (2 * eps))
+).says(
     "You move all numbers of `x` at once: that is one slope, in one direction. Each number has a"
     " slope of its own."
 )
 
-CHANGED = Misconception(
-    "x-left-changed",
-    "Your function leaves `x` changed. Who asks for a gradient wants to go on with the same `x`:"
-    " work on a copy, or put each number back as it was.",
-)
 FLAT_COPY = Misconception(
     "flat-view-or-copy",
     "With an `x` that is transposed in memory it goes wrong: `view` refuses it, and `flatten` and"
     " `reshape` make a copy, so that a change in it does not reach `x`.",
 )
 OTHER_SHAPE = "`f` should be given tensors of the shape of `x`; yours gives it another one."
-
-
-def ask(student, shape=None, turned=False, **inputs):
-    """What came of asking for the gradient of a polynomial, at an `x` of that shape."""
-    if shape is not None:
-        inputs = inputs | {"x": inputs["x"].reshape(shape)}
-    return student.run(probes.numerical, turned=turned, **inputs)
 
 
 @pytest.mark.points(7)
@@ -113,15 +95,13 @@ def test_values(student, rng):
     #> [[2.0625, 12.0625], [27.0625, 4.0625]] torch.float64
     """
     inputs = gradient.draw(rng)
-    got = ask(student, **inputs)["gradient"]
+    got = student.run(probes.numerical, **inputs)["gradient"]
     gradient.check(got, **inputs)
     expect(got.dtype == torch.float64, "The gradient of a float64 `x` should be float64, too.")
 
 
 @pytest.mark.points(3)
-@pytest.mark.parametrize(
-    "shape", [(), (12,), (2, 3, 2)], ids=["a number", "a vector", "three axes"]
-)
+@pytest.mark.parametrize("shape", [(), (12,), (2, 3, 2)], ids=str)
 def test_shapes(student, rng, shape):
     """`x` may have any shape, and the gradient has the same.
 
@@ -136,8 +116,9 @@ def test_shapes(student, rng, shape):
     inputs = gradient.draw(rng)
     if not shape:
         inputs = {**inputs, "x": inputs["x"][:1, :1], "coefficients": inputs["coefficients"][:1]}
-    wanted = ask(student, **inputs)["gradient"]
-    found = ask(student, shape=shape, **inputs)
+    wanted = student.run(probes.numerical, **inputs)["gradient"]
+    inputs["x"] = inputs["x"].reshape(shape)
+    found = student.run(probes.numerical, **inputs)
     expect(found["shapes"] in ([], [list(shape)]), OTHER_SHAPE)
     got = checks.tensor(found["gradient"], gradient.name, shape)
     same = checks.is_close(got.flatten(), wanted.flatten(), 1e-9)
@@ -154,9 +135,9 @@ def test_layout(student, rng):
     #> [[2.0, 6.0], [4.0, -2.0]]
     """
     inputs = gradient.draw(rng)
-    wanted = ask(student, **inputs)["gradient"]
-    with otherwise(FLAT_COPY):
-        got = ask(student, turned=True, **inputs)["gradient"]
+    wanted = student.run(probes.numerical, **inputs)["gradient"]
+    with named_where(FLAT_COPY):
+        got = student.run(probes.numerical, turned=True, **inputs)["gradient"]
         expect(checks.is_close(got, wanted, 1e-9), FLAT_COPY)
 
 
@@ -169,5 +150,9 @@ def test_x_kept(student, rng):
     print([[round(number, 9) for number in row] for row in x.tolist()])
     #> [[1.0, 2.0], [3.0, -1.0]]
     """
-    found = ask(student, **{**gradient.draw(rng), "eps": None})
-    expect(checks.is_close(found["after"], found["before"], 1e-9), CHANGED)
+    found = student.run(probes.numerical, **gradient.draw(rng) | {"eps": None})
+    changed = not checks.is_close(found["after"], found["before"], 1e-9)
+    checks.mistake("x-left-changed", changed).says(
+        "Your function leaves `x` changed. Who asks for a gradient wants to go on with the same"
+        " `x`: work on a copy, or put each number back as it was."
+    )

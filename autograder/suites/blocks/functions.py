@@ -1,39 +1,28 @@
-"""What layers compute, as functions `f(x, params)` in any precision, and gradients by autograd.
-
-Blocks are made of parts; the parts may also be the stand-ins that `probes` has for them.
-"""
+"""What layers compute, as functions in any precision, and the numbers that are put into them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from autograder.exercise import draws
-from autograder.exercise.in_order import Gradients
+from autograder.exercise.draws import away_from_zero
+from autograder.exercise.gradients import with_gradient_of
+from autograder.exercise.layer_norm import layer_norm
+from autograder.exercise.linear import linear
 from autograder.suites.blocks import probes
 
 Params = dict[str, Tensor]
 
-
-def rows(t: Tensor) -> Tensor:
-    """All rows of a tensor with any leading axes, or none, as a matrix."""
-    return t.reshape(-1, t.shape[-1])
-
-
-def linear(x: Tensor, p: Params) -> Tensor:
-    return x @ p["weights"] + p["bias"]
-
-
-def relu(x: Tensor, p: Params) -> Tensor:
-    return x.clamp(min=0)
-
-
-def norm(x: Tensor, p: Params, eps: float = 1e-5) -> Tensor:
-    centred = x - x.mean(dim=-1, keepdim=True)
-    return (
-        p["weight"] * centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt() + p["bias"]
-    )
+#: Of which kind the parts of blocks are.
+KINDS = {
+    "norm1": "LayerNorm",
+    "attention": "SelfAttention",
+    "norm2": "LayerNorm",
+    "first": "Linear",
+    "second": "Linear",
+}
 
 
 def split(t: Tensor, heads: int) -> Tensor:
@@ -46,53 +35,74 @@ def merge(t: Tensor) -> Tensor:
     return t.transpose(1, 2).flatten(2)
 
 
-def attention(x: Tensor, p: Params, heads: int) -> Tensor:
-    q, k, v = (split(x @ p[name], heads) for name in ("wq", "wk", "wv"))
-    scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
-    return merge(torch.softmax(scores, -1) @ v) @ p["wo"]
+def attend(
+    x: Tensor,
+    params: Params,
+    heads: int,
+    *,
+    see: Callable[[str, Tensor], Tensor] = lambda name, x: x,
+    cut: Callable[[Tensor, int], Tensor] = split,
+    score: Callable[[Tensor, Tensor], Tensor] = lambda q, k: q @ k.mT,
+    scale: Callable[[Tensor, int], Tensor] = lambda s, size: s / size**0.5,
+    weigh: Callable[[Tensor], Tensor] = lambda s: s.softmax(-1),
+    mix: Callable[[Tensor, Tensor], Tensor] = torch.matmul,
+    join: Callable[[Tensor], Tensor] = merge,
+    out: Callable[[Tensor, Tensor], Tensor] = torch.matmul,
+) -> Tensor:
+    """What self-attention computes; right, unless a step of it is told otherwise."""
+    q, k, v = (cut(see(name, x) @ params[f"w{name}"], heads) for name in "qkv")
+    weights = weigh(scale(score(q, k), q.shape[-1]))
+    return out(join(mix(weights, v)), params["wo"])
 
 
-def stand_in(part: type[probes.Part]) -> Callable[..., Tensor]:
-    """The function of a stand-in, like those above."""
-    function: Any = part.__dict__["function"]
-    return lambda x, p, *sizes: function(None, x, **p)
+def parts(params: Params, stand_in: bool, heads: int = 1) -> dict[str, Any]:
+    """The parts of a block, with their params, as functions of what goes in."""
+    own: dict[str, Any] = {
+        "Linear": linear,
+        "LayerNorm": partial(layer_norm, eps=1e-5),
+        "SelfAttention": lambda x, **p: attend(x, p, heads),
+    }
+    known = probes.FUNCTIONS if stand_in else own
+    found: dict[str, Any] = {}
+    for name, tensor in params.items():
+        part, _, short = name.partition(".")
+        before = found.get(part, partial(known[KINDS[part]]))
+        found[part] = partial(before, **{short: tensor})
+    return found
 
 
-#: By task, the function of a part; and that of what stands in for it.
-OWN: dict[str, Callable[..., Tensor]] = {
-    "Linear": linear,
-    "ReLU": relu,
-    "LayerNorm": norm,
-    "SelfAttention": attention,
-}
-STAND_INS = {part.__name__: stand_in(part) for part in probes.PARTS}
+def passing(t: Tensor) -> Tensor:
+    """What ReLU gives, with a way back that lets all pass."""
+    return with_gradient_of(t.relu(), t)
 
 
-def of(p: Params, part: str) -> Params:
-    """The params of one part of a block."""
-    return {name.split(".")[1]: t for name, t in p.items() if name.split(".")[0] == part}
+# ------------------------------------------------------------------------------------ what is drawn
 
 
-def named(part: str, grads: Gradients) -> Gradients:
-    """The gradients of a part's params, as the block names them."""
-    return {f"{part}.{name}": t for name, t in grads.items() if name != "x"}
+def drawn(rng: Generator, *shape: int) -> Tensor:
+    return away_from_zero(rng, 0.2, 1.5, *shape)
 
 
-def draw_rows(rng: torch.Generator, *shape: int) -> Tensor:
-    return draws.away_from_zero(rng, 0.2, 1.5, *shape)
+def draw_linear(rng: Generator, rows: int, columns: int) -> Params:
+    return {"weights": drawn(rng, rows, columns), "bias": drawn(rng, columns)}
 
 
-def draw_linear(rng: torch.Generator, rows: int, columns: int) -> Params:
-    return {"weights": draw_rows(rng, rows, columns), "bias": draw_rows(rng, columns)}
+def draw_norm(rng: Generator, dim: int) -> Params:
+    return {"weight": drawn(rng, dim), "bias": drawn(rng, dim)}
 
 
-def draw_norm(rng: torch.Generator, dim: int) -> Params:
-    return {"weight": draw_rows(rng, dim), "bias": draw_rows(rng, dim)}
+def draw_attention(rng: Generator, dim: int) -> Params:
+    return {name: drawn(rng, dim, dim) / 2 for name in ("wo", "wv", "wq", "wk")}
 
 
-def draw_attention(rng: torch.Generator, dim: int) -> Params:
-    return {name: draw_rows(rng, dim, dim) / 2 for name in ("wo", "wv", "wq", "wk")}
+def under(**parts: Params) -> Params:
+    """The params of parts, as a block names them."""
+    return {f"{part}.{name}": t for part, params in parts.items() for name, t in params.items()}
 
 
-def under(part: str, params: Params) -> Params:
-    return {f"{part}.{name}": t for name, t in params.items()}
+def unbent(draw: Callable[[], Tensor], inside: Callable[[Tensor], Tensor]) -> Tensor:
+    """A draw where nothing inside is so near 0, where ReLU bends, that neither side is right."""
+    while True:
+        x = draw()
+        if float(inside(x).abs().min()) > 1e-3:
+            return x

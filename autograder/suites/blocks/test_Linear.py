@@ -1,109 +1,54 @@
 """`Linear`: x @ weights + bias, and its three gradients, for any leading shape."""
 
-from typing import Any
-
 import pytest
-import torch
 
-from autograder.exercise import in_order
-from autograder.exercise.formula import Formula
-from autograder.exercise.in_order import gradients
-from autograder.suites.blocks.functions import draw_linear, draw_rows, linear
-from autograder.suites.blocks.layers import Asked, Layer
-
-CASES: list[dict[str, Any]] = [{"count": 6}, {"count": 4}, {"count": 131}, {"sizes": (3, 8)}]
-SQUARE = {"sizes": (5, 5)}
-
-
-def draw_forward(rng, count=6, sizes=(5, 4)):
-    return {"params": draw_linear(rng, *sizes), "x": draw_rows(rng, count, sizes[0])}
+from autograder.exercise.layers import Layer
+from autograder.exercise.linear import add_mistakes, linear
+from autograder.suites.blocks.asked import asking
+from autograder.suites.blocks.functions import draw_linear, drawn
 
 
 def draw(rng, count=6, sizes=(5, 4)):
-    return {**draw_forward(rng, count, sizes), "g": draw_rows(rng, count, sizes[1])}
+    return {"params": draw_linear(rng, *sizes), "x": drawn(rng, count, sizes[0])}
 
 
-forward = Formula(
-    "`forward(x)`",
-    draw=draw_forward,
-    cases=CASES,
-    also=lambda params: params,
-    reference=lambda x, weights, bias: x @ weights + bias,
-    terms=8,
-    size=lambda x, weights, bias: x.abs() @ weights.abs() + bias.abs(),
+LINEAR = Layer(
+    "Linear",
+    linear,
+    draw,
+    [{"count": 6}, {"count": 4}, {"count": 131}, {"sizes": (3, 8)}],
+    sizes=lambda weights: weights.shape,
+    by=("weights", "bias", "x"),
+    square=({"sizes": (5, 5)}, {"count": 4, "sizes": (5, 5)}),
 )
-forward.mistake("bias-missing", lambda x, weights: x @ weights).says(
-    "The bias is not added to `x @ weights`."
-)
-forward.mistake("bias-subtracted", lambda x, weights, bias: x @ weights - bias).says(
-    "You take the bias away; it is added."
-)
+forward, backward = LINEAR.forward, LINEAR.backward
+of_weights, of_bias, of_x = LINEAR.gradients.values()
+
+add_mistakes(LINEAR)
 forward.mistake("relu-inside", lambda x, weights, bias: (x @ weights + bias).relu()).says(
     "Your layer gives no negative number: a linear layer ends with the sum. ReLU is a layer of its"
     " own."
-)
-
-backward = in_order.formula(
-    "`backward`",
-    draw=draw,
-    cases=[*CASES, SQUARE],
-    also=lambda x, params, g: {"right": gradients(linear, x, params, g), "W": params["weights"]},
 )
 backward.mistake(
     "gradient-not-filled-in",
     lambda right: right | {"weights": 0 * right["weights"], "bias": 0 * right["bias"]},
     idle=True,
 ).says("It is still zero: `backward` puts no number in its place.")
-backward.mistake(
-    "upstream-ignored",
-    lambda x, params, g, right: (
-        {**right, **{key: other[key] for key in keys}}
-        for other in [gradients(linear, x, params, torch.ones_like(g))]
-        for keys in (["weights", "bias", "x"], ["weights", "bias"], ["x"], ["bias"])
-    ),
-).says(
-    "You work it out as if the loss were the sum of the layer's answers. What comes from above,"
-    " `grad_output`, says how much each of them counts."
-)
-backward.mistake(
-    "mean-over-rows",
-    lambda right, g: (
-        right | {key: right[key] / len(g) for key in keys}
-        for keys in (["weights", "bias"], ["weights"], ["bias"])
-    ),
-).says(
-    "You divide by the number of rows. If the loss is a mean, `grad_output` has that in it already:"
-    " the gradients of rows are added up."
-)
-backward.mistake(
-    "batch-sum-missing", lambda right, g: (right | {"bias": each} for each in (g, g[0]))
-).says(
+of_bias.mistake("batch-sum-missing", lambda g: g, lambda g: g[0]).says(
     "Every row has added the same bias, so its gradient is the sum over all rows: the shape of"
     " `bias`, not of `grad_output`."
 )
-backward.mistake("weights-transposed", lambda right: right | {"weights": right["weights"].T}).says(
+of_weights.mistake("weights-transposed", lambda right: right["weights"].T).says(
     "It is the right one, transposed: the gradient of a tensor has the shape of that tensor."
 )
-backward.mistake(
-    "untransposed",
-    lambda right, g, W: (right | {"x": g @ w} for w in (W,) if len(W) == len(W.T)),
+of_x.mistake(
+    "untransposed", lambda g, weights: (g @ w for w in (weights,) if len(w) == len(w.T))
 ).says(
     "You go back through the weights as you go forward through them. On the way back they are"
     " transposed: from the shape of `grad_output` to the shape of `x`."
 )
 
-LINEAR = Layer(
-    "Linear",
-    forward,
-    backward,
-    sizes=lambda inputs: list(inputs["params"]["weights"].shape),
-    square=SQUARE,
-)
-
-
-@pytest.fixture(scope="module")
-def asked(student, suite_rng):
-    return Asked(student, LINEAR, suite_rng)
+asked = asking(LINEAR)
 
 
 @pytest.mark.points(4)

@@ -1,30 +1,26 @@
 """`ReLU`: the positive part, and the gradient where something passed."""
 
-from typing import Any
-
 import pytest
-import torch
+from torch.nn.functional import leaky_relu
 
-from autograder.exercise import in_order
-from autograder.exercise.formula import Formula
-from autograder.exercise.in_order import gradients
-from autograder.suites.blocks.functions import draw_rows, relu
-from autograder.suites.blocks.layers import Asked, Layer
-
-CASES: list[dict[str, Any]] = [{"shape": (6, 5)}, {"shape": (2, 4, 3)}, {"shape": (7,)}]
-
-
-def draw_forward(rng, shape=(6, 5)):
-    return {"params": {}, "x": draw_rows(rng, *shape)}
+from autograder.exercise.layers import Layer
+from autograder.suites.blocks.asked import asking
+from autograder.suites.blocks.functions import drawn
 
 
 def draw(rng, shape=(6, 5)):
-    return {**draw_forward(rng, shape), "g": draw_rows(rng, *shape)}
+    return {"params": {}, "x": drawn(rng, *shape)}
 
 
-forward = Formula(
-    "`forward(x)`", draw=draw_forward, cases=CASES, reference=lambda x: x.clamp(min=0)
+RELU = Layer(
+    "ReLU",
+    lambda x: x.clamp(min=0),
+    draw,
+    [{"shape": (6, 5)}, {"shape": (2, 4, 3)}, {"shape": (7,)}],
+    sizes=lambda: [],
 )
+forward, backward, of_x = RELU.forward, RELU.backward, RELU.gradients["x"]
+
 forward.mistake("absolute-value", lambda x: x.abs()).says(
     "You turn negative numbers round; ReLU makes zeros of them."
 )
@@ -34,39 +30,24 @@ forward.mistake("negative-part", lambda x: x.clamp(max=0)).says(
 forward.mistake("mask-for-value", lambda x: (x > 0).to(x)).says(
     "You return ones and zeros, which say where `x` is positive; there, ReLU gives `x` itself."
 )
-forward.mistake(
-    "leaky", lambda x: (torch.nn.functional.leaky_relu(x, slope) for slope in (0.01, 0.1))
-).says("Your ReLU lets some of the negative numbers through: they become 0.")
-
-backward = in_order.formula(
-    "`backward`",
-    draw=draw,
-    cases=CASES,
-    also=lambda x, params, g: {"right": gradients(relu, x, params, g), "on": (x > 0).to(x)},
+forward.mistake("leaky", lambda x: (leaky_relu(x, slope) for slope in (0.01, 0.1))).says(
+    "Your ReLU lets some of the negative numbers through: they become 0."
 )
-backward.mistake("mask-missing", lambda g: {"x": g}).says(
+of_x.mistake("mask-missing", lambda g: g).says(
     "You hand `grad_output` on as it is. Where `x` was negative, nothing passed, and nothing goes"
     " back."
 )
-backward.mistake("upstream-ignored", lambda on: {"x": on}).says(
-    "You return the derivative of ReLU alone. It multiplies what comes from above, `grad_output`."
-)
-backward.mistake("masked-by-upstream", lambda g: {"x": g.clamp(min=0)}).says(
+of_x.mistake("masked-by-upstream", lambda g: g.clamp(min=0)).says(
     "You put `grad_output` through ReLU: what counts is where `x` was positive."
 )
-backward.mistake("times-output", lambda x, on, g: {"x": g * x * on}).says(
+of_x.mistake("times-output", lambda x, g: g * x.clamp(min=0)).says(
     "You multiply by what `forward` gave; the derivative there is 1, whatever its size."
 )
-backward.mistake("mask-inverted", lambda on, g: {"x": g * (1 - on)}).says(
+of_x.mistake("mask-inverted", lambda x, g: g * (x < 0)).says(
     "It is zero where `x` was positive, and passes where `x` was negative: the other way round."
 )
 
-RELU = Layer("ReLU", forward, backward, sizes=lambda inputs: [])
-
-
-@pytest.fixture(scope="module")
-def asked(student, suite_rng):
-    return Asked(student, RELU, suite_rng)
+asked = asking(RELU)
 
 
 @pytest.mark.points(2)

@@ -3,118 +3,80 @@
 Each check passes with the student's own parts or with stand-ins in their place.
 """
 
-from functools import partial
-from typing import Any
-
 import pytest
+import torch
 
-from autograder.exercise import in_order
-from autograder.exercise.formula import Formula
-from autograder.exercise.in_order import gradients
+from autograder.exercise.gradients import with_gradient_of
+from autograder.exercise.layers import Layer
+from autograder.suites.blocks.asked import asking
 from autograder.suites.blocks.functions import (
-    OWN,
-    STAND_INS,
     draw_attention,
     draw_linear,
     draw_norm,
-    draw_rows,
-    named,
-    of,
+    drawn,
+    parts,
+    passing,
+    unbent,
     under,
 )
-from autograder.suites.blocks.layers import Asked, Layer
-
-CASES: list[dict[str, Any]] = [
-    {"shape": shape, "sizes": sizes, "stand_in": stand_in}
-    for stand_in in (False, True)
-    for shape, sizes in (((2, 4), (6, 2, 5)), ((3, 3), (6, 2, 5)), ((2, 3), (4, 4, 7)))
-]
-
-
-def draw_forward(rng, shape=(2, 4), sizes=(6, 2, 5), stand_in=False):
-    dim, _, hidden = sizes
-    params = {
-        **under("second", draw_linear(rng, hidden, dim)),
-        **under("first", draw_linear(rng, dim, hidden)),
-        **under("norm2", draw_norm(rng, dim)),
-        **under("attention", draw_attention(rng, dim)),
-        **under("norm1", draw_norm(rng, dim)),
-    }
-    while True:
-        x = draw_rows(rng, *shape, dim)
-        inputs = {"params": params, "x": x, "sizes": list(sizes), "stand_in": stand_in}
-        if float(block(**inputs)["inside"].abs().min()) > 1e-3:  # where ReLU does not bend
-            return inputs
 
 
 def draw(rng, shape=(2, 4), sizes=(6, 2, 5), stand_in=False):
-    drawn = draw_forward(rng, shape, sizes, stand_in)
-    return {**drawn, "g": draw_rows(rng, *drawn["x"].shape)}
+    dim, _, hidden = sizes
+    params = under(
+        second=draw_linear(rng, hidden, dim),
+        first=draw_linear(rng, dim, hidden),
+        norm2=draw_norm(rng, dim),
+        attention=draw_attention(rng, dim),
+        norm1=draw_norm(rng, dim),
+    )
+    inputs = {"params": params, "sizes": list(sizes), "stand_in": stand_in}
+    inside = also(**inputs)["inside"]
+    return {**inputs, "x": unbent(lambda: drawn(rng, *shape, dim), inside)}
 
 
-def parts(params, sizes, stand_in):
-    """The functions of the parts by name, with their params."""
-    known = STAND_INS if stand_in else OWN
-    kinds = {"norm1": "LayerNorm", "norm2": "LayerNorm", "first": "Linear", "second": "Linear"}
-    found = {name: partial(known[kind], p=of(params, name)) for name, kind in kinds.items()}
-    attention = known["SelfAttention"]
+def also(params, sizes, stand_in):
+    """The norms; what is added to `x`, `att`, and to `h`, `layers`; and what is `inside` these."""
+    f = parts(params, stand_in, heads=sizes[1])
+
+    def att(x, norm=f["norm1"]):
+        return f["attention"](norm(x))
+
+    def layers(h, norm=f["norm2"], relu=torch.relu):
+        return f["second"](relu(f["first"](norm(h))))
+
     return {
-        **found,
-        "attention": lambda x, p=None: attention(x, p or of(params, "attention"), sizes[1]),
+        **f,
+        "att": att,
+        "layers": layers,
+        "inside": lambda x: f["first"](f["norm2"](x + att(x))),
     }
 
 
-def block(x, params, sizes, stand_in):
-    """What the block comes to, by name, and its parts."""
-    f = parts(params, sizes, stand_in)
-    h = x + f["attention"](f["norm1"](x))
-    inside = f["first"](f["norm2"](h))
-    out = f["second"](inside.relu())
-    return {**f, "h": h, "inside": inside, "out": out}
+def left_out(norm):
+    """A norm that the way back goes past, though it gives the gradients of its params."""
+    return lambda t: with_gradient_of(norm(t), norm(t.detach()) + t)
 
 
-def back(x, params, g, sizes, stand_in, mask=True, skips=(1, 1), direct=False, norms=(1, 1)):
-    """The way back, right unless told otherwise.
-
-    Args:
-        skips: how often what comes past the layers, and past the attention, counts.
-        direct: whether the attention gets `g`, and not what has come to `h`.
-        norms: whether the way goes through `norm2`, and through `norm1`.
-    """
-    f = block(x, params, sizes, stand_in)
-
-    def through(name, at, above):
-        return gradients(lambda x, p: f[name](x, p=p), at, of(params, name), above)
-
-    x1, h = f["norm1"](x), f["h"]
-    second = through("second", f["inside"].relu(), g)
-    first = through("first", f["norm2"](h), second["x"] * (f["inside"] > 0 if mask else 1))
-    norm2 = through("norm2", h, first["x"])
-    dh = skips[0] * g + (norm2["x"] if norms[0] else first["x"])
-    attention = through("attention", x1, g if direct else dh)
-    norm1 = through("norm1", x, attention["x"])
-    into = skips[1] * dh + (norm1["x"] if norms[1] else attention["x"])
-    found = {"second": second, "first": first, "norm2": norm2, "attention": attention}
-    grads = {k: t for name, part in found.items() for k, t in named(name, part).items()}
-    return {**grads, **named("norm1", norm1), "x": into}
+def nothing(t):
+    return t
 
 
-def two_layers(x, first, second):
-    return second(first(x).relu())
-
-
-forward = Formula(
-    "`forward(x)`",
-    draw=draw_forward,
-    cases=CASES,
-    also=block,
-    reference=lambda h, out: h + out,
-    within=1e-5,
+BLOCK = Layer(
+    "TransformerBlock",
+    lambda x, att, layers: (h := x + att(x)) + layers(h),
+    draw,
+    [{}, {"shape": (3, 3)}, {"shape": (2, 3), "sizes": (4, 4, 7)}],
+    sizes=lambda sizes: sizes,
+    also=also,
+    parts=("LayerNorm", "SelfAttention", "Linear", "ReLU"),
 )
+forward, way_back = BLOCK.forward, BLOCK.way_back
+
 forward.mistake(
     "norm-after",
-    lambda x, norm1, norm2, attention, first, second: norm2(
-        (h := norm1(x + attention(x))) + two_layers(h, first, second)
+    lambda x, norm1, norm2, att, layers: norm2(
+        (h := norm1(x + att(x, nothing))) + layers(h, nothing)
     ),
 ).says(
     "Your norms come after the sums, as in the first transformer. Here they come before: `norm1`"
@@ -122,92 +84,82 @@ forward.mistake(
 )
 forward.mistake(
     "norm-on-the-skip",
-    lambda x, norm1, norm2, attention, first, second: (
-        (n := norm2((m := norm1(x)) + attention(m))) + two_layers(n, first, second)
-    ),
+    lambda x, norm1, norm2, att, layers: (h := norm2(norm1(x) + att(x))) + layers(h, nothing),
 ).says("What goes past attention and layers is `x` and `h` as they are; yours are normalised.")
 forward.mistake(
     "norm-missing",
-    lambda x, norm1, norm2, attention, first, second: (
-        (h := x + attention(one(x))) + two_layers(two(h), first, second)
-        for one, two in ((lambda t: t, norm2), (norm1, lambda t: t), (lambda t: t, lambda t: t))
-    ),
+    lambda x, att, layers: (h := x + att(x, nothing)) + layers(h),
+    lambda x, att, layers: (h := x + att(x)) + layers(h, nothing),
+    lambda x, att, layers: (h := x + att(x, nothing)) + layers(h, nothing),
 ).says("A norm is missing: `norm1` stands before the attention, `norm2` before the layers.")
-forward.mistake(
-    "skip-of-attention-missing",
-    lambda x, norm1, norm2, attention, first, second: (
-        (h := attention(norm1(x))) + two_layers(norm2(h), first, second)
-    ),
-).says("What the attention gives is not added to `x`.")
-forward.mistake("skip-of-layers-missing", lambda out: out).says(
+forward.mistake("skip-of-attention-missing", lambda x, att, layers: (h := att(x)) + layers(h)).says(
+    "What the attention gives is not added to `x`."
+)
+forward.mistake("skip-of-layers-missing", lambda x, att, layers: layers(x + att(x))).says(
     "What the two layers give is not added to `h`."
 )
-forward.mistake("x-for-h", lambda x, out: x + out).says(
+forward.mistake("x-for-h", lambda x, att, layers: x + layers(x + att(x))).says(
     "The second sum starts from `x`, so that what the attention gave is lost: it starts from `h`."
 )
-forward.mistake(
-    "parallel", lambda x, h, norm2, first, second: h + two_layers(norm2(x), first, second)
-).says("The two layers get `x`, past the attention: they get `h`, normalised.")
-forward.mistake("relu-missing", lambda h, norm2, first, second: h + second(first(norm2(h)))).says(
-    "There is no ReLU between the two layers."
+forward.mistake("parallel", lambda x, att, layers: x + att(x) + layers(x)).says(
+    "The two layers get `x`, past the attention: they get `h`, normalised."
 )
 forward.mistake(
-    "one-norm-twice",
-    lambda h, norm1, first, second: h + two_layers(norm1(h), first, second),
+    "relu-missing", lambda x, att, layers: (h := x + att(x)) + layers(h, relu=nothing)
+).says("There is no ReLU between the two layers.")
+forward.mistake(
+    "one-norm-twice", lambda x, norm1, att, layers: (h := x + att(x)) + layers(h, norm1)
 ).says("You use `norm1` in both places; the second norm has parameters of its own.")
 
-backward = in_order.formula(
-    "`backward`",
-    draw=draw,
-    cases=CASES,
-    also=lambda x, params, g, sizes, stand_in: {
-        "right": gradients(
-            lambda x, p: (f := block(x, p, sizes, stand_in))["h"] + f["out"], x, params, g
-        ),
-        "back": partial(back, x, params, g, sizes, stand_in),
-    },
-)
-backward.mistake("skip-gradient-of-layers-lost", lambda back: back(skips=(0, 1))).says(
+way_back.mistake(
+    "skip-gradient-of-layers-lost",
+    lambda x, att, layers: (h := x + att(x)).detach() + layers(h),
+).says(
     "`h` goes two ways: through `norm2` and the layers, and past them. What comes past them is"
     " missing."
 )
-backward.mistake("skip-gradient-of-attention-lost", lambda back: back(skips=(1, 0))).says(
+way_back.mistake(
+    "skip-gradient-of-attention-lost",
+    lambda x, att, layers: (h := x.detach() + att(x)) + layers(h),
+).says(
     "`x` goes two ways: through `norm1` and the attention, and past them. What comes past them is"
     " missing."
 )
-backward.mistake("skip-gradients-lost", lambda back: back(skips=(0, 0))).says(
+way_back.mistake(
+    "skip-gradients-lost",
+    lambda x, att, layers: (h := x.detach() + att(x)).detach() + layers(h),
+).says(
     "`h` and `x` go two ways each. What comes back past the layers, and past the attention, is"
     " missing."
 )
-backward.mistake("attention-gets-upstream", lambda back: back(direct=True)).says(
+way_back.mistake(
+    "attention-gets-upstream",
+    lambda x, att, layers: x + (a := att(x)) + layers(x + a.detach()),
+).says(
     "The attention gets `grad_output` as it came. What it gets is the gradient of `h`: to that, the"
     " two layers have added theirs."
 )
-backward.mistake(
-    "grad-output-for-dh", lambda back, right, g: right | {"x": back(skips=(1, 0))["x"] + g}
+way_back.mistake(
+    "grad-output-for-dh",
+    lambda x, att, layers: x + (a := att(x)) + layers(x.detach() + a),
 ).says(
     "Past the attention comes the gradient of `h`, not `grad_output` as it came: the layers have"
     " added theirs."
 )
-backward.mistake("mask-missing", lambda back: back(mask=False)).says(
-    "You leave ReLU out on the way back: where its input was negative, nothing goes back."
-)
-backward.mistake(
-    "norm-left-out", lambda back: (back(norms=norms) for norms in ((0, 1), (1, 0), (0, 0)))
+way_back.mistake(
+    "mask-missing",
+    lambda x, att, layers: (h := x + att(x)) + layers(h, relu=passing),
+).says("You leave ReLU out on the way back: where its input was negative, nothing goes back.")
+way_back.mistake(
+    "norm-left-out",
+    lambda x, norm2, att, layers: (h := x + att(x)) + layers(h, left_out(norm2)),
+    lambda x, norm1, att, layers: (h := x + att(x, left_out(norm1))) + layers(h),
+    lambda x, norm1, norm2, att, layers: (
+        (h := x + att(x, left_out(norm1))) + layers(h, left_out(norm2))
+    ),
 ).says("The way back leaves out a norm: it goes through each part that `forward` goes through.")
 
-TRANSFORMER_BLOCK = Layer(
-    "TransformerBlock",
-    forward,
-    backward,
-    sizes=lambda inputs: inputs["sizes"],
-    parts=("LayerNorm", "SelfAttention", "Linear", "ReLU"),
-)
-
-
-@pytest.fixture(scope="module")
-def asked(student, suite_rng):
-    return Asked(student, TRANSFORMER_BLOCK, suite_rng)
+asked = asking(BLOCK)
 
 
 @pytest.mark.points(4)

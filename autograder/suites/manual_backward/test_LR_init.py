@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from autograder.exercise import Formula, Misconception, Text, between, checks, expect
+from autograder.exercise.checks import mistake
 from autograder.suites.manual_backward import probes
 
 # Width of the pictures and learning rate are other ones for each submission.
@@ -34,36 +35,9 @@ b.mistake("b-whole-number", lambda: torch.tensor(0), shape_only=True).says(
     " fraction in place. `torch.scalar_tensor(0.0)` is a float32."
 )
 
-RANDOM = Misconception(
-    "random-start",
-    "Your `w` or `b` starts with other numbers than zeros. One weighted sum alone has no need of"
-    " random weights, and the first loss is log 2 only with zeros.",
-)
-LR_NUMBER = Misconception(
-    "lr-python-number",
-    "You turn `lr` into a Python number. It always comes as a scalar tensor, and stays one.",
-)
 LR_FIXED = Misconception(
     "lr-ignored",
     "Your `lr` is the same whatever the constructor is given: keep the argument.",
-)
-NO_GRADS = Misconception(
-    "grads-empty",
-    'Your `grads` starts without numbers. Wanted are the keys `"dw"` and `"db"`, with zeros of the'
-    " shapes of `w` and `b`.",
-)
-OTHER_KEYS = Misconception(
-    "other-keys", 'Your `grads` has other keys than the ones wanted, `"dw"` and `"db"`.'
-)
-NO_SUPER = Misconception(
-    "no-super-init",
-    "`super().__init__()` is missing (or comes too late): without it, the object is no working"
-    " `nn.Module`, and `model(x)` raises an error.",
-)
-SHARED = Misconception(
-    "shared-between-models",
-    "Two models share their numbers: what is written in the class body, outside of `__init__`, or"
-    " as a default argument, exists once for all of them.",
 )
 
 
@@ -88,7 +62,10 @@ def test_w_and_b(found, given):
     #> torch.Size([]) torch.float32 0.0
     """
     zeros = [w.form(found["w"], **given), b.form(found["b"], **given)]
-    expect(not any(each.any() for each in zeros), RANDOM)
+    mistake("random-start", any(each.any() for each in zeros)).says(
+        "Your `w` or `b` starts with other numbers than zeros. One weighted sum alone has no need"
+        " of random weights, and the first loss is log 2 only with zeros."
+    )
 
 
 @pytest.mark.points(1)
@@ -102,7 +79,9 @@ def test_lr(found, given):
     """
     fixed = LR_FIXED if checks.is_close(found["lr"][0], found["lr"][1], 1e-6) else None
     for got, wanted in zip(found["lr"], (0.01, float(given["lr"])), strict=True):
-        expect(not isinstance(got, float), LR_NUMBER)
+        mistake("lr-python-number", isinstance(got, float)).says(
+            "You turn `lr` into a Python number. It always comes as a scalar tensor, and stays one."
+        )
         kept = checks.is_close(checks.tensor(got, "`lr`", ()), wanted, 1e-6)
         expect(kept, "`lr` is not what the constructor was given.", fixed)
 
@@ -119,8 +98,13 @@ def test_grads(found, given):
     grads = found["grads"]
     got = checks.kind(grads, returned=False)
     expect(isinstance(grads, dict), "`grads` should be a dictionary; yours is {got}.", got=got)
-    expect(any(value is not None for value in grads.values()), NO_GRADS)
-    expect(set(grads) == {"dw", "db"}, OTHER_KEYS)
+    mistake("grads-empty", all(value is None for value in grads.values())).says(
+        'Your `grads` starts without numbers. Wanted are the keys `"dw"` and `"db"`, with zeros of'
+        " the shapes of `w` and `b`."
+    )
+    mistake("other-keys", {*grads} != {"dw", "db"}).says(
+        'Your `grads` has other keys than the ones wanted, `"dw"` and `"db"`.'
+    )
     for key, own, shape in (("dw", found["w"], (given["dim"], 1)), ("db", found["b"], ())):
         shapes = [each.shape for each in (grads[key], own) if isinstance(each, torch.Tensor)]
         if len(shapes) < 2 or shapes[0] != shapes[1]:  # that of `w` or `b` is another test's matter
@@ -138,7 +122,13 @@ def test_own(found):
     #> False False False
     """
     expect(found["module"], "`LR` should be a subclass of `nn.Module`.")
-    expect(found["ready"], NO_SUPER)
-    expect(not found["shared"], SHARED)
+    mistake("no-super-init", not found["ready"]).says(
+        "`super().__init__()` is missing (or comes too late): without it, the object is no working"
+        " `nn.Module`, and `model(x)` raises an error."
+    )
+    mistake("shared-between-models", found["shared"]).says(
+        "Two models share their numbers: what is written in the class body, outside of `__init__`,"
+        " or as a default argument, exists once for all of them."
+    )
     for name in ("w", "b", "grads"):
         expect(found[name] is not None, "The model has no `{name}`.", name=name)

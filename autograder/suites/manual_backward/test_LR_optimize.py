@@ -1,15 +1,23 @@
 """`LR.optimize`: one step downhill, whatever put the gradients into `grads`."""
 
-from itertools import pairwise
-
 import pytest
 import torch
 
 from autograder.exercise import Formula, Misconception, Says, between, checks, named_by_pytorch
+from autograder.exercise.checks import expect, fail
 from autograder.suites.manual_backward import draw_state, probes, reshaped
 
 DIM, STEPS = 5, 3
 DECAY = (0.5, 0.9, 0.95, 0.99, 0.999)
+
+
+def flat(state):
+    """The numbers of `w` and `b` in one vector."""
+    return torch.cat([torch.as_tensor(state[of]).double().reshape(-1) for of in ("w", "b")])
+
+
+def move(before, after):
+    return checks.tensor(flat(after), "`w` and `b`", (DIM + 1,)) - flat(before)
 
 
 def draw(rng, of="w", lr=None, still=False):
@@ -67,36 +75,18 @@ sign_only = step.mistake(
 )
 
 
-def flat(*parts):
-    return torch.cat([torch.as_tensor(each).double().reshape(-1) for each in parts])
-
-
-def draw_later(rng, place=1):
-    """How `w` and `b` together moved in the first step, and the gradients up to a later one."""
-    start, *slopes = (flat(*draw_state(rng, DIM).values()) for _ in range(place + 2))
-    lr = between(rng, 0.3, 0.6)
-    return {"start": start, "moved": -lr * slopes[0], "slopes": slopes, "lr": lr}
-
-
-# How the first step relates to its gradient is taken as it is: that is what `test_w` and `test_b`
-# judge. Later ones have to relate to theirs alike.
+# How a fresh model steps is taken as it is: that is what `test_w` and `test_b` judge. A later step
+# has to be the one that it takes from there.
 later = Formula(
     "A later step",
-    draw=draw_later,
+    draw=lambda rng, n: {"steps": [flat(draw_state(rng, DIM)) for _ in range(n)]},
     reference=lambda steps: steps[-1],
-    also=lambda moved, slopes: {"steps": [moved / slopes[0] * slope for slope in slopes]},
     terms=4,
-    size=lambda start, slopes: 3 * (start.abs() + slopes[0].abs() + slopes[-1].abs()),
+    size=lambda: 4.0,
     message="The first step follows from its gradients, but a later one does not follow from its"
     " own in the same way.",
     margin=5e-4,
-    cases=[{"place": 1}, {"place": 2}],
-)
-later.add(replaced, lambda slopes, lr: (k * lr * (slopes[-1] - slopes[-2]) for k in (1, -1)))
-later.add(
-    sign_only,
-    lambda slopes, lr: -lr * slopes[-1].sign(),
-    lambda slopes, lr: -lr * flat(slopes[-1][:-1] / slopes[-1][:-1].norm(), slopes[-1][-1].sign()),
+    cases=[{"n": 2}, {"n": 3}],
 )
 later.mistake(
     "momentum",
@@ -154,13 +144,11 @@ def single_steps(student, given):
     return [ask(student, [each])[0] for each in given]
 
 
-def check_steps(single_steps, given, of, other):
-    """Check what single steps made of `w` or `b`."""
-    answers = []
+def moved(single_steps, given, of, other):
+    """What single steps made of `w` or `b`, with their inputs."""
     for left, inputs in zip(single_steps, given, strict=True):
-        still = torch.equal(flat(left[other]), flat(inputs[other]["start"]))
-        answers.append((left[of], {**inputs[of], "still": still}))
-    step.check_all(answers)
+        still = torch.equal(left[other].ravel(), inputs[other]["start"].ravel())
+        yield left[of], {**inputs[of], "still": still}
 
 
 @pytest.mark.points(4)
@@ -177,7 +165,7 @@ def test_w(single_steps, given):
     print(small.w.ravel().tolist())
     #> [0.5, 2.0, 0.75]
     """
-    check_steps(single_steps, given, "w", "b")
+    step.check_all(moved(single_steps, given, "w", "b"))
 
 
 @pytest.mark.points(3)
@@ -194,11 +182,11 @@ def test_b(single_steps, given):
     print(small.b.item())
     #> -0.5
     """
-    check_steps(single_steps, given, "b", "w")
+    step.check_all(moved(single_steps, given, "b", "w"))
 
 
 @pytest.mark.points(3)
-def test_later_steps(student, given):
+def test_later_steps(student, single_steps, given):
     """Later steps are like the first: each follows from the gradients that are there then.
 
     small = LR(1, lr=torch.scalar_tensor(0.5))
@@ -211,11 +199,14 @@ def test_later_steps(student, given):
     #> -1.5 -1.5
     #> -3.5 -3.5
     """
-    slopes = [flat(*(each[of]["slope"] for of in ("w", "b"))) for each in given]
-    start = flat(*(given[0][of]["start"] for of in ("w", "b")))
-    points = [start, *(flat(left["w"], left["b"]) for left in ask(student, given))]
-    moves = [after - before for before, after in pairwise(points)]
-    first, *moved = (checks.tensor(each, "`w` and `b`", start.shape) for each in moves)
-    checks.expect(bool(first.any()), copied)
-    inputs = {"start": start, "moved": first, "lr": given[0]["w"]["lr"]}
-    later.check_all((each, {**inputs, "slopes": slopes[: n + 2]}) for n, each in enumerate(moved))
+    known = step.diagnosis(moved(single_steps, given, "w", "b"))
+    if known in (replaced, sign_only):  # no step that could go on from another
+        fail(known)
+    places = [{of: each["start"] for of, each in given[0].items()}, *ask(student, given)]
+    fresh = [
+        ask(student, [{of: {**inputs, "start": before[of]} for of, inputs in each.items()}])[0]
+        for each, before in zip(given, places, strict=False)
+    ]
+    steps, alone = [*map(move, places, places[1:])], [*map(move, places, fresh)]
+    expect(bool(steps[0].any()), copied)
+    later.check_all((steps[n], {"steps": alone[: n + 1]}) for n in range(1, STEPS))

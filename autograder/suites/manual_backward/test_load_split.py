@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from autograder.exercise import Formula, Misconception, StudentError, expect, tried
-from autograder.exercise.checks import kind
+from autograder.exercise import Formula, StudentError, expect, tried
+from autograder.exercise.checks import kind, mistake
+from autograder.exercise.pictures import PIXEL, pipeline
 from autograder.suites.manual_backward import draw_labels, probes
-from autograder.suites.manual_backward.pictures import PIXEL, pipeline
 
 KINDS = ("own", "described")  # of pipelines
 SIZE = 5
@@ -59,12 +59,6 @@ pictures.mistake("scaled-twice", lambda columns: columns / 255).says(
     "Your values are 255 times too small: `ToTensor` has already brought them to 0 to 1, and you"
     " divide once more."
 )
-MISSING = Misconception(
-    "pictures-missing",
-    "You get a part of the pictures only. One batch of a `DataLoader` holds `batch_size` of them,"
-    " and `drop_last` drops the rest: for the whole split, the batch has to be as large as the data"
-    " set.",
-)
 
 labels = Formula(
     "y",
@@ -87,11 +81,6 @@ labels.mistake("classes-swapped", lambda classes: 1 - classes).says(
 )
 labels.mistake("labels-not-float", lambda classes: classes.long(), shape_only=True).says(
     "Your `y` holds whole numbers, as the `DataLoader` gives them; wanted is float32."
-)
-OTHER_ORDER = Misconception(
-    "x-and-y-apart",
-    "The pictures and the classes are there, but they do not belong together: x and y are in"
-    " different orders. Shuffling must move both alike; take both from the same batch.",
 )
 
 
@@ -174,7 +163,11 @@ def in_columns(x, wanted, part=False):
     if isinstance(x, Tensor):
         x = x.float().T if x.dim() == 2 and x.shape[1] == DIM else x.float()
         if x.dim() == 2 and len(x) == DIM and x.shape[1] < wanted.shape[1]:
-            expect(part, MISSING)
+            mistake("pictures-missing", not part).says(
+                "You get a part of the pictures only. One batch of a `DataLoader` holds"
+                " `batch_size` of them, and `drop_last` drops the rest: for the whole split, the"
+                " batch has to be as large as the data set."
+            )
             return x
     return pictures.compared(x, columns=wanted).got
 
@@ -273,7 +266,10 @@ def test_labels(ask):
     else:  # columns that are no pictures are another test's matter
         got = got.sort().values
     as_many = torch.equal(got.sort().values, right.sort().values)
-    expect(torch.equal(got, right) or not as_many, OTHER_ORDER)
+    mistake("x-and-y-apart", as_many and not torch.equal(got, right)).says(
+        "The pictures and the classes are there, but they do not belong together: x and y are in"
+        " different orders. Shuffling must move both alike; take both from the same batch."
+    )
     labels.check(got[None], classes=right[None])
 
 

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 
 from autograder.exercise import Formula, Misconception, Text, checks, expect, tried
+from autograder.exercise.checks import mistake
+from autograder.exercise.pictures import PIXEL, flat, middle, scaled
 from autograder.exercise.student import StudentError
 from autograder.suites.manual_backward import probes
-from autograder.suites.manual_backward.pictures import PIXEL, flat, middle, scaled
 
 SIZE = 8
 #: (height, width): wide and tall, larger and smaller than the result, odd and even borders.
@@ -111,15 +112,6 @@ NO_DICTIONARY = Misconception(
     "no-dictionary",
     'You return one pipeline. Wanted is a dictionary of two, by the keys `"train"` and `"val"`.',
 )
-ONE_KEY = Misconception(
-    "split-missing",
-    'The dictionary needs two keys, `"train"` and `"val"`, with a pipeline each.',
-)
-RANDOM = Misconception(
-    "random-transform",
-    "The same picture gives another result each time: a random transform is among yours. Both"
-    " pipelines here are the four given ones.",
-)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +129,9 @@ def ask(student, drawn, stand_in=False):
         NO_DICTIONARY if found["type"] == "Compose" else None,
         got=found["type"],
     )
-    expect({"train", "val"} <= {*found["rows"]}, ONE_KEY)
+    mistake("split-missing", not {"train", "val"} <= {*found["rows"]}).says(
+        'The dictionary needs two keys, `"train"` and `"val"`, with a pipeline each.'
+    )
     asked = {*map(tuple, found["asked"])}
     if stand_in and (not asked or asked - {(-1,), (3 * SIZE * SIZE,)}):
         raise StudentError("stand-in", "The pictures are not laid out flat.")
@@ -189,5 +183,8 @@ def test_pixels(ask, drawn):
     for answers in ask(drawn):
         for (first, *again), inputs in answers:
             row.compared(flattened(first), **inputs)
-            expect(all(torch.equal(first, each) for each in again), RANDOM)
+            mistake("random-transform", not all(torch.equal(first, each) for each in again)).says(
+                "The same picture gives another result each time: a random transform is among"
+                " yours. Both pipelines here are the four given ones."
+            )
         row.check_all((flattened(first), inputs) for (first, *_), inputs in answers)

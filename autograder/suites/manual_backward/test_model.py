@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from autograder.exercise import checks
-from autograder.exercise.checks import Failure, Misconception, expect, fail
+from autograder.exercise.checks import Misconception, expect, fail
 from autograder.exercise.marks import Marks
-from autograder.exercise.retrain import cells_of_model
+from autograder.exercise.retrain import as_made_or_again
+from autograder.exercise.student import StudentError
 from autograder.suites.manual_backward import probes, sigmoid
 from autograder.suites.manual_backward.pictures import given, held_out
 
@@ -36,24 +37,6 @@ ONE_ANSWER = Misconception(
     "Your model gives the same answer for every picture. Either it was trained on pictures of one"
     " class only, or its steps lead away from the goal: look whether the learning curve falls.",
 )
-
-
-@pytest.fixture(scope="module")
-def accuracy(student, request) -> float | Failure:
-    """How many percent of the held-out pictures are right; a `Failure` where that has no answer."""
-    mistakes_before = request.session.testsfailed
-    first: float | Failure
-    try:
-        first = percent_right(**student.run(probes.weights))
-    except Failure as failure:
-        first = failure
-    if not mistakes_before or (isinstance(first, float) and first >= MARKS.full):
-        return first
-    try:
-        second = percent_of_plan(student.run(probes.plan, cells=cells_of_model(student.code)))
-    except (Failure, TypeError, ValueError, IndexError):
-        return first  # the cells do not train as they should, or do not say how
-    return second if isinstance(first, Failure) or second > first else first
 
 
 def percent_right(w, b):
@@ -101,7 +84,19 @@ def as_it_was_trained(size, colours):
 
 
 def percent_of_plan(runs):
-    """How many percent are right once the grader has trained as the student's cells say."""
+    """How many percent are right once the grader has trained as the student's cells say.
+
+    Raises:
+        StudentError: they do not train as they should, or do not say how.
+    """
+    try:
+        return percent_of_walk(runs)
+    except (TypeError, ValueError, IndexError):
+        says = "The cells that make your `model` do not say how they train it."
+        raise StudentError("garbled", says) from None
+
+
+def percent_of_walk(runs):
     size = runs[0][0] if runs else 0
     if not 1 <= size <= MOST_TO_TRAIN or any(run[0] != size for run in runs):
         raise ValueError("the cells train on other pictures than those of one size")
@@ -117,7 +112,7 @@ def percent_of_plan(runs):
 
 
 @pytest.mark.points(10)
-def test_accuracy(accuracy):
+def test_accuracy(student, request):
     """The model is right on 96 % of the held-out pictures; from there to 84 % the points fall.
 
     # A forecast, give or take two percentage points: the check has other pictures.
@@ -127,11 +122,17 @@ def test_accuracy(accuracy):
     print(right >= 0.84, right >= 0.9, right >= 0.96)
     #> True True True
     """
-    if isinstance(accuracy, Failure):
-        raise accuracy
-    MARKS.require(
-        accuracy,
-        "Your model is right on {value:.1f} % of the held-out pictures; all points come with"
-        " {full} %, none with {none} %. Look at the learning curve: does the loss still fall at its"
-        " end, or does it jump about?",
-    )
+
+    def check(cells):
+        if cells:
+            percent = percent_of_plan(student.run(probes.plan, cells=cells))
+        else:
+            percent = percent_right(**student.run(probes.weights))
+        MARKS.require(
+            percent,
+            "Your model is right on {value:.1f} % of the held-out pictures; all points come with"
+            " {full} %, none with {none} %. Look at the learning curve: does the loss still fall at"
+            " its end, or does it jump about?",
+        )
+
+    as_made_or_again(check, student, request)

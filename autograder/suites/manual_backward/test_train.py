@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from autograder.exercise import Failure, Formula, Misconception, between, checks, expect, in_double
+from autograder.exercise import Failure, Formula, Misconception, between, checks, expect
 from autograder.exercise.attempts import first_that_passes
+from autograder.exercise.checks import mistake
 from autograder.exercise.returned import Forms, floats
+from autograder.exercise.trajectories import follow, plain
 from autograder.suites import manual_backward as lesson
 from autograder.suites.manual_backward import probes
 
@@ -71,33 +73,15 @@ FORMS = Forms(
 RETURNS_EARLY = Misconception(
     "returns-early", "Your list has a single entry: does `return` stand inside the loop?"
 )
-NO_STEP = Misconception(
-    "no-step", "The model does not change: an iteration has to end with `optimize()`."
-)
 NO_BACKWARD = Misconception(
     "no-backward",
     "You take steps without working out the gradients anew: each iteration calls `backward` once.",
-)
-STEP_FIRST = Misconception(
-    "step-before-backward",
-    "You take the step before `backward`: it uses the gradients of the iteration before, and the"
-    " first step uses none.",
 )
 TOO_MANY = Misconception(
     "several-steps", "You take more than one step in an iteration: `optimize` is called too often."
 )
 MISSING_STEP = Misconception(
     "step-missing", "You take fewer steps than there are iterations: one of them has none."
-)
-PART = Misconception(
-    "part-of-the-pictures",
-    "You train on the first pictures alone, as a slice like `x[:, :10]` cuts them out. Every"
-    " picture counts, however many there are.",
-)
-STARTS_ANEW = Misconception(
-    "starts-anew-each-iteration",
-    "You put other numbers into the model's `w` or `b` than the step left there. Training goes on"
-    " from where the iteration before has ended.",
 )
 OTHER_ARGUMENTS = "The model and the loss should get x and y as they are given to `train`."
 OTHER_MODEL = Misconception(
@@ -114,14 +98,15 @@ def given(suite_rng):
 @pytest.fixture(scope="module")
 def right(given):
     """Plain gradient descent, float64: answers and costs before each step, w and b after all."""
-    x, y, (w, b, lr) = given["x"].double(), given["y"], in_double(given["state"]).values()
-    answers = [lesson.sigmoid(w.T @ x + b)]
-    for _ in range(ITERATIONS):
-        dz = (answers[-1] - y) / M
-        w, b = w - lr * x @ dz.T, b - lr * dz.sum()
-        answers.append(lesson.sigmoid(w.T @ x + b))
-    costs = torch.stack([lesson.cross_entropy(answer, y) for answer in answers])
-    return {"answers": answers[:-1], "costs": costs, "w": w, "b": b}
+
+    def cost(state, x, y):
+        return lesson.cross_entropy(lesson.sigmoid(state[0].T @ x + state[1]), y)
+
+    x, y, (w, b, lr) = given["x"], given["y"], given["state"].values()
+    path = follow(cost, [w, b], [(x, y)] * ITERATIONS, plain(float(lr.double())))
+    answers = [lesson.sigmoid(w.T @ x.double() + b) for w, b in path.places]
+    w, b = path.places[-1]
+    return {"answers": answers[:-1], "costs": path.losses, "w": w, "b": b}
 
 
 def parts_work(student, given, right):
@@ -159,9 +144,15 @@ def with_either(student, given, check_own, check_noted, is_own_fault=lambda: Fal
     def with_stand_ins():
         inputs = {name: given[name] for name in ("x", "y", "answers", "costs")}
         found = student.run(probes.noted, **inputs, swapped=SWAPPED, iterations=ITERATIONS)
-        expect("part" not in found["given"], PART)
+        mistake("part-of-the-pictures", "part" in found["given"]).says(
+            "You train on the first pictures alone, as a slice like `x[:, :10]` cuts them out."
+            " Every picture counts, however many there are."
+        )
         expect("other" not in found["given"], OTHER_ARGUMENTS)
-        expect(found["left"], STARTS_ANEW)
+        mistake("starts-anew-each-iteration", not found["left"]).says(
+            "You put other numbers into the model's `w` or `b` than the step left there. Training"
+            " goes on from where the iteration before has ended."
+        )
         check_noted(found)
         if is_own_fault():
             with_own()
@@ -224,7 +215,9 @@ def test_steps(student, given, right):
         early = isinstance(found["losses"], list) and len(found["losses"]) == 1
         few = RETURNS_EARLY if early else MISSING_STEP if n < ITERATIONS else None
         expect(not found["other"], OTHER_MODEL)
-        expect(bool(steps), NO_STEP)
+        mistake("no-step", not steps).says(
+            "The model does not change: an iteration has to end with `optimize()`."
+        )
         expect(any(ready), NO_BACKWARD)
         expect(
             n == ITERATIONS,
@@ -233,7 +226,10 @@ def test_steps(student, given, right):
             **{"wanted": ITERATIONS, "got": n},
         )
         expect(all(ready[1:]), NO_BACKWARD)
-        expect(ready[0], STEP_FIRST)
+        mistake("step-before-backward", not ready[0]).says(
+            "You take the step before `backward`: it uses the gradients of the iteration before,"
+            " and the first step uses none."
+        )
         whole = all(whole for _, whole in steps)
         expect(whole, "`backward` should get x and y as they are given to `train`.")
         expect(

@@ -1,25 +1,26 @@
 """Where optimizers take parameters, and the tests that all of them have."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import pytest
-import torch
 from torch import Generator
 
-from autograder.exercise.checks import Failure, Misconception, expect
-from autograder.exercise.draws import away_from_zero, between
-from autograder.exercise.formula import Formula, Inputs
-from autograder.exercise.pytorch_words import Says, named_by_pytorch
-from autograder.exercise.rules import follow
-from autograder.exercise.student import Student, StudentError
-from autograder.exercise.switches import Way, Wrong, switched
+from autograder.exercise import Formula, Misconception, Says, StudentError, expect, walks
+from autograder.exercise.attempts import named_where
+from autograder.exercise.checks import mistake
+from autograder.exercise.described import Test, described
+from autograder.exercise.described import graded as by
+from autograder.exercise.formula import Inputs
+from autograder.exercise.pytorch_words import named_by_pytorch
+from autograder.exercise.student import Student
+from autograder.exercise.switches import Wrong
 from autograder.suites.optimizers import probes
 
-SEVERAL = ((2, 3), (), (4,))
 #: What state that is shared can be told by: it fits both.
 ALIKE = ((3, 2), (3, 2))
+BOTH = (ALIKE, walks.SEVERAL)
+#: Groups, one of which has a learning rate of its own.
+OWN = ({"places": [0, 2]}, {"places": [1], "lr": 0.02})
 
 FATAL = (
     Wrong("not-in-place", idle=True, sign=0).says(
@@ -112,15 +113,6 @@ BY_CLASS = Misconception(
     "Two optimizers of your class share their memory: what one remembers, the other one takes for"
     " its own. Is it made in the class, instead of in `__init__`?",
 )
-CHANGED = Misconception(
-    "gradients-changed",
-    "Your `step` changes the gradients themselves. They belong to whoever computed them, and may be"
-    " looked at afterwards: make new tensors instead (`g = g + ...`, not `g += ...`).",
-)
-NOT_FORGOTTEN = Misconception(
-    "gradients-not-forgotten",
-    "After `zero_grad()`, gradients are still there: those of the next `backward()` add to them.",
-)
 NOT_FINITE = Misconception(
     "division-by-zero",
     "Your step divides by zero: does the count of the steps begin with 1?",
@@ -129,180 +121,85 @@ PYTORCH_SAYS = (
     Says("RuntimeError", "doesn't match the broadcast shape", SHARED.known),
     Says("RuntimeError", "must match the size of tensor", SHARED.known),
     Says("ZeroDivisionError", "", NOT_FINITE),
-    Says("RuntimeError", probes.NOT_OURS, NOT_SCRATCH),
+    Says("RuntimeError", "torch.optim takes no step here", NOT_SCRATCH),
     Says("RuntimeError", "leaf Variable that requires grad", NO_GRAD),
     Says("TypeError", "NoneType", NONE),
     Says("AttributeError", "'NoneType' object has no attribute", NONE),
 )
 
 
-def path(
-    name: str,
-    wrongs: Sequence[Wrong],
-    case: Way,
-    accepted: Sequence[Wrong] = (),
-    also_right: Sequence[Way] = (),
-    shapes: Sequence[Any] = (SEVERAL,),
-) -> Formula:
-    """Where an optimizer takes parameters of some shapes; see :func:`switches.switched`."""
-    return switched(
-        "The path of the parameters",
-        walked,
-        (*FATAL, *wrongs),
-        accepted,
-        also_right,
-        draw=draw,
-        within=1e-6,  # they are float64; who remembers things in float32 is right, too
-        margin=1e-4,
-        message="`{name}` does not take the parameters where its formulas lead.",
-        cases=[{"name": name, "shapes": each, **case} for each in shapes],
-    )
-
-
-def draw(
-    rng: Generator,
-    name: str,
-    options: Mapping[str, Any],
-    shapes: Sequence[tuple[int, ...]] = SEVERAL,
-    steps: int = 50,
-    scale: float = 1.0,
-    gaps: bool = False,
-    groups: Sequence[Way] = (),
-    later: float = 0.0,
-) -> Inputs:
-    """Parameters, and a gradient of each for each step, which is mostly of one sign.
-
-    Args:
-        scale: the size of the gradients.
-        gaps: whether the first and the last parameter have none in some steps.
-        groups, later: see :func:`probes.walk`.
-    """
-    start = [away_from_zero(rng, 0.5, 2, *shape) for shape in shapes]
-    gradients = [
-        scale * (away_from_zero(rng, 0.2, 0.6, *shape) + between(rng, -1, 1, steps, *shape))
-        for shape in shapes
-    ]
-    gap = int(torch.randint(5, steps // 3, (), generator=rng)) if gaps else 0
-    missing: list[list[int]] = [[] for _ in shapes]
-    if gaps:
-        missing[0], missing[-1] = [0, 1, gap], [*range(2 * gap, 2 * gap + 6)]
-    return {
-        "name": name,
-        "start": start,
-        "gradients": gradients,
-        "missing": missing,
-        "groups": [dict(group) for group in groups],
-        "options": dict(options),
-        "later": later,
-    }
-
-
-def walked(
-    name: str,
-    start: Any,
-    gradients: Any,
-    missing: Any,
-    groups: Any,
-    options: Mapping[str, Any],
-    later: float,
-) -> Inputs:
-    """The right path of what was drawn, and a function that gives wrong ones."""
-    wrong = partial(follow, name, start, gradients, missing, groups, options, later)
-    return {"wrong": wrong, "right": wrong()}
-
-
-Answers = list[tuple[Any, Inputs]]
+def path(name: str, wrongs: Sequence[Wrong], *given: Any, **how: Any) -> Formula:
+    """Where an optimizer takes parameters; see :func:`walks.path`."""
+    return walks.path(name, (*FATAL, *wrongs), *given, **how)
 
 
 def check(student: Student, rng: Generator, formula: Formula) -> None:
     """Check that the parameters go where they should, in each case of the formula."""
-    answers: Answers = []
-    drawn: Inputs = {}
-    try:
-        for case in formula.cases:
-            drawn = formula.draw(rng, **case)
-            found = walk(student, formula, answers, drawn)
+    sets = [formula.draw(rng, **case) for case in formula.cases]
+    answers: list[tuple[Any, Inputs]] = []
+    with named_where(BY_CLASS, lambda: not student.run(probes.alone, **sets[-1]["walk"])):
+        for drawn in sets:
+            try:
+                with named_by_pytorch(*PYTORCH_SAYS):
+                    found = student.run(probes.walk, **drawn["walk"])
+            except StudentError:  # what was wrong before says more
+                formula.check_all(answers)
+                raise
             answers.append((found["path"], drawn))
             expect(bool(found["path"].isfinite().all()), NOT_FINITE)
             expect(found["trainable"], "After your steps, parameters do not require a gradient.")
         formula.check_all(answers)
-    except Failure as failure:
-        if not failure.misconception and len(answers) == len(formula.cases):
-            expect(student.run(probes.alone_or_not, **drawn), BY_CLASS)
-        raise
 
 
-def walk(student: Student, formula: Formula, before: Answers, drawn: Inputs) -> Any:
-    """Let the student's optimizer walk; where it raises, what was wrong before says more."""
-    try:
-        with named_by_pytorch(*PYTORCH_SAYS):
-            return student.run(probes.walk, **drawn)
-    except StudentError:
-        formula.check_all(before)
-        raise
+def graded(points: int, formula: Formula) -> Callable[[Any], Test]:
+    """Make a test of where an optimizer takes parameters; see :func:`described.graded`."""
+    return by(points, formula, check)
 
 
-Check = Callable[[Student, Generator], None]
-
-
-def graded(points: int, checked: Formula | Check, text: str) -> Check:
-    """A test of a formula, or another check: `text` is its docstring, with its example."""
-
-    @pytest.mark.points(points)
-    def test(student: Student, rng: Generator) -> None:
-        if isinstance(checked, Formula):
-            check(student, rng, checked)
-        else:
-            checked(student, rng)
-
-    test.__doc__ = text
-    return test
-
-
-def gradients_test(points: int, name: str, **options: float) -> Check:
+def gradients_test(points: int, name: str, **options: float) -> Test:
     """The test that a step leaves the gradients as they are, and that `zero_grad` forgets them."""
 
     def check_gradients(student: Student, rng: Generator) -> None:
-        start = draw(rng, name, options, shapes=ALIKE)["start"]
+        start = walks.draw(rng, name, options, shapes=ALIKE)["walk"]["start"]
         with named_by_pytorch(*PYTORCH_SAYS):
             found = student.run(probes.gradients, name=name, start=start, options=options)
-        expect(found["kept"], CHANGED)
-        expect(not any(found["left"]), NOT_FORGOTTEN)
+        mistake("gradients-changed", not found["kept"]).says(
+            "Your `step` changes the gradients themselves. They belong to whoever computed them,"
+            " and may be looked at afterwards: make new tensors instead (`g = g + ...`, not `g +="
+            " ...`)."
+        )
+        mistake("gradients-not-forgotten", any(found["left"])).says(
+            "After `zero_grad()`, gradients are still there: those of the next `backward()` add to"
+            " them."
+        )
 
     given = ", ".join(f"{key}={value}" for key, value in options.items())
-    return graded(
-        points,
-        check_gradients,
-        f"""`step()` leaves the gradients as they are; `zero_grad()` makes them None or zeros.
+    text = f"""`step()` leaves the gradients as they are; `zero_grad()` makes them None or zeros.
 
+    p = torch.tensor([1.0], requires_grad=True)
+    p.grad = torch.ones(1)
+    optimizer = {name}([p], {given})
+    optimizer.step()
+    print(p.grad)
+    #> tensor([1.])
+    optimizer.zero_grad()
+    print(p.grad is None or p.grad.item() == 0)
+    #> True
+    """
+    return described(points, check_gradients, text)
+
+
+def setting_lr(name: str, options: str, shown: str) -> str:
+    """The docstring of the test that `optimizer.lr` can be set: its example, and what it shows."""
+    return f"""Setting `optimizer.lr` counts from the next step on, for groups without an own one.
+
+    for _ in range(2):  # two optimizers, which should have nothing in common
         p = torch.tensor([1.0], requires_grad=True)
-        p.grad = torch.ones(1)
-        optimizer = {name}([p], {given})
-        optimizer.step()
-        print(p.grad)
-        #> tensor([1.])
-        optimizer.zero_grad()
-        print(p.grad is None or p.grad.item() == 0)
-        #> True
-        """,
-    )
-
-
-def lr_test(points: int, checked: Formula | Check, name: str, options: str, shown: str) -> Check:
-    """The test that `optimizer.lr` can be set; `options` and what is `shown` are its example's."""
-    return graded(
-        points,
-        checked,
-        f"""Setting `optimizer.lr` counts from the next step on, for groups without an own one.
-
-        for _ in range(2):  # two optimizers, which should have nothing in common
-            p = torch.tensor([1.0], requires_grad=True)
-            q = torch.tensor([1.0], requires_grad=True)
-            optimizer = {name}([{{"params": [p]}}, {{"params": [q], "lr": 0.1}}], {options})
-            for optimizer.lr in (0.5, 0.25):
-                p.grad, q.grad = torch.tensor([optimizer.lr]), torch.tensor([-0.5])
-                optimizer.step()
-        print(round(p.item(), 4), round(q.item(), 4))
-        #> {shown}
-        """,
-    )
+        q = torch.tensor([1.0], requires_grad=True)
+        optimizer = {name}([{{"params": [p]}}, {{"params": [q], "lr": 0.1}}], {options})
+        for optimizer.lr in (0.5, 0.25):
+            p.grad, q.grad = torch.tensor([optimizer.lr]), torch.tensor([-0.5])
+            optimizer.step()
+    print(round(p.item(), 4), round(q.item(), 4))
+    #> {shown}
+    """

@@ -1,99 +1,24 @@
 """What runs in the student kernel for the suites of `optimizers`."""
 
-import inspect
-from contextlib import contextmanager
-
 import torch
-from torch import nn
 
-NOT_OURS = "torch.optim takes no step here"
-
-
-def within_torch(thing):
-    return thing.__module__.startswith("torch.optim.")
+from autograder.exercise.inside_model import make_model_again, model_answers
+from autograder.exercise.inside_optimizers import around_a_step, walked
 
 
-@contextmanager
-def from_scratch():
-    """Meanwhile no optimizer of torch's own takes a step."""
-
-    def step(self, closure=None):
-        raise RuntimeError(NOT_OURS)
-
-    theirs = [each for each in torch.optim.Optimizer.__subclasses__() if within_torch(each)]
-    steps = {inspect.unwrap(each.step) for each in theirs}
-    # torch puts a hook around the step of each class, and so a copy into those made of its own.
-    for each in theirs:
-        theirs += [one for one in each.__subclasses__() if inspect.unwrap(one.step) in steps]
-    before = [(each, each.step) for each in theirs]
-    try:
-        for each, _ in before:
-            each.step = step  # type: ignore[method-assign]
-        yield
-    finally:
-        for each, own in before:
-            each.step = own  # type: ignore[method-assign]
+def walk(notebook, name, **given):
+    return walked(getattr(notebook, name), **given)
 
 
-def make(notebook, name, start, groups, options, dtype=torch.float64):
-    """Parameters of these numbers, and an optimizer of them."""
-    parameters = [nn.Parameter(each.to(dtype)) for each in start]
-    given = [
-        {"params": [parameters[place] for place in group["places"]]}
-        | {key: it for key, it in group.items() if key != "places"}
-        for group in groups
-    ] or (each for each in parameters)
-    options = {key: tuple(it) if key == "betas" else it for key, it in options.items()}
-    return parameters, getattr(notebook, name)(given, **options)
+def alone(notebook, name, **given):
+    """Whether an optimizer goes the same way after another one of its class has gone far."""
+    far = {**given, "gradients": [100 * each for each in given["gradients"]]}
+    first, _, then = (walk(notebook, name, **each)["path"] for each in (given, far, given))
+    return torch.equal(first, then)
 
 
-def walk(notebook, name, start, gradients, missing=(), groups=(), options=(), later=0.0):
-    """All numbers of all parameters after each step with the given gradients.
-
-    Args:
-        gradients: of each parameter, those of all steps.
-        missing: of each parameter, the steps in which it has none.
-        groups: options, and the `places` of their parameters.
-        later: the learning rate that is set half-way; 0 for none.
-    """
-    with from_scratch():
-        parameters, optimizer = make(notebook, name, start, groups, dict(options))
-        path = []
-        for step in range(len(gradients[0])):
-            if later and step == len(gradients[0]) // 2:
-                optimizer.lr = later
-            for place, (p, series) in enumerate(zip(parameters, gradients, strict=True)):
-                none = bool(missing) and step in missing[place]
-                p.grad = None if none else series[step].to(p.dtype)
-            optimizer.step()
-            path.append(torch.cat([p.detach().flatten() for p in parameters]).clone())
-    return {"path": torch.stack(path), "trainable": all(p.requires_grad for p in parameters)}
-
-
-def alone_or_not(notebook, **inputs):
-    """Whether an optimizer goes another way after another one of its class has gone far."""
-    ways = [walk(notebook, **inputs)["path"]]
-    far = [100 * each for each in inputs["gradients"]]
-    walk(notebook, **{**inputs, "gradients": far})
-    ways.append(walk(notebook, **inputs)["path"])
-    return torch.equal(*ways)
-
-
-def gradients(notebook, name, start, options):
-    """The gradients after a step, and after `zero_grad()`; those were ones before."""
-    with from_scratch():
-        parameters, optimizer = make(notebook, name, start, (), dict(options))
-        optimizer.zero_grad()
-        for p in parameters:
-            p.grad = torch.ones_like(p)
-        optimizer.step()
-        after = [p.grad for p in parameters]
-        kept = all(grad is not None and bool((grad == 1).all()) for grad in after)
-        for p in parameters:
-            p.grad = torch.ones_like(p)
-        optimizer.zero_grad()
-        left = [p.grad is not None and bool(p.grad.any()) for p in parameters]
-    return {"kept": kept, "left": left}
+def gradients(notebook, name, **given):
+    return around_a_step(getattr(notebook, name), **given)
 
 
 # --------------------------------------------------------------------------------- CosineSchedule
@@ -120,27 +45,13 @@ def rates(notebook, options, steps, own, tail):
 # ------------------------------------------------------------------------------------------ model
 
 
-def answers(notebook, x):
-    """What `model` answers for `x`, in evaluation mode; the name of its type if it is no module."""
-    model = notebook.model
-    if not isinstance(model, nn.Module):
-        return {"module": False, "outputs": type(model).__name__}
-    model.eval()
-    places = [p for p in [*model.parameters(), *model.buffers()] if p.is_floating_point()]
-    with torch.no_grad():
-        outputs = model(x.to(places[0].device, places[0].dtype) if places else x)
-    return {"module": True, "outputs": outputs}
-
-
-def retrained(notebook, cells, x):
-    """The same after the cells that make `model` have run once more, with torch's optimizers."""
-    names = notebook._names
-    for name in ("SGD", "RMSprop", "Adam", "AdamW"):
-        names[name] = with_lr(getattr(torch.optim, name))
-    names["CosineSchedule"] = Falling
-    for cell in cells:
-        exec(cell, names)
-    return answers(notebook, x)
+def answers(notebook, x, cells):
+    """What `model` answers for `x`; with cells, after those made it again of torch's optimizers."""
+    if cells:
+        theirs = (torch.optim.SGD, torch.optim.RMSprop, torch.optim.Adam, torch.optim.AdamW)
+        classes = {each.__name__: with_lr(each) for each in theirs}
+        make_model_again(notebook, cells, CosineSchedule=Falling, **classes)
+    return model_answers(notebook, x)
 
 
 def with_lr(base):

@@ -1,9 +1,14 @@
 """`Adam`: averages of the gradient and of its square, both corrected for starting from zero."""
 
+from functools import partial
+
 from autograder.exercise.switches import Wrong
+from autograder.exercise.walks import SEVERAL
 from autograder.suites.optimizers import paths
-from autograder.suites.optimizers.paths import DECAY, GAPS, GROUPS, LOOP, LR, path
+from autograder.suites.optimizers.paths import BOTH, DECAY, GAPS, GROUPS, LOOP, LR, graded
 from autograder.suites.optimizers.test_RMSprop import INSIDE, ROOTLESS
+
+path = partial(paths.path, "Adam")
 
 BIAS = (
     Wrong("bias-correction-missing", m_uncorrected=True, s_uncorrected=True).says(
@@ -69,82 +74,76 @@ COUNTS_MISSING = Wrong("missing-gradient-counted", counts_missing=True).says(
 )
 
 OPTIONS = {"lr": 0.05, "betas": [0.7, 0.95], "eps": 0.1, "weight_decay": 0}
-ONCE = {"options": OPTIONS, "steps": 1}
 ELSEWHERE = (*BIAS, COUNT, *RULE, *LOOP)
-first_step = path("Adam", BIAS, ONCE, (COUNT, *RULE), shapes=(paths.SEVERAL, ((5,), (2, 2))))
-steps = path("Adam", ELSEWHERE, {"options": OPTIONS}, shapes=(paths.ALIKE, paths.SEVERAL))
 # Without a square, gradients as small as these hardly move anything.
 SEEN = tuple(each for each in ELSEWHERE if each is not UNSQUARED)
-defaults = path("Adam", (*DEFAULTS, DECAYS), {"options": {}, "scale": 1e-5}, SEEN)
-decay = path("Adam", (*DECAY, IN_MEAN), {"options": {**OPTIONS, "weight_decay": 0.3}}, ELSEWHERE)
-gaps = path("Adam", (*GAPS, COUNTS_MISSING), {"options": OPTIONS, "gaps": True}, ELSEWHERE)
 TWO = (
     {"places": [0, 2], "betas": [0.5, 0.9], "weight_decay": 0.2},
     {"places": [1], "lr": 0.02, "eps": 0.5},
 )
-groups = path("Adam", GROUPS, {"options": OPTIONS, "groups": TWO}, (*ELSEWHERE, *DECAY, IN_MEAN))
-OWN = ({"places": [0, 2]}, {"places": [1], "lr": 0.02})
-HALFWAY = {"options": OPTIONS, "groups": OWN, "later": 0.2}
-lr = path("Adam", LR, HALFWAY, (*ELSEWHERE, *GROUPS))
+FEW = (SEVERAL, ((5,), (2, 2)))
+steps = path(ELSEWHERE, OPTIONS, shapes=BOTH)
+lr = path(LR, OPTIONS, (*ELSEWHERE, *GROUPS), groups=paths.OWN, later=0.2)
 
-test_first_step = paths.graded(
-    5,
-    first_step,
+
+@graded(5, path(BIAS, OPTIONS, (COUNT, *RULE), shapes=FEW, steps=1))
+def test_first_step():
     """In the first step, both averages are corrected for their start from zero.
 
     print(try_out(lambda ps: Adam(ps, lr=0.5, betas=(0.7, 0.95), eps=0.1), [(1, 2)]))
     #> [0.545455, -2.47619]
-    """,
-)
-test_steps = paths.graded(
-    9,
-    steps,
+    """
+
+
+@graded(9, steps)
+def test_steps():
     """Every step goes along the average gradient, divided by the root of the average square.
 
     options = {"betas": (0.7, 0.95), "eps": 0.1}
     print(try_out(lambda ps: Adam(ps, 0.5, **options), [(1, 2), (3, -1), (2, 1)]))
     #> [-0.377196, -2.742012]
-    """,
-)
-test_defaults = paths.graded(
-    2,
-    defaults,
+    """
+
+
+@graded(2, path((*DEFAULTS, DECAYS), {}, SEEN, scale=1e-5))
+def test_defaults():
     """Without options, `lr` is 0.001, `betas` 0.9 and 0.999, `eps` 1e-8, and nothing decays.
 
     print(try_out(Adam, [(1e-7, 2e-7), (3e-7, -1e-7)]))
     #> [0.998212, -2.001203]
-    """,
-)
-test_weight_decay = paths.graded(
-    3,
-    decay,
+    """
+
+
+@graded(3, path((*DECAY, IN_MEAN), {**OPTIONS, "weight_decay": 0.3}, ELSEWHERE))
+def test_weight_decay():
     """`weight_decay` times the parameter is added to its gradient, before all else.
 
     options = {"betas": (0.7, 0.95), "eps": 0.1, "weight_decay": 0.3}
     print(try_out(lambda ps: Adam(ps, 0.5, **options), [(1, 2), (3, -1), (2, 1)]))
     #> [-0.399032, -2.295712]
-    """,
-)
-test_missing_gradients = paths.graded(
-    2,
-    gaps,
+    """
+
+
+@graded(2, path((*GAPS, COUNTS_MISSING), OPTIONS, ELSEWHERE, gaps=True))
+def test_missing_gradients():
     """A parameter whose gradient is None is left alone, with its averages and its count of steps.
 
     options = {"betas": (0.7, 0.95), "eps": 0.1}
     rows = [(None, 1), (1, None), (None, 2), (1, 1)]
     print(try_out(lambda ps: Adam(ps, 0.5, **options), rows))
     #> [0.090909, -3.359373]
-    """,
-)
-test_groups = paths.graded(
-    2,
-    groups,
+    """
+
+
+@graded(2, path(GROUPS, OPTIONS, (*ELSEWHERE, *DECAY, IN_MEAN), groups=TWO))
+def test_groups():
     """Each group of parameters follows the options of its own, and else those of the optimizer.
 
     groups = lambda ps: [{"params": ps[:1], "betas": (0.5, 0.9)}, {"params": ps[1:], "lr": 0.1}]
     print(try_out(lambda ps: Adam(groups(ps), lr=0.5), [(1, 2), (3, -1), (2, 1)]))
     #> [-0.501991, -2.171524]
-    """,
-)
-test_lr = paths.lr_test(1, lr, "Adam", "lr=0.5", "0.267 1.2")
+    """
+
+
+test_lr = graded(1, lr)(paths.setting_lr("Adam", "lr=0.5", "0.267 1.2"))
 test_gradients = paths.gradients_test(1, "Adam", lr=0.5, weight_decay=0.3)

@@ -9,11 +9,11 @@ from functools import partial
 import torch
 
 from autograder.exercise import checks
+from autograder.exercise.described import graded
 from autograder.exercise.draws import between
 from autograder.exercise.rules import Options
 from autograder.exercise.switches import Wrong, switched
 from autograder.suites.optimizers import probes
-from autograder.suites.optimizers.paths import graded
 
 #: The forms of the fall, from 1 to 0, as the share that is done goes from 0 to 1.
 FORMS = {
@@ -56,12 +56,8 @@ def draw(rng, warmup=0, first=False, after=0, tail=0):
     total = int(torch.randint(14, 20, (), generator=rng))
     lr, own = between(rng, 0.3, 0.5, 1).item(), between(rng, 0.7, 0.9, 1).item()
     options = {"lr": lr, "total_steps": total, "min_lr": lr / 4, "warmup_steps": warmup}
-    return {"options": options, "steps": 0 if first else total + after, "own": own, "tail": tail}
-
-
-def also(options, steps, own, tail):
-    wrong = partial(rates, options, steps, own, tail)
-    return {"wrong": wrong, "right": wrong()}
+    steps = 0 if first else total + after
+    return {"asked": {"options": options, "steps": steps, "own": own, "tail": tail}}
 
 
 def take(value, name, right):
@@ -69,19 +65,24 @@ def take(value, name, right):
     return torch.tensor(found, dtype=torch.float64)
 
 
-def rates_of(wrongs, accepted=(), **case):
-    """A formula of the learning rates; `case` are arguments of :func:`draw`."""
-    return switched(
+def check(student, rng, formula):
+    drawn = formula.draw(rng)
+    formula.check(student.run(probes.rates, **drawn["asked"]), **drawn)
+
+
+def rates_of(points, wrongs, accepted=(), **case):
+    """Make a test of the learning rates; `case` are arguments of :func:`draw`."""
+    formula = switched(
         "The learning rates",
-        also,
+        lambda asked: {"right": rates(**asked), "wrong": partial(rates, **asked)},
         wrongs,
         accepted,
-        draw=draw,
+        draw=partial(draw, **case),
         take=take,
         within=1e-6,
         message="The learning rates are not those of the formula.",
-        cases=[case],
     )
+    return graded(points, formula, check)
 
 
 UNSET = Wrong("constructor-sets-nothing", unset=True).says(
@@ -155,56 +156,42 @@ NOT_HELD = Wrong("rises-again", goes_on=True).says(
     "After `total_steps` your learning rate follows the cosine up again. It stays at `min_lr`."
 )
 
-start = rates_of((UNSET, COMPOUNDS), (*STEPS[:1], *WARMUP), warmup=4, first=True)
-cosine = rates_of((*SHAPE, *STEPS, *LOW, COMPOUNDS), (UNSET,))
 ELSEWHERE = (UNSET, *SHAPE[1:], *STEPS, *LOW, COMPOUNDS)
-warmup = rates_of((SHAPE[0], *WARMUP), ELSEWHERE, warmup=5)
-held = rates_of((SHAPE[0], NOT_HELD), ELSEWHERE, tail=5, after=7)
 
 
-def check(formula):
-    def check_rates(student, rng):
-        drawn = formula.draw(rng, **formula.cases[0])
-        formula.check(student.run(probes.rates, **drawn), **drawn)
-
-    return check_rates
-
-
-test_start = graded(
-    2,
-    check(start),
+@rates_of(2, (UNSET, COMPOUNDS), (*STEPS[:1], *WARMUP), warmup=4, first=True)
+def test_start():
     """The constructor sets the learning rate of the first step.
 
     optimizer = Plain(lr=5.0)
     CosineSchedule(optimizer, lr=0.8, total_steps=10, warmup_steps=4, min_lr=0.1)
     print(round(float(optimizer.lr), 4))
     #> 0.2
-    """,
-)
-test_cosine = graded(
-    6,
-    check(cosine),
+    """
+
+
+@rates_of(6, (*SHAPE, *STEPS, *LOW, COMPOUNDS), (UNSET,))
+def test_cosine():
     """Without warm-up, the rate falls along half a cosine from `lr` to `min_lr`.
 
     print(rates_of(CosineSchedule, lr=0.8, total_steps=6, min_lr=0.2, steps=6))
     #> [0.8, 0.7598, 0.65, 0.5, 0.35, 0.2402, 0.2]
-    """,
-)
-test_warmup = graded(
-    5,
-    check(warmup),
+    """
+
+
+@rates_of(5, (SHAPE[0], *WARMUP), ELSEWHERE, warmup=5)
+def test_warmup():
     """In the warm-up the rate rises to `lr`; the cosine takes the steps that are left.
 
     print(rates_of(CosineSchedule, lr=0.8, total_steps=9, warmup_steps=4, min_lr=0.2, steps=9))
     #> [0.2, 0.4, 0.6, 0.8, 0.8, 0.7427, 0.5927, 0.4073, 0.2573, 0.2]
-    """,
-)
-test_held = graded(
-    2,
-    check(held),
+    """
+
+
+@rates_of(2, (SHAPE[0], NOT_HELD), ELSEWHERE, tail=5, after=7)
+def test_held():
     """After `total_steps` the rate stays at `min_lr`.
 
     print(rates_of(CosineSchedule, lr=0.8, total_steps=4, min_lr=0.2, steps=9)[-4:])
     #> [0.2, 0.2, 0.2, 0.2]
-    """,
-)
+    """

@@ -1,8 +1,12 @@
 """`RMSprop`: each number of the gradient, divided by the root of the average of its squares."""
 
+from functools import partial
+
 from autograder.exercise.switches import Wrong
 from autograder.suites.optimizers import paths
-from autograder.suites.optimizers.paths import DECAY, GAPS, GROUPS, LOOP, LR, path
+from autograder.suites.optimizers.paths import BOTH, DECAY, GAPS, GROUPS, LOOP, LR, graded
+
+path = partial(paths.path, "RMSprop")
 
 INSIDE = Wrong("epsilon-inside-root", inside=True).says(
     "You add `eps` under the root. It is added to the root itself."
@@ -44,83 +48,77 @@ DEFAULTS = (
     Wrong("default-eps", {"eps": 1e-6}, eps=1e-7).says("The default of `eps` is 1e-8."),
 )
 
-BOTH = (paths.ALIKE, paths.SEVERAL)
 OPTIONS = {"lr": 0.05, "alpha": 0.8, "eps": 0.1}
 FAST = {**OPTIONS, "lr": 0.02, "momentum": 0.7}
 ELSEWHERE = (*AVERAGE, *LOOP)
-steps = path("RMSprop", ELSEWHERE, {"options": OPTIONS}, shapes=BOTH)
-defaults = path("RMSprop", DEFAULTS, {"options": {}, "scale": 1e-7}, ELSEWHERE)
-momentum = path("RMSprop", MOMENTUM, {"options": FAST}, ELSEWHERE)
-decay = path("RMSprop", DECAY, {"options": {**OPTIONS, "weight_decay": 0.3}}, ELSEWHERE)
 SEEN = (*ELSEWHERE, *MOMENTUM, *DECAY)
-gaps = path("RMSprop", GAPS, {"options": FAST, "gaps": True}, SEEN)
 TWO = (
     {"places": [0, 2], "alpha": 0.5, "weight_decay": 0.2},
     {"places": [1], "lr": 0.02, "eps": 0.5},
 )
-groups = path("RMSprop", GROUPS, {"options": OPTIONS, "groups": TWO}, SEEN)
+# One of its own, other than that of the optimizer.
 OWN = ({"places": [0, 2]}, {"places": [1], "lr": 0.06})
-HALFWAY = {"options": FAST, "groups": OWN, "later": 0.2}
-lr = path("RMSprop", (*LR, paths.LR_KEPT), HALFWAY, (*SEEN, *GROUPS))
+lr = path((*LR, paths.LR_KEPT), FAST, (*SEEN, *GROUPS), groups=OWN, later=0.2)
 
-test_steps = paths.graded(
-    6,
-    steps,
+
+@graded(6, path(ELSEWHERE, OPTIONS, shapes=BOTH))
+def test_steps():
     """Each number of a gradient is divided by the root of the average of its squares, plus `eps`.
 
     print(try_out(lambda ps: RMSprop(ps, 0.5, alpha=0.8, eps=0.1), [(1, 2), (3, -1), (2, 1)]))
     #> [-1.523911, -2.997376]
-    """,
-)
-test_defaults = paths.graded(
-    1,
-    defaults,
+    """
+
+
+@graded(1, path(DEFAULTS, {}, ELSEWHERE, scale=1e-7))
+def test_defaults():
     """Without options, `lr` is 0.01, `alpha` 0.99, `eps` 1e-8, and there is nothing else.
 
     print(try_out(RMSprop, [(1e-7, 2e-7), (3e-7, -1e-7)]))
     #> [0.877897, -2.035679]
-    """,
-)
-test_momentum = paths.graded(
-    2,
-    momentum,
+    """
+
+
+@graded(2, path(MOMENTUM, FAST, ELSEWHERE))
+def test_momentum():
     """`momentum` keeps a velocity of what was divided, and steps along it.
 
     options = {"alpha": 0.8, "eps": 0.1, "momentum": 0.7}
     print(try_out(lambda ps: RMSprop(ps, 0.5, **options), [(1, 2), (3, -1), (2, 1)]))
     #> [-3.311238, -3.849731]
-    """,
-)
-test_weight_decay = paths.graded(
-    2,
-    decay,
+    """
+
+
+@graded(2, path(DECAY, {**OPTIONS, "weight_decay": 0.3}, ELSEWHERE))
+def test_weight_decay():
     """`weight_decay` times the parameter is added to its gradient, before all else.
 
     options = {"alpha": 0.8, "eps": 0.1, "weight_decay": 0.3}
     print(try_out(lambda ps: RMSprop(ps, 0.5, **options), [(1, 2), (3, -1), (2, 1)]))
     #> [-1.466024, -2.294658]
-    """,
-)
-test_missing_gradients = paths.graded(
-    1,
-    gaps,
+    """
+
+
+@graded(1, path(GAPS, FAST, SEEN, gaps=True))
+def test_missing_gradients():
     """A parameter whose gradient is None is left alone, with all that is remembered of it.
 
     options = {"alpha": 0.8, "eps": 0.1, "momentum": 0.7}
     rows = [(None, 1), (1, None), (None, 2), (1, 1)]
     print(try_out(lambda ps: RMSprop(ps, 0.5, **options), rows))
     #> [-1.26761, -6.036728]
-    """,
-)
-test_groups = paths.graded(
-    1,
-    groups,
+    """
+
+
+@graded(1, path(GROUPS, OPTIONS, SEEN, groups=TWO))
+def test_groups():
     """Each group of parameters follows the options of its own, and else those of the optimizer.
 
     groups = lambda ps: [{"params": ps[:1], "alpha": 0.5}, {"params": ps[1:], "lr": 0.1}]
     print(try_out(lambda ps: RMSprop(groups(ps), lr=0.5), [(1, 2), (3, -1), (2, 1)]))
     #> [-0.873445, -2.962318]
-    """,
-)
-test_lr = paths.lr_test(1, lr, "RMSprop", "lr=0.5, momentum=0.8", "-7.1225 3.5089")
+    """
+
+
+test_lr = graded(1, lr)(paths.setting_lr("RMSprop", "lr=0.5, momentum=0.8", "-7.1225 3.5089"))
 test_gradients = paths.gradients_test(1, "RMSprop", lr=0.5, momentum=0.8, weight_decay=0.3)

@@ -5,15 +5,14 @@ with torch's optimizers in the place of the student's: earlier mistakes cost not
 """
 
 import math
-from typing import Any
 
 import pytest
 import torch
 
-from autograder.exercise import checks
-from autograder.exercise.checks import Failure, Misconception, fail
+from autograder.exercise.answers import column
+from autograder.exercise.checks import Misconception
 from autograder.exercise.marks import Marks
-from autograder.exercise.retrain import cells_of_model
+from autograder.exercise.retrain import as_made_or_again
 from autograder.suites.optimizers import probes
 
 FRESH = 2000
@@ -29,29 +28,6 @@ def draw_spirals(rng):
     return points + 0.03 * torch.randn(FRESH, 2, generator=rng), labels == 1
 
 
-@pytest.fixture(scope="module")
-def answer(student, suite_rng, request):
-    """The error on fresh points in percent, and why it is not small: a mistake or None."""
-    x, labels = draw_spirals(suite_rng)
-    cells = cells_of_model(student.code) if request.session.testsfailed else []
-    ways = [(probes.answers, {}), *((probes.retrained, {"cells": cells}) for _ in cells[:1])]
-    found: list[Any] = []
-    for probe, more in ways:
-        try:
-            found.append(judge(student.run(probe, x=x, **more), labels))
-        except Failure:
-            if not found and probe is ways[-1][0]:
-                raise
-        if found and found[-1][0] <= MARKS.full:
-            break
-    return min(found, key=lambda each: each[0])
-
-
-DIVERGED = Misconception(
-    "diverged",
-    "Your model answers with NaN or infinity: its training has diverged, as it does when the steps"
-    " are too large.",
-)
 FLAT = Misconception(
     "flat-logits",
     "Your model answers with shape `(n,)`; asked for is `(n, 1)`, the shape of the labels.",
@@ -69,23 +45,8 @@ CONSTANT = Misconception(
 )
 
 
-def judge(found, labels):
-    """The error of the answers in percent, with what explains a large one."""
-    got = found["outputs"]
-    if not found["module"]:
-        fail("`model` should be an `nn.Module`; yours is of type `{name}`.", name=got)
-    if isinstance(got, torch.Tensor) and got.shape == (FRESH,):
-        fail(FLAT)
-    if isinstance(got, torch.Tensor) and got.shape == labels.shape and not got.isfinite().all():
-        fail(DIVERGED)
-    got = checks.tensor(got, "What `model` answers for 2000 points", (FRESH, 1)).double()
-    because = PROBABILITIES if float(got.min()) >= 0 else None
-    because = CONSTANT if float(got.std()) < 0.05 else because
-    return 100 * float(((got > 0) != labels).double().mean()), because
-
-
 @pytest.mark.points(10)
-def test_error(answer):
+def test_error(student, suite_rng, request):
     """On fresh points, `model` takes at most 2 % for the wrong spiral; to 22 % the points fall.
 
     x, labels = draw_spirals(2000, np.random.default_rng(7))
@@ -96,6 +57,17 @@ def test_error(answer):
     print(logits.shape, error <= 22, error <= 12, error <= 2)
     #> torch.Size([2000, 1]) True True True
     """
-    error, because = answer
-    says = "Of fresh points, {value:.1f} % are taken for the wrong spiral; all points come with"
-    MARKS.require(error, says + " {full} %, none with {none} %.", because)
+    x, labels = draw_spirals(suite_rng)
+
+    def check(cells):
+        found = student.run(probes.answers, x=x, cells=cells)
+        got = column(found, "What `model` answers for 2000 points", FRESH, FLAT)
+        because = PROBABILITIES if float(got.min()) >= 0 else None
+        MARKS.require(
+            100 * float(((got > 0) != labels).double().mean()),
+            "Of fresh points, {value:.1f} % are taken for the wrong spiral; all points come with"
+            " {full} %, none with {none} %.",
+            CONSTANT if float(got.std()) < 0.05 else because,
+        )
+
+    as_made_or_again(check, student, request)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from autograder.exercise import Formula, Misconception, check_leading, checks, expect, fail, tried
+from autograder.exercise.checks import mistake
 from autograder.suites.parameters import probes, run
 
 
@@ -83,11 +84,6 @@ network.mistake(
     " number."
 )
 
-IN_A_LIST = Misconception(
-    "parameters-in-a-list",
-    "Your layers are in a plain Python list, tuple or dict, which hides them: `parameters()` sees"
-    " none of it. `nn.ModuleList` and `nn.Sequential` register what they hold.",
-)
 IN_FORWARD = Misconception(
     "layers-made-in-forward",
     "Your `forward` makes its layers anew in every call: with new random numbers each time, and"
@@ -102,17 +98,11 @@ SHARED = Misconception(
     "shared-block",
     "Your network uses one layer object several times: each block needs parameters of its own.",
 )
-TORCH_LINEAR = Misconception(
-    "layers-of-pytorch",
-    "Your network is made of `nn.Linear`, the layer of PyTorch; the task asks for your own"
-    " `MyLinear`.",
+SEVERAL = (
+    "There should be one layer that maps `sizes[{n}]` to `sizes[{m}]` numbers; your network holds"
+    " {got}."
 )
-GRADIENT_CUT = Misconception(
-    "gradient-cut",
-    "Somewhere in your `forward` the connection to the parameters is lost, so `backward()` cannot"
-    " reach all of them. Usual causes: `.data`, `.detach()`, `.numpy()`, `torch.tensor(...)` or"
-    " `torch.no_grad()` in `forward`.",
-)
+MISSING = "Of {layers} layers, the one that maps `sizes[{n}]` to `sizes[{m}]` numbers is missing."
 
 
 # Passes with the student's `MyLinear`, whose set-up is another test's matter, or with another.
@@ -134,16 +124,9 @@ def layers_of(found):
     layers = found["filled"]
     overwritten = OVERWRITTEN if found["tensors"] == 2 and all(layers[-1]) else None
     for n, (weights, biases) in enumerate(layers):
-        expect(
-            len(weights) == 1,
-            "There should be one layer that maps `sizes[{n}]` to `sizes[{m}]` numbers; your network"
-            " holds {got}."
-            if weights
-            else "Of {layers} layers, the one that maps `sizes[{n}]` to `sizes[{m}]` numbers is"
-            " missing.",
-            overwritten,
-            **{"layers": len(layers), "n": n, "m": n + 1, "got": len(weights)},
-        )
+        says = SEVERAL if weights else MISSING
+        told = {"layers": len(layers), "n": n, "m": n + 1, "got": len(weights)}
+        expect(len(weights) == 1, says, overwritten, **told)
         one = len(biases) == 1
         expect(one, "Every layer should have one bias, with a number for each of its outputs.")
     return [[weights[0], biases[0]] for weights, biases in layers]
@@ -160,7 +143,10 @@ def test_blocks(ask, rng):
     #> True False
     """
     found = ask(sizes=[5, 7, 2], x=torch.randn(4, 5, generator=rng), must=False)
-    expect(not found["torch"], TORCH_LINEAR)
+    mistake("layers-of-pytorch", found["torch"]).says(
+        "Your network is made of `nn.Linear`, the layer of PyTorch; the task asks for your own"
+        " `MyLinear`."
+    )
     if not found["own"]:
         expect_numbers(found, "Your network holds no `MyLinear`.")
         fail("Your network holds no `MyLinear`: its linear layers should be yours.")
@@ -178,7 +164,10 @@ def test_registered(ask, rng):
     sizes = [5, 17, 3, 131, 2]
     found = ask(sizes=sizes, must=False, **draw(rng, sizes=sizes))
     layers_of(found)
-    expect(not found["hidden"], IN_A_LIST)
+    mistake("parameters-in-a-list", found["hidden"]).says(
+        "Your layers are in a plain Python list, tuple or dict, which hides them: `parameters()`"
+        " sees none of it. `nn.ModuleList` and `nn.Sequential` register what they hold."
+    )
 
 
 @pytest.mark.points(6)
@@ -239,7 +228,11 @@ def test_gradient(ask, rng):
     """
     found = ask(sizes=[5, 7, 3, 2], x=torch.randn(9, 5, generator=rng))
     checks.tensor(found["forward"], network.name, (9, 2))
-    expect(not found["cut"], GRADIENT_CUT)
+    mistake("gradient-cut", found["cut"]).says(
+        "Somewhere in your `forward` the connection to the parameters is lost, so `backward()`"
+        " cannot reach all of them. Usual causes: `.data`, `.detach()`, `.numpy()`,"
+        " `torch.tensor(...)` or `torch.no_grad()` in `forward`."
+    )
     expect_numbers(found, "Your network has nothing that could learn.")
 
 

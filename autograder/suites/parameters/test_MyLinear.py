@@ -1,11 +1,16 @@
 """`MyLinear`: registered parameters of the right form and distribution, and what it computes."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
 
 from autograder.exercise import Formula, Misconception, Text, away_from_zero, checks, expect
+from autograder.exercise.checks import mistake
+from autograder.exercise.distributions import standard_normal
 from autograder.exercise.leading import check_leading
+from autograder.exercise.student import StudentError
 from autograder.suites.parameters import probes, run
 
 linear = Formula(
@@ -34,111 +39,26 @@ linear.mistake("relu-in-layer", lambda x, weights, bias: torch.relu(x @ weights 
     " between two layers is the network's matter (section 5)."
 )
 
-
-def looks(numbers):
-    """What a tensor of numbers is like, in a word or two.
-
-    The bounds are six standard errors: those of the mean, n^-1/2, and of the standard deviation,
-    (2n)^-1/2. One right start in 10^9 fails; that seed's grade would still repeat. The kurtosis is
-    3 of a normal and 1.8 of a uniform distribution, with a standard error of (24/n)^1/2 at most:
-    2.3 and 4.5 are more than four of them away.
-    """
-    values = numbers.double().flatten()
-    n, head = len(values), values[:5000]
-    if n < 20 and values.any():
-        return "normal"  # too few to tell by; that they are few is another test's matter
-    mean, std = float(values.mean()), float(values.std())
-    if std < 1e-6 or n < 20:
-        return "constant"
-    kurtosis = float(((values - mean) ** 4).mean()) / std**4
-    if len(head.unique()) < len(head) / 2:
-        return "repeated"
-    centred = abs(mean) < 6 * std / n**0.5
-    if centred and abs(std - 1) < 6 / (2 * n) ** 0.5 and (kurtosis > 2.3 or n < 500):
-        return "normal"
-    if values.min() >= 0 and values.max() <= 1 and kurtosis < 2.3:
-        return "uniform"
-    if centred and kurtosis < 4.5:
-        return "uniform around 0" if kurtosis < 2.3 else "scaled"
-    return "other"
-
-
-start = Formula(
-    "The start",
-    draw=lambda rng, n=997: {
-        "normal": torch.randn(n, generator=rng),
-        "uniform": torch.rand(n, generator=rng),
-    },
-    reference=lambda normal: normal,
-    take=lambda value, name, right: value,
-    by=looks,
+start = standard_normal(
+    Misconception(
+        "constant-start",
+        "All numbers of `weights` or of `bias` start the same, as `torch.zeros` and `torch.ones`"
+        " make them. Both should be random: a layer whose columns start the same also learns them"
+        " the same.",
+    ),
     cases=[{}, {"n": 23 * 997}],
-)
-start.mistake("uniform", lambda uniform: uniform).says(
-    "Your numbers come from a uniform distribution between 0 and 1 (`torch.rand`). A standard"
-    " normal has mean 0 and standard deviation 1, and half of its numbers are negative."
-)
-start.mistake(
-    "uniform-around-zero", lambda uniform: ((2 * uniform - 1) * to for to in (5**-0.5, 3**0.5))
-).says(
-    "Your numbers are spread evenly around 0, as `nn.Linear` draws its own. Here a standard normal"
-    " is asked for: most numbers near 0, a few far from it."
-)
-start.mistake("constant-start", lambda uniform: 0 * uniform, lambda uniform: 0 * uniform + 1).says(
-    "All numbers of `weights` or of `bias` start the same, as `torch.zeros` and `torch.ones` make"
-    " them. Both should be random: a layer whose columns start the same also learns them the same."
-)
-start.mistake("repeated-numbers", lambda normal: normal[:40].repeat(len(normal) // 40)).says(
-    "Your numbers repeat: the same few are used again and again. Draw every entry on its own."
-)
-start.mistake(
-    "scaled-normal", lambda normal: (normal * factor for factor in (0.01, (2 / 1020) ** 0.5, 2))
-).says(
-    "Your numbers look normal with mean 0, but their standard deviation is not 1. Is there a factor"
-    " too much, or an initialisation that scales by the size of the layer?"
-)
-
-TRANSPOSED = Misconception(
-    "weights-transposed",
-    "Your `weights` are the other way round: `(out_features, in_features)`, as `nn.Linear` keeps"
-    " them. Here one column belongs to one output: `(in_features, out_features)`.",
-)
-AS_BUFFER = Misconception(
-    "parameters-as-buffers",
-    "`weights` or `bias` is a buffer: saved and moved with the module, but never trained. Numbers"
-    " that are to be learned are an `nn.Parameter`.",
-)
-HIDDEN_IN_A_LIST = Misconception(
-    "parameters-in-a-list",
-    "Your numbers are in a Python list or dict, and a module does not look inside those:"
-    " `parameters()` misses them. Make `weights` and `bias` attributes of the module itself.",
-)
-PLAIN_TENSOR = Misconception(
-    "plain-tensor",
-    "`weights` or `bias` is a plain tensor. A module registers only what is an `nn.Parameter`, so"
-    " `parameters()` does not see yours and no optimizer would train it. See section 1.",
-)
-FROZEN = Misconception(
-    "frozen-from-the-start",
-    "Your parameters are registered, but with `requires_grad=False`: they get no gradient, so"
-    " training would leave them as they are.",
 )
 ONLY_MATRICES = Misconception(
     "matrices-only",
     "Your `forward` takes matrices alone. `@` works on the last axis of an input with any number"
     " of axes; `torch.mm`, `.T` and an `einsum` with two fixed letters do not.",
 )
-GRADIENT_CUT = Misconception(
-    "gradient-cut",
-    "The result of your `forward` has lost its connection to `weights` or `bias`, so `backward()`"
-    " cannot reach them and nothing would be learned. Usual causes: `.data`, `.detach()`,"
-    " `.numpy()`, `torch.tensor(...)` or `torch.no_grad()` in `forward`.",
-)
-BIAS_THOUGH_FALSE = Misconception(
-    "bias-though-false",
-    "With `bias=False` your layer still has a bias. The attribute should be `None` then: no numbers"
-    " at all, neither zeros nor frozen ones.",
-)
+SHAPES = {"weights": (5, 3), "bias": (3,)}
+NO_NUMBERS = "Your layer has no attribute `{name}` with numbers in it."
+
+
+def forward(student, **inputs):
+    return run(student, probes.linear, **inputs)["forward"]
 
 
 @pytest.mark.points(5)
@@ -156,13 +76,16 @@ def test_shapes(student):
     """
     found = run(student, probes.layer, sizes=[5, 3])
     weights = found["weights"]["attribute"]
-    expect(not isinstance(weights, Tensor) or weights.shape != (3, 5), TRANSPOSED)
-    for name, shape in {"weights": (5, 3), "bias": (3,)}.items():
-        there = found[name]["attribute"] is not None
-        expect(there, "Your layer has no attribute `{name}` with numbers in it.", name=name)
-        checks.tensor(found[name]["attribute"], Text("`{name}`", name=name), shape, torch.float32)
+    mistake("weights-transposed", isinstance(weights, Tensor) and weights.shape == (3, 5)).says(
+        "Your `weights` are the other way round: `(out_features, in_features)`, as `nn.Linear`"
+        " keeps them. Here one column belongs to one output: `(in_features, out_features)`."
+    )
+    for name, shape in SHAPES.items():
+        numbers = found[name]["attribute"]
+        expect(numbers is not None, NO_NUMBERS, name=name)
+        checks.tensor(numbers, Text("`{name}`", name=name), shape, torch.float32)
     expect(
-        [found["in_features"], found["out_features"]] == [5, 3],
+        found["sizes"] == [5, 3],
         "`in_features` and `out_features` should be attributes: the two numbers given to the"
         " constructor.",
     )
@@ -177,26 +100,39 @@ def test_registered(student):
     #> [([2], True), ([3, 2], True)]
     """
     found = run(student, probes.layer, sizes=[5, 3])
-    for name in ("weights", "bias"):
+    for name in SHAPES:
         there, how = isinstance(found[name]["used"], Tensor), found[name]["how"]
         expect(there, "Your layer has no `{name}` that could be registered.", name=name)
-        expect(how != "buffer", AS_BUFFER)
-        expect(how == "parameter", HIDDEN_IN_A_LIST if how == "contained" else PLAIN_TENSOR)
+        mistake("parameters-as-buffers", how == "buffer").says(
+            "`weights` or `bias` is a buffer: saved and moved with the module, but never trained."
+            " Numbers that are to be learned are an `nn.Parameter`."
+        )
+        mistake("parameters-in-a-list", how == "contained").says(
+            "Your numbers are in a Python list or dict, and a module does not look inside those:"
+            " `parameters()` misses them. Make `weights` and `bias` attributes of the module"
+            " itself."
+        )
+        mistake("plain-tensor", how == "plain").says(
+            "`weights` or `bias` is a plain tensor. A module registers only what is an"
+            " `nn.Parameter`, so `parameters()` does not see yours and no optimizer would train it."
+            " See section 1."
+        )
     expect(
-        found["parameters"] == 2,
+        len(found["parameters"]) == 2,
         "`parameters()` should hold the weights and the bias alone; yours holds {number} tensors."
         " Each is trained and saved: is one of them left over?",
-        number=found["parameters"],
+        number=len(found["parameters"]),
     )
-    expect(found["weights"]["trained"] and found["bias"]["trained"], FROZEN)
-    expect(
-        found["state"] >= 2,
-        "`state_dict()` should hold `weights` and `bias`: otherwise they are not saved.",
+    mistake("frozen-from-the-start", not all(found[name]["trained"] for name in SHAPES)).says(
+        "Your parameters are registered, but with `requires_grad=False`: they get no gradient, so"
+        " training would leave them as they are."
     )
+    saved = "`state_dict()` should hold `weights` and `bias`: otherwise they are not saved."
+    expect(found["state"] >= 2, saved)
 
 
 @pytest.mark.points(4)
-@pytest.mark.parametrize("name", ["weights", "bias"])
+@pytest.mark.parametrize("name", SHAPES)
 def test_standard_normal(student, rng, name):
     """`weights` and `bias` start as random numbers of a standard normal distribution.
 
@@ -209,16 +145,9 @@ def test_standard_normal(student, rng, name):
     #> 1.0 1.0
     """
     value = run(student, probes.layer, sizes=[23, 997])[name]["used"]
-    there = isinstance(value, Tensor)
-    expect(there, "Your layer has no `{name}` with numbers in it.", name=name)
+    expect(isinstance(value, Tensor), NO_NUMBERS, name=name)
     checks.tensor(value, Text("`{name}`", name=name), tuple(value.shape))
-    compared = start.compared(value, **start.draw(rng))
-    expect(
-        compared.right,
-        "`{name}` should look like a standard normal: mean near 0, standard deviation near 1.",
-        checks.diagnose(compared),
-        name=name,
-    )
+    start.check(value, **start.draw(rng, what=name))
 
 
 @pytest.mark.points(5)
@@ -234,7 +163,7 @@ def test_forward(student, rng):
     #> torch.float32 [[10.0, -20.0], [11.0, -16.0], [-17.0, -71.0]]
     """
     inputs = linear.draw(rng, rows=131)  # more than the constants that people write
-    got = run(student, probes.linear, **inputs)["forward"]
+    got = forward(student, **inputs)
     checks.tensor(got, linear.name, (131, 3), torch.float32)
     linear.check(got, **inputs)
 
@@ -252,11 +181,7 @@ def test_leading_shapes(student, rng, leading):
     print(torch.allclose(layer(x)[3, 1], layer(x[3])[1], atol=1e-5))  # a row is a row
     #> True
     """
-
-    def ask(**inputs):
-        return run(student, probes.linear, **inputs)["forward"]
-
-    check_leading(leading, linear, linear.draw(rng), ask, ONLY_MATRICES)
+    check_leading(leading, linear, linear.draw(rng), partial(forward, student), ONLY_MATRICES)
 
 
 @pytest.mark.points(2)
@@ -276,7 +201,11 @@ def test_gradient(student, rng):
     y, kind = found["forward"], checks.kind(found["forward"])
     expect(isinstance(y, Tensor), "`forward(x)` should be a tensor; yours is {kind}.", kind=kind)
     expect(found["holds"], "Your layer holds no numbers that `backward()` could reach.")
-    expect(not found["cut"], GRADIENT_CUT)
+    mistake("gradient-cut", found["cut"]).says(
+        "The result of your `forward` has lost its connection to `weights` or `bias`, so"
+        " `backward()` cannot reach them and nothing would be learned. Usual causes: `.data`,"
+        " `.detach()`, `.numpy()`, `torch.tensor(...)` or `torch.no_grad()` in `forward`."
+    )
 
 
 @pytest.mark.points(4)
@@ -290,15 +219,22 @@ def test_without_bias(student, rng):
     print(y.shape, y.count_nonzero().item())
     #> torch.Size([4, 2]) 0
     """
-    found = run(student, probes.without_bias, **linear.draw(rng))
+    found = run(student, probes.layer, sizes=[5, 3], bias=False)
     expect(
-        found["has"],
+        found["bias"]["there"],
         "With `bias=False` your layer has no attribute `bias` at all: it should be there and be"
         " `None`, so that others can ask for it.",
     )
-    expect(found["bias"] is None and not found["biases"], BIAS_THOUGH_FALSE)
-    if found["zeros"] is not None:
-        expect(
-            checks.is_close(found["forward"], found["zeros"], checks.roundoff(5), scale=20),
-            "With `bias=False`, `forward(x)` should give what a bias of zeros gives.",
-        )
+    biased = found["bias"]["attribute"] is not None or 3 in found["parameters"]
+    mistake("bias-though-false", biased).says(
+        "With `bias=False` your layer still has a bias. The attribute should be `None` then: no"
+        " numbers at all, neither zeros nor frozen ones."
+    )
+    inputs = linear.draw(rng)
+    try:
+        wanted = forward(student, **{**inputs, "bias": torch.zeros(3)})
+    except StudentError:  # `forward` itself is another test's matter
+        return
+    got = forward(student, x=inputs["x"], weights=inputs["weights"])
+    same = checks.is_close(got, wanted, checks.roundoff(5), scale=20)
+    expect(same, "With `bias=False`, `forward(x)` should give what a bias of zeros gives.")

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from autograder.exercise import Formula, Misconception, away_from_zero, between, checks, expect
+from autograder.exercise.checks import mistake
+from autograder.exercise.distributions import by_own_statistics
 from autograder.exercise.leading import check_leading
 from autograder.suites.parameters import probes, run
 
@@ -22,12 +24,6 @@ def draw(rng):
     return {"x": mean + std * torch.cat([z, opposite]), "mean": mean, "std": std}
 
 
-def unnamed(x, mean, std):
-    yield (x - mean) / (std + 1e-6)  # too small a mistake to be told from others
-    yield torch.round((x - mean) / std, decimals=2)
-    yield (x - mean) / std.roll(1)
-
-
 standardize = Formula(
     "`forward(x)`",
     draw=draw,
@@ -36,7 +32,13 @@ standardize = Formula(
     size=lambda x, mean, std: (x.abs() + mean.abs()) / std,
     dtype=torch.float32,
     margin=1e-4,
-    unnamed=unnamed,
+    unnamed=lambda x, mean, std: iter(
+        [
+            (x - mean) / (std + 1e-6),  # too small a mistake to be told from others
+            torch.round((x - mean) / std, decimals=2),
+            (x - mean) / std.roll(1),
+        ]
+    ),
 )
 standardize.mistake("std-ignored", lambda x, mean: x - mean).says(
     "You subtract the mean, but do not divide by `std`."
@@ -83,12 +85,7 @@ standardize.mistake("one-number-for-all", lambda x, mean, std: (x - mean.mean())
     "You use one mean and one `std` for all features; each feature has its own."
 )
 standardize.mistake(
-    "batch-statistics",
-    lambda x: (
-        (x - x.mean(axes)) / x.std(axes, correction=correction)
-        for axes in (tuple(range(x.dim() - 1)), 0)
-        for correction in (0, 1)
-    ),
+    "batch-statistics", lambda x: by_own_statistics(x, tuple(range(x.dim() - 1)), 0)
 ).says(
     "You use the mean and standard deviation of the batch at hand. Those given to the constructor"
     " were measured on the training data, and count for every batch."
@@ -98,16 +95,6 @@ PLAIN = Misconception(
     "plain-tensor",
     "`mean` or `std` is a plain attribute: not saved with the module, and left where it is by"
     " `.to(...)`. `register_buffer` makes it part of the module (the table in section 4).",
-)
-PARAMETER = Misconception(
-    "buffers-as-parameters",
-    "`mean` or `std` is a parameter. It is measured, not learned, so an optimizer must not find it,"
-    " not even with `requires_grad=False`. A buffer is saved and moved, but never trained.",
-)
-NOT_PERSISTENT = Misconception(
-    "buffer-not-persistent",
-    "Your buffers are registered with `persistent=False`: they move with the module, but are not"
-    " saved with it.",
 )
 STALE = Misconception(
     "stale-copy",
@@ -161,7 +148,12 @@ def test_saved(student, rng):
     #> [[1.0, -2.0]]
     """
     found = run(student, probes.saved, **standardize.draw(rng))
-    expect(found["state"] >= 2, NOT_PERSISTENT if found["buffers"] >= 2 else PLAIN)
+    unsaved = found["state"] < 2
+    mistake("buffer-not-persistent", unsaved and found["buffers"] >= 2).says(
+        "Your buffers are registered with `persistent=False`: they move with the module, but are"
+        " not saved with it."
+    )
+    expect(not unsaved, PLAIN)
     checks.close(
         found["loaded"],
         found["forward"],
@@ -184,7 +176,10 @@ def test_not_trained(student, rng):
     #> 2
     """
     found = run(student, probes.moved, **standardize.draw(rng))
-    expect(found["parameters"] == 0, PARAMETER)
+    mistake("buffers-as-parameters", bool(found["parameters"])).says(
+        "`mean` or `std` is a parameter. It is measured, not learned, so an optimizer must not find"
+        " it, not even with `requires_grad=False`. A buffer is saved and moved, but never trained."
+    )
     expect(found["holds"], NOTHING_KEPT)
 
 
@@ -201,8 +196,9 @@ def test_moved(student, rng):
     """
     found = run(student, probes.moved, **standardize.draw(rng))
     expect(found["holds"], NOTHING_KEPT)
+    held = len(found["parameters"]) + found["buffers"]
     expect(
-        found["moved"] or (found["converted"] and found["held"] >= 2 and found["follows"]),
+        found["moved"] or (found["converted"] and held >= 2 and found["follows"]),
         "After `.to(...)` your `forward` still uses something that was left behind.",
-        PLAIN if found["held"] < 2 else None if found["follows"] else STALE,
+        PLAIN if held < 2 else None if found["follows"] else STALE,
     )

@@ -5,7 +5,7 @@ import re
 import pytest
 from torch import Tensor
 
-from autograder.exercise import Formula, Misconception, Text, checks, expect, fail
+from autograder.exercise import Formula, Misconception, Text, checks, expect, fail, mistake
 from autograder.suites.parameters import probes
 
 
@@ -57,10 +57,10 @@ names.mistake("last-part-only", lambda: LAST_PARTS).says(
 SORTED = names.mistake("sorted", lambda: sorted(NAMES), lambda: NAMES[::-1]).says(
     "Your names are right, but in another order than `named_parameters()` gives them in."
 )
-FIRST = names.mistake("first-only", lambda: NAMES[:1], lambda: NAMES[0]).says(
+names.mistake("first-only", lambda: NAMES[:1], lambda: NAMES[0]).says(
     "Your list stops after the first name: is there a `return` inside the loop?"
 )
-LAST = names.mistake("last-only", lambda: NAMES[-1:], lambda: NAMES[-1]).says(
+names.mistake("last-only", lambda: NAMES[-1:], lambda: NAMES[-1]).says(
     "Your list has the last name alone: does each round of the loop start with an empty list?"
 )
 ONE_TEXT = names.mistake("one-text", lambda: ", ".join(NAMES)).says(
@@ -78,37 +78,24 @@ PAIRS = Misconception(
     "pairs",
     "Your list holds pairs: `named_parameters()` gives `(name, parameter)`; keep the name alone.",
 )
-NOT_A_LIST = Misconception(
-    "not-a-list",
-    "What you return can be walked through, but is no list. `list(...)` makes one of it.",
-)
-TRAINABLE_ONLY = Misconception(
-    "trainable-only",
-    "Your list leaves out frozen parameters (`requires_grad=False`): they are parameters too.",
-)
 
 
 def shown(got):
     """The known mistake that shows in an answer, whatever exactly is in it."""
-    if isinstance(got, str):
-        return ONE_TEXT if all(name in got for name in NAMES) else None
-    if not isinstance(got, list) or not got:
-        return None
-    if all(isinstance(item, Tensor) for item in got):
-        return PARAMETERS
-    if all(isinstance(item, list) and len(item) == 2 for item in got):
-        return PAIRS
-    if got[-len(NAMES) :] == NAMES:
-        return ACCUMULATED
-    return SORTED if sorted(map(str, got)) == sorted(NAMES) else None
+    items = got if isinstance(got, list) and got else [got]
+    shows = {
+        ONE_TEXT: isinstance(got, str) and all(name in got for name in NAMES),
+        PARAMETERS: all(isinstance(item, Tensor) for item in items),
+        PAIRS: all(isinstance(item, list) and len(item) == 2 for item in items),
+        ACCUMULATED: items[-len(NAMES) :] == NAMES,
+        SORTED: sorted(map(str, items)) == sorted(NAMES),
+    }
+    return next((known for known, there in shows.items() if there), None)
 
 
 def mentioned(got):
     """The names of parameters in an answer, in whatever form: that is the other test's matter."""
-    found = re.findall(r"[\w.]+", got) if isinstance(got, str) else []
-    for item in got if isinstance(got, list) else ():
-        found.append(item[0] if isinstance(item, list) and item else item)
-    return {*NAMES, *LAST_PARTS} & {each for each in found if isinstance(each, str)}
+    return {*NAMES, *LAST_PARTS} & {*re.findall(r"[\w.]+", str(got))}
 
 
 @pytest.mark.points(6)
@@ -125,18 +112,19 @@ def test_nested(student):
     (got, form), _ = student.run(probes.names, sizes=SIZES)
     compared = names.compared(got)
     if not compared.right:
-        known = checks.diagnose(compared) or shown(got)
+        known, kind = checks.diagnose(compared) or shown(got), checks.kind(got)
         expect(not isinstance(got, str), "You return one text, not a list.", known)
-        kind = checks.kind(got)
         expect(isinstance(got, list), "A list of names was expected; yours is {kind}.", kind=kind)
+        what = Text("other names" if len(got) == len(NAMES) else "{n} entries", n=len(got))
         fail(
             "The module in this check has {all} parameters, in modules inside modules; your list"
             " has {what}.",
             known,
-            all=len(NAMES),
-            what=Text("other names" if len(got) == len(NAMES) else "{n} entries", n=len(got)),
+            **{"all": len(NAMES), "what": what},
         )
-    expect(form == "list", NOT_A_LIST)
+    mistake("not-a-list", form != "list").says(
+        "What you return can be walked through, but is no list. `list(...)` makes one of it."
+    )
 
 
 @pytest.mark.points(4)
@@ -150,4 +138,6 @@ def test_frozen(student):
     """
     before, after = (mentioned(got) for got, _ in student.run(probes.names, sizes=SIZES))
     expect(bool(before), "No name of a parameter is in what you return, frozen or not.")
-    expect(before <= after, TRAINABLE_ONLY)
+    mistake("trainable-only", not before <= after).says(
+        "Your list leaves out frozen parameters (`requires_grad=False`): they are parameters too."
+    )

@@ -1,6 +1,5 @@
 """What runs in the student kernel for the suites of `training_loop`."""
 
-import random
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
@@ -10,31 +9,15 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from autograder.exercise.inside_loops import arrivals, watched
+from autograder.exercise.inside_loops import CRITERIA, arrivals, watched
+from autograder.exercise.inside_model import make_model_again, model_answers
+from autograder.exercise.inside_random import disturb, draws
 
 # ------------------------------------------------------------------------ a loop that is watched
 
 
-class Linex(nn.Module):
-    """Not the same with its arguments swapped."""
-
-    reduction = "mean"
-
-    def forward(self, input, target):
-        difference = input - target
-        return (torch.exp(difference) - difference - 1).mean()
-
-
-class Classes(nn.CrossEntropyLoss):
-    """Takes its arguments in either order: another check looks at that."""
-
-    def forward(self, input, target):
-        return super().forward(*sorted((input, target), key=torch.is_floating_point, reverse=True))
-
-
 #: More batches than these are many.
 MANY = 20
-CRITERIA = {"mse": nn.MSELoss, "linex": Linex, "classes": Classes}
 
 
 def call(notebook, task, network, x, y, criterion, optimizer, size, epochs=1, device="cpu"):
@@ -97,12 +80,12 @@ def tensors(notebook, cases, device):
 def loaders(notebook, x, y, size, seed, other, noise):
     """Two epochs of several loaders while others use the shared random generators."""
 
-    def make(seed=seed):
+    def make(number, seed=seed):
+        disturb(number)
         return notebook.make_loader(x, y, size, seed)
 
     def two_epochs(number, seed=seed):
-        disturb(number)
-        loader = make(seed)
+        loader = make(number, seed)
         disturb(number + 1)
         first = batches(loader)
         disturb(number + 2)
@@ -110,32 +93,22 @@ def loaders(notebook, x, y, size, seed, other, noise):
 
     def left(number):
         """What others draw where nothing disturbs the generators but the loader itself."""
-        disturb(number)
-        loader = make()
+        loader = make(number)
         made = draws()
         batches(loader)
         return [*made, *draws()]
 
     one, two = noise
+    pair = [make(one), make(one)]
     return {
         "one": two_epochs(one),
         "again": two_epochs(two),
         "twice": two_epochs(one),
         "other": two_epochs(one, other),
         "left": [left(number) for number in noise],
-        "pair": [[batches(loader), batches(loader)] for loader in (make(), make())],
-        "is_loader": isinstance(make(), DataLoader),
+        "pair": [[batches(loader), batches(loader)] for loader in pair],
+        "is_loader": isinstance(pair[0], DataLoader),
     }
-
-
-def disturb(number):
-    torch.manual_seed(number)
-    np.random.seed(number)
-    random.seed(number)
-
-
-def draws():
-    return [torch.rand(3), torch.tensor(np.random.rand(3)), random.random()]
 
 
 def batches(loader):
@@ -146,34 +119,20 @@ def batches(loader):
 # ----------------------------------------------------------------------------------------- model
 
 
-def predictions(notebook, x):
-    """What `model` answers for `x`, in evaluation mode; the name of its type if it is no module."""
-    model = notebook.model
-    if not isinstance(model, nn.Module):
-        return {"module": False, "outputs": type(model).__name__}
-    model.eval()
-    # Of which type a model computes is its own affair: the text asks for none.
-    places = [p for p in [*model.parameters(), *model.buffers()] if p.is_floating_point()]
-    with torch.no_grad():
-        outputs = model(x.to(places[0].device, places[0].dtype) if places else x)
-    return {"module": True, "outputs": outputs}
-
-
-def retrained(notebook, cells, x):
-    """The same after the cells that make `model` have run once more, with stand-ins.
+def answers(notebook, x, cells):
+    """What `model` answers for `x`; with cells, after those have made it once more.
 
     The stand-ins are good enough to train with, and no solution of the tasks: the batches are the
     same in each epoch, a step is a plain one whatever the optimizer, and no mode is switched.
     """
-    names = notebook._names
-    names.update(to_tensor=plain, train_full_batch=full, make_loader=mixed)
-    names.update(train=several, evaluate=look)
-    for split in ("train", "val"):
-        names[f"{split}_x"] = plain(names[f"{split}_features"], notebook.device)
-        names[f"{split}_y"] = plain(names[f"{split}_labels"], notebook.device)
-    for cell in cells:
-        exec(cell, names)
-    return predictions(notebook, x)
+    if cells:
+        names = notebook._names
+        for split in ("train", "val"):
+            names[f"{split}_x"] = plain(names[f"{split}_features"], notebook.device)
+            names[f"{split}_y"] = plain(names[f"{split}_labels"], notebook.device)
+        tasks = {"to_tensor": plain, "train_full_batch": full, "make_loader": mixed}
+        make_model_again(notebook, cells, **tasks, train=several, evaluate=look)
+    return model_answers(notebook, x)
 
 
 def plain(array, device):

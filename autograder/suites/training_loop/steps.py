@@ -1,30 +1,23 @@
-"""The loops: what they return, how many steps, along which gradients, and what else moves."""
+"""The loops: what they return, along which gradients they step, and what their losses are."""
 
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
-from autograder.exercise import checks, returned
-from autograder.exercise.checks import Misconception, expect, fail, mistake
+from autograder.exercise import criteria, loops, returned
+from autograder.exercise.checks import Misconception, expect, mistake
+from autograder.exercise.criteria import Criterion, linex, mse
 from autograder.exercise.formula import Formula, Inputs
-from autograder.exercise.loops import NO_FORWARD, PYTORCH_SAYS, Run, moved
+from autograder.exercise.loops import NO_FORWARD, PYTORCH_SAYS, Run
+from autograder.exercise.means import sizes_of
 from autograder.exercise.pytorch_words import named_by_pytorch
 from autograder.exercise.student import Student
-from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, plain, replay, vector
-from autograder.suites.training_loop import means, network, probes
-from autograder.suites.training_loop.network import CONSTANTS, linex, mse
+from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, at_each, plain, slope, vector
+from autograder.suites.training_loop import network, probes
 
-# ------------------------------------------------------------------------- loops that are watched
-
-GRAPH_KEPT = Misconception(
-    "graph-kept",
-    "You return loss tensors that hold on to their graphs, and so to every computation that led to"
-    " them. Keep the number alone; section 3 shows the two side by side.",
-)
-FORMS = returned.Forms(graphs=GRAPH_KEPT)
 #: What is drawn, and not for the probe.
 FOR_THE_GRADER = ("batches", "at", "after", "walked", "lr")
 
@@ -41,68 +34,24 @@ def watch(
         return Run(drawn=drawn, **student.run(probes.loop, task=task, **inputs))
 
 
-def check_floats(run: Run) -> None:
-    """Check that a loop has returned one Python float for each epoch."""
-    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
-    named = returned.lengths(epochs, per_epoch)
-    returned.floats(run.result, epochs, named, forms=FORMS, type=run.type, graph=run.graph)
-
-
-# ------------------------------------------------------------ what a criterion is mixed up with
-
-PART = Misconception(
-    "part-of-the-samples",
-    "You use the first samples alone of those that your function is given, as a slice like"
-    " `x[:32]` cuts them out. Every sample counts, however many there are.",
-)
-ROOT = Misconception(
-    "root-of-loss",
-    "You take the square root of what the criterion gives; its own number is the loss.",
-)
-
-
-def add_criteria(formula: Formula) -> None:
-    """Add what comes of other criteria, and of parts of the samples.
-
-    Args:
-        formula: where `each(criterion, first)` is what is right with another criterion than
-            :func:`network.linex`, or of the first samples of each batch alone.
-    """
-    formula.mistake(
-        "arguments-swapped", lambda each: each(lambda outputs, labels: linex(labels, outputs))
-    ).says(
-        "You call the criterion with its arguments swapped. MSE forgives that; a loss for which too"
-        " much and too little are different things does not. Which comes first in section 3?"
-    )
-    formula.mistake(
-        "criterion-ignored",
-        lambda each: each(mse),
-        lambda each: each(lambda outputs, labels: mse(outputs, labels) * len(outputs)),
-    ).says(
-        "Your loss is a mean squared error, whatever the criterion is that your function was given."
-    )
-    formula.mistake(
-        "broadcast", lambda each: each(lambda outputs, labels: linex(outputs, labels.T))
-    ).says(
-        "Your outputs and labels do not have the same shape when they meet: `(n, 1)` with `(n,)`"
-        " gives all `(n, n)` differences, each output against every label. Pass both on as they"
-        " come."
-    )
-    formula.add(ROOT, lambda each: each(lambda outputs, labels: linex(outputs, labels).sqrt()))
-    formula.add(PART, lambda each: (each(linex, first) for first in CONSTANTS))
-
-
 # -------------------------------------------------------------------- the gradients of the steps
 
+SWAPPED = Misconception(
+    "arguments-swapped",
+    "You call the criterion with its arguments swapped. MSE forgives that; a loss for which too"
+    " much and too little are different things does not. Which comes first in section 3?",
+)
 #: Slow enough that nothing grows beyond all bounds where gradients add up, or are sums.
 SLOW = {"outputs": 1, "criterion": "linex", "lr": 0.003}
 
 
 def gradients_at(at: list[Any], batches: list[Any], epochs: int) -> Inputs:
     turns = batches * epochs
-    each = partial(network.at_each, network.gradient, at, turns)
-    samples = means.sizes_of(turns)[:, None]
-    return {"turns": turns, "each": each, "right": each(linex), "samples": samples}
+
+    def each(criterion: Criterion, first: int | None = None) -> Tensor:
+        return at_each(partial(slope, network.loss(criterion, first)), at, turns)
+
+    return {"each": each, "right": each(linex), "samples": sizes_of(turns)[:, None]}
 
 
 gradients = Formula(
@@ -113,11 +62,10 @@ gradients = Formula(
     # A dozen terms a sum, three sums deep, an exponential at the end.
     terms=40,
     steps=3,
-    size=lambda at, turns: max(map(network.size_of_gradient, at, turns)),
     message="At a step, the gradient is not that of the criterion on the data of that step.",
     cases=[{**SLOW, "epochs": 3, "samples": samples} for samples in (131, 443)],
 )
-add_criteria(gradients)
+criteria.add_mistakes(gradients, SWAPPED)
 gradients.mistake("forgotten-zero-grad", lambda right: right.cumsum(0)).says(
     "Your gradients add up from step to step: `backward()` adds to what is there already. Section 3"
     " shows what that does to a descent, and which part of the loop prevents it."
@@ -157,12 +105,7 @@ gradients.mistake(
 
 def check(run: Run) -> None:
     """Check that each batch of each epoch has one step, along the gradient of its own loss."""
-    mistake("trains-a-copy", bool(run.passes) and not any(each["own"] for each in run.passes)).says(
-        "You train a copy of the model, and the model that your function was given stays as it was."
-        " The optimizer knows the parameters of that one, and so does whoever called you."
-    )
-    check_some(run)
-    check_count(run)
+    loops.check_trained(run)
     taken = torch.stack([vector(step["gradients"], step["before"]) for step in run.steps])
     expect(bool(torch.isfinite(taken).all()), "The gradients at your steps are not finite.")
     still = not taken.any()
@@ -178,59 +121,6 @@ def check(run: Run) -> None:
     gradients.check(taken, **{**run.drawn, "at": [step["before"] for step in run.steps]})
 
 
-# ------------------------------------------------------------------------------- how many there are
-
-A_BATCH = "{wanted} steps were expected, a batch each; your optimizer took {got}."
-AN_EPOCH = "{wanted} steps were expected, an epoch each; your optimizer took {got}."
-CUT_SHORT = Misconception(
-    "loader-cut-short",
-    "Your loop stops before the loader is at its end (a `break`, or a number of batches that does"
-    " not come from the loader): an epoch is one round through all of it.",
-)
-
-
-def check_some(run: Run) -> None:
-    """Check that the model is called, and that the given optimizer takes a step at all."""
-    expect(bool(run.passes), NO_FORWARD)
-    mistake("optimizer-not-used", not run.steps and moved(run.drawn["start"], run.after)).says(
-        "Parameters move, but not by the optimizer that your function was given. Momentum, for one,"
-        " is in that optimizer: let it take the step."
-    )
-    mistake("no-step", not run.steps).says(
-        "The optimizer never takes a step, and the parameters stay what they were: part 5 of the"
-        " loop is missing."
-    )
-
-
-def check_count(run: Run) -> None:
-    """Check that there is one step for each batch of each epoch."""
-    epochs, per_epoch, count = run.drawn["epochs"], len(run.drawn["batches"]), len(run.steps)
-    wanted, several = epochs * per_epoch, per_epoch > 1
-    one_each = several and count == epochs
-    mistake("step-per-epoch", one_each and len(run.passes) == wanted).says(
-        "Your optimizer takes one step an epoch, after all batches have passed. Mini-batches pay"
-        " off because each of them gets a step: look at how far `step()` is indented."
-    )
-    mistake("one-batch-per-epoch", one_each and len(run.passes) == epochs).says(
-        "You use one batch an epoch and leave the others alone: an epoch is one round through all"
-        " of the loader."
-    )
-    mistake("two-steps", count == 2 * wanted).says(
-        "The optimizer takes two steps where one is asked for, on one gradient or two."
-    )
-    known = {
-        1: returned.ENDS_EARLY,
-        per_epoch: returned.ENDS_EARLY,
-        (epochs - 1) * per_epoch: returned.EPOCH_TOO_FEW,
-        (epochs + 1) * per_epoch: returned.EPOCH_TOO_MANY,
-        epochs * (per_epoch - 1): means.LAST_SKIPPED,
-    }
-    says = A_BATCH if several else AN_EPOCH
-    expect(count == wanted, says, known.get(count), wanted=wanted, got=count)
-
-
-# ---------------------------------------------------------------------------- where they lead
-
 any_optimizer = pytest.mark.parametrize(
     ("optimizer", "criterion"), [("momentum", "linex"), ("adam", "classes")], ids=["SGD", "Adam"]
 )
@@ -241,37 +131,40 @@ def check_optimizer(
 ) -> None:
     """Check that the steps of the given optimizer, and nothing else, made the parameters move."""
     drawn, given = network.draw(rng, 17, 3, 5, criterion == "classes"), OPTIMIZERS[optimizer]
-    run = watch(student, task, drawn, given, criterion=criterion, epochs=3)
-    check_some(run)
-    start, got = drawn["start"], vector(run.after)
-    expect(bool(torch.isfinite(got).all()), "After training, the parameters are not finite.")
-    wanted = vector(replay(start, [step["gradients"] for step in run.steps], given))
-    size = float(max(wanted.abs().max(), vector(start).abs().max()))
-    if checks.is_close(got, wanted, checks.roundoff(4, len(run.steps)), size):
-        return
-    placed = [start, *(step["after"] for step in run.steps)]
-    left = [*(step["before"] for step in run.steps), run.after]
-    mistake("moved-besides-the-step", any(map(moved, placed, left))).says(
-        "It is not the optimizer's steps alone that move the parameters: something else in your"
-        " function changes them too."
-    )
-    fail("The parameters do not end where the given optimizer's steps lead, with its own settings.")
+    loops.check_moved_by(given, watch(student, task, drawn, given, criterion=criterion, epochs=3))
 
 
 # ------------------------------------------------------------------------ the losses of the epochs
 
+GRAPH_KEPT = Misconception(
+    "graph-kept",
+    "You return loss tensors that hold on to their graphs, and so to every computation that led to"
+    " them. Keep the number alone; section 3 shows the two side by side.",
+)
+UNWEIGHTED = Misconception(
+    "mean-of-batch-means",
+    "Your number is the mean over batches, not over samples: the samples of the short last batch"
+    " count for more than the others. Section 5 has an example with numbers.",
+)
+FORMS = returned.Forms(graphs=GRAPH_KEPT)
 
-def losses(**more: Any) -> Formula:
-    """A formula of the losses that plain descent with a mean squared error gives, an epoch each."""
-    return Formula(
-        "The list of losses",
-        draw=network.draw_training,
-        terms=30,
-        steps=lambda walked: 3 + walked,
-        size=lambda at, x, y: max(network.size_of_mse(p, x, y) for p in at),
-        parts=network.first_epochs,
-        **more,
-    )
+
+def check_floats(run: Run) -> None:
+    """Check that a loop has returned one Python float for each epoch."""
+    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
+    named = returned.lengths(epochs, per_epoch)
+    returned.floats(run.result, epochs, named, forms=FORMS, type=run.type, graph=run.graph)
+
+
+#: A formula of the losses that plain descent with a mean squared error gives, an epoch each.
+losses = partial(
+    Formula,
+    "The list of losses",
+    draw=network.draw_training,
+    terms=30,
+    steps=lambda walked: 3 + walked,
+    parts=network.first_epochs,
+)
 
 
 def check_losses(formula: Formula, run: Run) -> None:

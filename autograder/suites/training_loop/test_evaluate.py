@@ -5,66 +5,55 @@ from functools import partial
 import pytest
 import torch
 
-from autograder.exercise import checks, loops
-from autograder.exercise.checks import Misconception, expect, fail, kind, mistake
+from autograder.exercise import checks, criteria, loops, means, returned
+from autograder.exercise.checks import Misconception, expect, mistake
+from autograder.exercise.criteria import linex
 from autograder.exercise.formula import Formula
 from autograder.exercise.loops import NO_FORWARD
-from autograder.exercise.returned import NO_RETURN
-from autograder.language import Text
-from autograder.suites.training_loop import means, network, probes, steps
-from autograder.suites.training_loop.network import BATCH, linex
+from autograder.exercise.trajectories import at_each
+from autograder.suites.training_loop import network, probes, steps
+from autograder.suites.training_loop.network import BATCH
 
 # The modules of the probe's network: itself, its inner part with two modules, its outer layer.
 MIXED = [True, True, False, True, False]
 OTHERWISE = [False, False, True, False, True]
-OFF, ON = [False] * 5, [True] * 5
-
-
-def take(value, name, right):
-    return torch.tensor([checks.number(value, name)])
 
 
 def losses_at(start, batches):
     """The loss of each batch, in one row; and the mean by `each` criterion, or of first samples."""
     sizes = means.sizes_of(batches)
-    losses = partial(network.at_each, network.loss, [start] * len(batches), batches)
+
+    def losses(criterion, first=None):
+        return at_each(network.loss(criterion, first), [start] * len(batches), batches)[None]
 
     def each(criterion, first=BATCH):
-        return means.mean(losses(criterion, first)[None], sizes.clamp(max=first))
+        return means.mean(losses(criterion, first), sizes.clamp(max=first))
 
-    return {"losses": losses(linex)[None], "sizes": sizes, "each": each}
+    return {"losses": losses(linex), "sizes": sizes, "each": each}
 
 
 a_mean = partial(
     Formula,
     "The mean loss",
-    take=take,
-    terms=30,
-    steps=3,
-    size=network.size_of_linex,
-)
-mean_loss = a_mean(
     draw=network.draw,
     also=losses_at,
     reference=means.mean,
+    take=lambda value, name, right: torch.tensor([checks.number(value, name)]),
+    terms=30,
+    steps=3,
+)
+mean_loss = a_mean(
     message="The number is not the mean loss over all samples of the loader.",
     cases=[{"samples": 443, "outputs": 1}],  # batches of 131, 131, 131 and 50
 )
-means.add_mistakes(mean_loss)
-steps.add_criteria(mean_loss)
+means.add_mistakes(mean_loss, steps.UNWEIGHTED)
+criteria.add_mistakes(mean_loss, steps.SWAPPED)
 
 mean_of_many = a_mean(
-    draw=network.draw,
-    also=lambda start, batches: {
-        "of": partial(network.at_each, network.loss, [start], batches, linex)
-    },
-    reference=lambda of: of(BATCH),
-    message=Text(
-        "The number is not the mean loss where the loader gives {count} batches.", count=BATCH
-    ),
+    message="The number is not the mean loss where the loader gives 131 batches.",
     cases=[{"samples": BATCH, "outputs": 1}],
 )
-mean_of_many.add(steps.CUT_SHORT, lambda of: (of(n) for n in network.CONSTANTS))
+mean_of_many.add(loops.CUT_SHORT, lambda each: (each(linex, n) for n in criteria.CONSTANTS))
 
 
 def evaluated(student, drawn, **more):
@@ -102,11 +91,7 @@ def test_mean_loss(student, rng, mixed, otherwise):
     #> True 1.8843
     """
     for run in (mixed, otherwise):
-        expect(run.result is not None, NO_RETURN)
-        if known := steps.FORMS.of_entries([run.result], run.graph):
-            fail(known)
-        if not isinstance(run.result, float):
-            fail("The mean loss should be a Python float; yours is {got}.", got=kind(run.result))
+        returned.one_float(run.result, "The mean loss", forms=steps.FORMS, graph=run.graph)
     mean_loss.check_all([(run.result, run.drawn) for run in (mixed, otherwise)])
     # And of many batches none is left out.
     some = [mean_of_many.draw(rng, **mean_of_many.cases[0]) for _ in range(2)]
@@ -165,26 +150,7 @@ def test_modes_restored(mixed, otherwise):
     print([module.training for module in network.modules()])
     #> [True, True, False, True]
     """
-    expect(bool(mixed.passes and otherwise.passes), NO_FORWARD)
-    after = [mixed.modes, otherwise.modes]
-    mistake("left-in-eval-mode", after == [OFF, OFF]).says(
-        "Afterwards the model is still in evaluation mode, and the next epoch would train in the"
-        " wrong mode."
-    )
-    mistake("all-in-training-mode", after == [ON, ON]).says(
-        "Afterwards all modules are in training mode, also those that someone had put to evaluation"
-        " mode on purpose."
-    )
-    mistake("root-mode-for-all", after == [ON, OFF]).says(
-        "Afterwards all modules have the mode that the outermost one had: the modules inside may"
-        " have had modes of their own."
-    )
-    mistake("root-mode-only-restored", after == [[True, *OFF[1:]], OFF]).says(
-        "Afterwards only the outermost module has the mode it had: those inside it are still in"
-        " evaluation mode."
-    )
-    right = after == [MIXED, OTHERWISE]
-    expect(right, "Not every module's mode is afterwards what it was before.")
+    loops.check_modes_restored(mixed, otherwise)
 
 
 @pytest.mark.points(1)
@@ -201,26 +167,7 @@ def test_untouched(mixed):
     print((network.weight.tolist(), network.weight.grad.tolist()) == before)
     #> True
     """
-    expect(bool(mixed.passes), NO_FORWARD)
-    mistake("evaluation-trains", loops.moved(mixed.drawn["start"], mixed.after)).says(
-        "Your evaluation changes the parameters: it must only look at the model."
-    )
-    mistake("grad-left-off", mixed.grad_mode is not True).says(
-        "Your evaluation switches gradients off for everyone, and never on again: the next training"
-        " would fail. A `with` block ends by itself."
-    )
-    mistake("parameters-left-frozen", not all(mixed.trainable)).says(
-        "Your evaluation leaves the parameters frozen (`requires_grad` is off): no optimizer would"
-        " train them again."
-    )
-    got, before = mixed.gradients, mixed.drawn["grads"]
-    mistake("gradients-wiped", not all(each is not None and each.any() for each in got)).says(
-        "Your evaluation wipes the gradients that were there. They are not yours to forget here: it"
-        " must only look at the model."
-    )
-    mistake("gradients-added", loops.moved(before, got)).says(
-        "Your evaluation adds to the gradients of the parameters: nothing may go backward here."
-    )
+    loops.check_untouched(mixed)
 
 
 @pytest.mark.points(2)

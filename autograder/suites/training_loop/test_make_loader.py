@@ -22,21 +22,22 @@ NOT_SHUFFLED = Misconception(
 )
 
 
-def draw(rng, count):
-    """Inputs `(count, 3)` and labels `(count, 2)`, all rows different; the labels are integers."""
+def ask(student, rng, count):
+    """Two epochs of several loaders, and what they are made of.
+
+    Inputs `(count, 3)` and labels `(count, 2)`, all rows different; the labels are integers.
+    """
     x = torch.randn(count, 3, generator=rng)
     y = torch.stack([torch.randperm(count, generator=rng), torch.arange(count)], dim=1)
-    return {"x": x, "y": y}
+    noise = torch.randint(10**6, (2,), generator=rng).tolist()
+    seed = int(torch.randint(10**4, (1,), generator=rng)) + 1
+    found = student.run(probes.loaders, x=x, y=y, size=SIZE, seed=seed, other=seed + 6, noise=noise)
+    return found, x, y
 
 
 @pytest.fixture(scope="module")
 def loaders(student, suite_rng):
-    """Two epochs of several loaders, and what they are made of."""
-    drawn = draw(suite_rng, 23)
-    noise = torch.randint(10**6, (2,), generator=suite_rng).tolist()
-    seed = int(torch.randint(10**4, (1,), generator=suite_rng)) + 1
-    found = student.run(probes.loaders, **drawn, size=SIZE, seed=seed, other=seed + 6, noise=noise)
-    return found, drawn["x"], drawn["y"]
+    return ask(student, suite_rng, 23)
 
 
 def rows(epoch, x):
@@ -44,14 +45,11 @@ def rows(epoch, x):
 
     That the batches are pairs is another test's matter.
     """
-    given = []
-    for batch in epoch:
-        tensors = [part.float() for part in batch if isinstance(part, torch.Tensor)]
-        parts = [part for part in tensors if part.shape[1:] == x.shape[1:]]
-        expect(bool(parts), "Each batch should be a pair `(x, y)`, with rows of x as they are.")
-        given.append(parts[0])
-    expect(bool(given), NO_BATCHES)
-    match = (torch.cat(given)[:, None] == x).all(2)
+    tensors = ([part for part in batch if isinstance(part, torch.Tensor)] for batch in epoch)
+    inputs = [[part for part in batch if part.shape[1:] == x.shape[1:]] for batch in tensors]
+    expect(all(inputs), "Each batch should be a pair `(x, y)`, with rows of x as they are.")
+    expect(bool(inputs), NO_BATCHES)
+    match = (torch.cat([first.float() for first, *_ in inputs])[:, None] == x).all(2)
     known = bool((match.sum(1) == 1).all())
     expect(known, "The rows of your batches are not rows of `x` as it was given.")
     return match.int().argmax(1)
@@ -135,11 +133,7 @@ def test_all_samples(student, rng, loaders, count):
     #> [3, 3, 3, 1] True
     #> [3, 3, 3, 1] True
     """
-    found, x, _ = loaders
-    if count != 23:
-        drawn = draw(rng, count)
-        ask = {"size": SIZE, "seed": 0, "other": 1, "noise": [2, 9]}
-        found, x = student.run(probes.loaders, **drawn, **ask), drawn["x"]
+    found, x, _ = loaders if count == 23 else ask(student, rng, count)
     first, second = found["one"]
     expect(bool(second) or not first, ONE_PASS)
     wanted = [min(SIZE, count - start) for start in range(0, count, SIZE)]

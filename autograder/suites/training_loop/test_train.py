@@ -3,21 +3,23 @@
 import pytest
 import torch
 
-from autograder.exercise import loops
-from autograder.exercise.checks import Misconception, fail
-from autograder.suites.training_loop import means, network, probes, steps
-from autograder.suites.training_loop.network import BATCH, mse, walk
+from autograder.exercise import criteria, loops, means
+from autograder.exercise.checks import Misconception, expect
+from autograder.exercise.criteria import mse
+from autograder.exercise.trajectories import at_each
+from autograder.suites.training_loop import network, probes, steps
+from autograder.suites.training_loop.network import BATCH, walk
 
 BATCHES = {"samples": 443, "epochs": 3}  # of 131, 131, 131 and 50 samples
 
 
 def losses_at(start, at, after, batches):
-    """The loss of each batch, a row an epoch, at the given parameters and others."""
-    per_epoch = len(batches)
+    """The loss of each batch, a row an epoch, and what other parameters and batches give."""
+    per_epoch, sizes = len(batches), means.sizes_of(batches)
     epochs = len(at) // per_epoch
 
     def each(places, first=None, some=batches):
-        losses = network.at_each(network.loss, places, some * epochs, mse, first)
+        losses = at_each(network.loss(mse, first), places, some * epochs)
         return losses.reshape(epochs, len(some))
 
     def trained_with(some):
@@ -28,13 +30,26 @@ def losses_at(start, at, after, batches):
     return {
         "each": each,
         "losses": each(at),
-        "late": [each(after)] if known else [],
-        "at_end": [each(ends)] if known else [],
+        "late": means.either(each(after), sizes) if known else (),
+        "at_end": means.either(each(ends), sizes) if known else (),
         "trained_with": trained_with,
         "fewer": trained_with(batches[:-1]),
-        "sizes": means.sizes_of(batches),
-        "so_far": torch.arange(1, epochs + 1),
+        "sizes": sizes,
     }
+
+
+def of_parts(each, at, sizes):
+    """The epochs' means where the first samples of each batch alone count, or are counted."""
+    for first in criteria.CONSTANTS:
+        for weights in (sizes, sizes.clamp(max=first)):
+            yield means.mean(each(at, first), weights)
+
+
+def so_far(losses, sizes):
+    """The epochs' means where each epoch has those before it in its sum."""
+    for mean in means.either(losses, sizes) if len(losses) > 1 else ():
+        yield mean.cumsum(0)
+        yield mean.cumsum(0) / torch.arange(1, len(losses) + 1)
 
 
 mean_losses = steps.losses(
@@ -43,45 +58,23 @@ mean_losses = steps.losses(
     message="The losses are not the epochs' means over all samples.",
     cases=[{**BATCHES, "outputs": 2, "criterion": "mse", "lr": 0.05}],
 )
-means.add_mistakes(mean_losses)
+means.add_mistakes(mean_losses, steps.UNWEIGHTED)
 mean_losses.add(
     means.LAST_SKIPPED,
-    lambda fewer, sizes: means.mean(fewer, sizes[:-1]),
+    lambda fewer, sizes: iter(means.either(fewer, sizes[:-1])),
     lambda fewer, sizes: fewer @ sizes[:-1] / sizes.sum(),
-    lambda fewer: fewer.mean(1),
 )
 mean_losses.add(means.FIRST_BATCH, lambda trained_with, batches: trained_with(batches[:1])[:, 0])
-mean_losses.add(
-    steps.PART,
-    lambda each, at, sizes: (
-        means.mean(each(at, first), weights)
-        for first in network.CONSTANTS
-        for weights in (sizes.clamp(max=first), sizes)
-    ),
-)
-mean_losses.mistake(
-    "total-not-reset",
-    lambda losses, sizes, so_far: (
-        mean.cumsum(0) / by
-        for mean in means.either(losses, sizes)
-        for by in (1, so_far)
-        if len(so_far) > 1
-    ),
-).says(
+mean_losses.add(criteria.PART, of_parts)
+mean_losses.mistake("total-not-reset", so_far).says(
     "From the second epoch on, the epochs before are mixed into your losses: each epoch has to"
     " start its sum anew."
 )
-mean_losses.mistake(
-    "loss-after-step",
-    lambda late, sizes: (mean for each in late for mean in means.either(each, sizes)),
-).says(
+mean_losses.mistake("loss-after-step", lambda late: iter(late)).says(
     "Your losses are from after each step. The loss of a batch is the one that `backward()` starts"
     " from: keep that number, and compute no second one."
 )
-mean_losses.mistake(
-    "loss-at-end-of-epoch",
-    lambda at_end, sizes: (mean for each in at_end for mean in means.either(each, sizes)),
-).says(
+mean_losses.mistake("loss-at-end-of-epoch", lambda at_end: iter(at_end)).says(
     "Your losses are computed anew when the epoch is over. Asked for is the mean of the losses that"
     " the steps started from, collected on the way."
 )
@@ -116,9 +109,8 @@ def test_steps(student, rng):
     # And of many batches none is left out.
     some = {**drawn, "x": drawn["x"][:BATCH], "y": drawn["y"][:BATCH], "epochs": 1}
     count = len(steps.watch(student, "train", some, batch_size=1).steps)
-    if count != BATCH:
-        short = steps.CUT_SHORT if count < BATCH else None
-        fail(steps.A_BATCH, short, wanted=BATCH, got=count)
+    short = loops.CUT_SHORT if count < BATCH else None
+    expect(count == BATCH, loops.A_BATCH, short, wanted=BATCH, got=count)
 
 
 @pytest.mark.points(2)

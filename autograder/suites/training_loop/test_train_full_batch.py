@@ -3,15 +3,17 @@
 import pytest
 import torch
 
+from autograder.exercise import criteria
+from autograder.exercise.criteria import mse
+from autograder.exercise.trajectories import at_each
 from autograder.suites.training_loop import network, steps
-from autograder.suites.training_loop.network import mse
 
 FULL = {"samples": network.BATCH, "epochs": 3}
 
 
 def losses_at(at, batches):
     def each(places, first=None):
-        return network.at_each(network.loss, places, batches * len(at), mse, first)
+        return at_each(network.loss(mse, first), places, batches * len(at))
 
     return {"each": each, "right": each(at), "count": len(at)}
 
@@ -46,8 +48,8 @@ losses.mistake("loss-divided-again", lambda right, x: right / len(x)).says(
     "Your losses are too small by the number of samples: the criterion's mean has already divided"
     " by them."
 )
-losses.add(steps.ROOT, lambda right: right.sqrt())
-losses.add(steps.PART, lambda each, at: (each(at, first) for first in network.CONSTANTS))
+losses.add(criteria.ROOT, lambda right: right.sqrt())
+losses.add(criteria.PART, lambda each, at: (each(at, first) for first in criteria.CONSTANTS))
 
 
 @pytest.fixture(scope="module")

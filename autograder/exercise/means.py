@@ -31,12 +31,13 @@ def either(losses: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
     return mean(losses, sizes), losses.mean(1)
 
 
-def add_mistakes(formula: Formula) -> None:
-    """Add what people take for the mean of the rows of its `losses`, given the batches' `sizes`."""
-    formula.mistake("mean-of-batch-means", lambda losses: losses.mean(1)).says(
-        "Your number is the mean over batches, not over samples: the samples of the short last"
-        " batch count for more than the others. Section 5 has an example with numbers."
-    )
+def add_mistakes(formula: Formula, unweighted: Misconception) -> None:
+    """Add what people take for the mean of the rows of its `losses`, given the batches' `sizes`.
+
+    Args:
+        unweighted: what the mean over batches is named, with where the notebook has an example.
+    """
+    formula.add(unweighted, lambda losses: losses.mean(1))
     formula.mistake("last-batch-only", lambda losses: losses[:, -1]).says(
         "Your number is the loss of the last batch alone, not a mean over all of them."
     )

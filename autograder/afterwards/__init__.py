@@ -1,0 +1,1 @@
+"""What is made of a whole class's grades once they are there."""

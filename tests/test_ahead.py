@@ -1,0 +1,208 @@
+"""The line through a pool and the order of answers, decided without any worker."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import nbformat
+import pytest
+
+from autograder.commands.grade import errors
+from autograder.commands.grading_run import Run, in_lines
+from autograder.grading import grader
+from autograder.grading.grader import Graded, Submission, Whole
+from autograder.grading.parallel import capacity, cores, verdicts
+from autograder.grading.worker import BudgetSpent
+from autograder.pipeline import ahead
+from autograder.pipeline.ahead import Ahead, Line
+from autograder.submission.rebuild import Release
+
+LOG = logging.getLogger(__name__)
+RELEASE = Release((), {})
+EMPTY = Graded(nbformat.v4.new_notebook(), {})
+
+
+def submission(name: str) -> Submission:
+    return Submission("a", name.encode(), RELEASE, seed=name)
+
+
+class LastFirst:
+    """A pool that takes three at a time, and answers the newest of them first."""
+
+    suites: dict[str, dict[str, int]] = {}  # noqa: RUF012
+
+    def __init__(self, answer: Callable[[Submission], Any]) -> None:
+        self._answer = answer
+        self.most = 0
+        self.closed = False
+
+    def outcomes(self, submissions: Iterable[Submission]) -> Iterator[tuple[int, Any]]:
+        coming, taken = enumerate(submissions), []
+        while True:
+            while len(taken) < 3 and (task := next(coming, None)):
+                taken.append(task)
+            self.most = max(self.most, len(taken))
+            if not taken:
+                return
+            place, last = taken.pop()
+            yield place, self._answer(last)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_verdicts_come_in_the_order_of_submissions() -> None:
+    def answer(work: Submission) -> Any:
+        if work.seed == "2":
+            return BudgetSpent("it took too long")
+        return replace(EMPTY, notes=(work.seed,))
+
+    pool = LastFirst(answer)
+    came = list(verdicts(pool, map(submission, "0123456"), LOG))
+    assert [each.notes for each in came] == [
+        *(("0",), ("1",), ()),
+        *(("3",), ("4",), ("5",), ("6",)),
+    ]
+    assert pool.most == 3
+
+
+def graded_ahead(work: Submission) -> Any:
+    if work.seed == "bad":
+        return OSError("the worker could not be started")
+    return Ahead(work.seed, "", EMPTY)
+
+
+def coming() -> Iterator[tuple[str, Submission | None]]:
+    for name in ("ann", "bea", "bad", "cyd", "dot"):
+        yield name, None if name == "bea" else submission(name)
+
+
+def test_a_line_keeps_answers_until_they_are_asked_for() -> None:
+    told: dict[str, bool] = {}
+    pool = LastFirst(graded_ahead)
+    line = Line(pool, coming(), told.__setitem__, LOG)
+    came = {name: line.take(name) for name in ("ann", "bea", "bad", "cyd", "dot", "nobody")}
+    assert {name: each.whole for name, each in came.items() if each} == {
+        name: name for name in ("ann", "cyd", "dot")
+    }
+    assert told == {"ann": True, "bea": False, "bad": False, "cyd": True, "dot": True}
+    assert line.take("ann") is None  # it is given away
+    line.close()
+    assert pool.closed
+
+
+def test_where_the_pool_ends_early_the_rest_has_no_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(work: Submission) -> Any:
+        raise ConnectionError("the scheduler is gone")
+
+    line = Line(LastFirst(fails), coming(), lambda *_: None, LOG)
+    assert line.take("dot") is None
+    assert "graded one by one: the scheduler is gone" in caplog.text
+    line.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": "6"},
+        {"digest": "other"},
+        {"files": b"other"},
+        {"notebook": nbformat.v4.new_notebook(metadata={"own": 1})},
+    ],
+)
+def test_an_answer_is_of_its_own_question_alone(change: dict[str, Any]) -> None:
+    nb = nbformat.v4.new_notebook()
+    whole = Whole("a", nb, seed="5", digest="d", files=b"f")
+    found = Ahead(grader.text(nb), ahead._origin("5", "d", b"f"), EMPTY)
+    assert found.is_of(whole)
+    assert not found.is_of(replace(whole, **change))
+
+
+def test_there_is_a_core() -> None:
+    assert 1 <= capacity() <= cores()
+
+
+# ---------------------------------------------------------------------------------- the summary
+
+
+def saved(student: str, score: float, *misconceptions: str, why: str = "") -> dict[str, Any]:
+    return {
+        "kind": "saved",
+        "student": student,
+        "score": score,
+        "max_score": 40,
+        "seconds": 1.0,
+        "misconceptions": list(misconceptions),
+        "why": [why] if why else [],
+    }
+
+
+@pytest.fixture
+def run() -> Run:
+    made = Run("a")
+    for event in (
+        {"kind": "begun", "students": 7, "workers": 2},
+        {"kind": "skipped", "student": "old"},
+        {"kind": "under_way", "student": "ann"},
+        {"kind": "under_way", "student": "bea"},
+        {"kind": "answered", "student": "bea"},
+        saved("ann", 40),
+        saved("cyd", 21, "bias-subtracted", "bias-subtracted"),
+        saved("dot", 20, "bias-subtracted", "mean-missing"),
+        saved("eve", 0, why="the file is empty"),
+        {"kind": "failed", "student": "fay", "why": ["its folder is a symbolic link"]},
+    ):
+        made.note(event)
+    return made
+
+
+def test_what_is_told_is_added_up(run: Run) -> None:
+    assert (run.done, run.under_way, run.answered) == (6, {}, {"bea"})
+    summary = run.summary(1, stopped=True)
+    assert summary["scores"] == {
+        "mean": 27.0,
+        "least": 20,
+        "quartiles": [20.5, 21.0, 30.5],
+        "most": 40,
+        "by_tenth": [0, 0, 0, 0, 0, 2, 0, 0, 0, 1],
+    }
+    assert list(in_lines(summary)) == [
+        "a: 3 graded, 1 skipped, 2 failed",
+        "Stopped: the same command goes on with the 1 that are left.",
+        "scores of 40: 20 to 40, half of them 21 or more, mean 27",
+        "  from 90 %  ███████████████ 1",
+        "  from 50 %  ██████████████████████████████ 2",
+        "commonest misconceptions:",
+        "     2  bias-subtracted",
+        "     1  mean-missing",
+        "needs a person:",
+        "  eve: the file is empty",
+        "  fay: its folder is a symbolic link",
+    ]
+
+
+def test_the_live_line_says_where_it_is(run: Run) -> None:
+    run.note({"kind": "under_way", "student": "gus"})
+    assert run.line.startswith("6 of 6 graded · 2 failed · ")
+    assert "slowest now gus, " in run.line
+    assert Run("a").line == "getting ready …"
+
+
+def test_a_refusal_is_all_that_is_said() -> None:
+    run = Run("a")
+    run.note({"kind": "refused", "why": ["Grade cell 'x' has no suite"]})
+    assert list(in_lines(run.summary(1, stopped=False))) == ["Grade cell 'x' has no suite"]
+
+
+def test_errors_are_told_without_their_tracebacks() -> None:
+    log = (
+        "a library's own line\n[AutogradeApp | INFO] Sanitizing\n"
+        "[AutogradeApp | ERROR] Traceback (most recent call last):\n  File x\nOperationalError\n"
+        "[AutogradeApp | ERROR] There was an error accessing the database.\n  Back it up.\n"
+        "[AutogradeApp | WARNING] end\n"
+    )
+    assert errors(log) == ["There was an error accessing the database. Back it up."]
+    assert errors("nothing of nbgrader's") == []
