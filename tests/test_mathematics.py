@@ -130,8 +130,20 @@ def test_a_formula_takes_no_place_but_a_texts(source: str) -> None:
         r"\def\a{\a\a}\a",
         r"\newcommand\a[1]{#1#1}\a{\a{\a{\a{x}}}}",
         "x" * 100_000,
+        "(" * 600,
+        "[x" * 600,
+        r"\\[" * 600,
+        r"\{" * 600,
+        r"\lfloor x" * 150,
+        r"\bigl|" * 200,
     ],
 )
 def test_mathematics_without_end_stays_text(latex: str) -> None:
     assert mathml(latex) is None
     assert "<math" not in clean_markdown(f"$${latex}$$", {})
+
+
+def test_formulas_without_end_stay_text() -> None:
+    page = clean_markdown("$x$ " * 2_000, {})
+    assert page.count("<math") == 500
+    assert page.count("$x$") == 1_500

@@ -15,14 +15,24 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 #: Longer ones stay text: the course's longest has 300 characters, and a parser that calls itself
 #: for each brace ends its process at some thousands of them.
 _MAX_LENGTH = 2_000
+#: Brackets that open: for each that may not be closed the parser takes twice the time; for these,
+#: a hundredth of a second. The course's formulas have seven at most.
+_MAX_OPEN = 20
 #: Elements within elements: laying these out may take a browser exponential time.
 _MAX_DEPTH = 40
 #: Characters of MathML for one of LaTeX; primes come to 50.
 _MAX_GROWTH, _FEW = 25, 200
+#: Formulas of one text; no cell of the course has more than thirty.
+_MAX_FORMULAS = 500
 #: Formulas that may not fit into a line are reached by keyboard, to be scrolled.
 _LONG = 60
 
 _ROW_SPACING = re.compile(r"(\\\\)\s*\[[^][]*\]")
+_OPEN = re.compile(
+    # Of the commands that begin with an l, all but those that are known to be others.
+    r"[(\[⟨⌊⌈⟦]|\\\{|\\[bB]igg?l(?![a-z])|\\mathopen|\\[ul]lcorner|\\l(?!ambda|eq?(?![a-z])|eft"
+    r"|dots|n(?![a-z])|og|im|l(?![a-z])|ong|not|or|and|times|g(?![a-z]))[A-Za-z]+"
+)
 _TAG = re.compile(r"<(/?)[a-z]")
 _LENGTH = re.compile(r"\d{1,2}(\.\d*)?(em|ex|%)?")
 _LENGTHS = {"width", "height", "depth", "lspace", "rspace", "minsize", "maxsize", "linethickness"}
@@ -59,13 +69,12 @@ def mathml(latex: str, block: bool = False) -> str | None:
         latex: what stands between its delimiters.
         block: whether it stands on its own.
     """
-    if len(latex) > _MAX_LENGTH:
+    # LaTeX's space between rows would be shown as it is written.
+    latex = _ROW_SPACING.sub(r"\1", latex) if len(latex) <= _MAX_LENGTH else latex
+    if len(latex) > _MAX_LENGTH or len(_OPEN.findall(latex)) > _MAX_OPEN:
         return None
     try:
-        # LaTeX's space between rows would be shown as it is written.
-        made = _CONVERTER.convert_with_local_state(
-            _ROW_SPACING.sub(r"\1", latex), displaystyle=block
-        )
+        made = _CONVERTER.convert_with_local_state(latex, displaystyle=block)
     except LatexError:
         return None
     if len(made) > _MAX_GROWTH * len(latex) + _FEW:
@@ -117,7 +126,7 @@ class _Renderer(IPythonRenderer):
         return self._formula(latex, True) or super().latex_environment(name, body)
 
     def _formula(self, latex: str, block: bool) -> str:
-        made = mathml(latex, block)
+        made = mathml(latex, block) if len(self._formulas) < _MAX_FORMULAS else None
         if made is None:
             return ""
         if block and len(latex) > _LONG:
