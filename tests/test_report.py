@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -131,6 +132,15 @@ def test_what_a_person_must_look_at_is_told(told: overview.Overview) -> None:
         "The file `x` was not used: it is a hard link.",
         "Its code was told: OSError: [Errno 1] Operation not permitted",
     ]
+
+
+def test_a_graded_notebook_that_was_cut_off_stops_no_report(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell("x = 1\ny = 2")]), whole)
+    assert graded.read(whole).cells[0].source == "x = 1\ny = 2"
+    cut = tmp_path / "cut.ipynb"
+    cut.write_text(whole.read_text()[:20])
+    assert graded.read(cut).cells == graded.read(tmp_path / "none.ipynb").cells == []
 
 
 def test_links_that_were_handed_in_are_such_signs(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def works(directory: CourseDirectory, assignment: str) -> list[Work]:
     for student, name in sorted(gradebook.names(directory.db_url).items()):
         graded = _path(directory, directory.autograded_directory, student, assignment, "ipynb")
         page = _path(directory, directory.feedback_directory, student, assignment, "html")
-        nb = read(graded) if graded.is_file() else v4.new_notebook()
+        nb = read(graded)
         others = {
             other: all_of_it[student]
             for other, all_of_it in standings.items()
@@ -125,8 +125,15 @@ def works(directory: CourseDirectory, assignment: str) -> list[Work]:
 
 
 def read(path: Path) -> NotebookNode:
-    """A notebook that nbgrader wrote, as it is: nbformat's reader, which checks it, is slow."""
-    notebook: NotebookNode = v4.reads(path.read_text(encoding="utf-8"))
+    """A notebook that nbgrader wrote, as it is: nbformat's reader, which checks it, is slow.
+
+    One that is not there, or was cut off, is an empty one.
+    """
+    notebook: NotebookNode
+    try:
+        notebook = v4.reads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        notebook = v4.new_notebook()
     return notebook
 
 

@@ -5,7 +5,7 @@ itself, which is not looked for by a name.
 """
 # score: 93
 # loses: SoftmaxCrossEntropy
-# says: asked for a gradient [1-9]
+# says: asked for a gradient 1\b
 # assignment: autograd_functions
 
 # cell: SoftmaxCrossEntropy
@@ -54,4 +54,6 @@ engine = torch.autograd.Variable._execution_engine
 torch.autograd.Variable._execution_engine = _EngineBase()
 
 # cell: after test_SoftmaxCrossEntropy
+logits = torch.eye(2, 3).requires_grad_()
+torch.autograd.grad(SoftmaxCrossEntropy.apply(logits, torch.tensor([0, 1])), logits)
 print("asked for a gradient", len(asked))
