@@ -12,7 +12,14 @@ import pytest
 from nbgrader.apps.baseapp import NbGrader
 
 from autograder import ROOT
-from autograder.commands.hand_ins import GRADED, SUPERSEDED, WAITING, Attempt, hand_ins
+from autograder.commands.hand_ins import (
+    GRADED,
+    SUPERSEDED,
+    UNGRADED,
+    WAITING,
+    Attempt,
+    hand_ins,
+)
 from autograder.commands.watch import FOLDER, LOG, CannotWatch, Watch, main, watching
 from autograder.commands.workspace import Workspace
 from autograder.submission.cells import cell_of
@@ -149,6 +156,13 @@ def test_the_best_counts_where_the_course_says_so(
     assert "not in this one: MyLinear." in third
     assert "All of it" not in first + third
 
+    exchange.submit("eve", A, wrong)
+    (folder,) = (exchange.root / COURSE / "inbound").glob("eve+*")
+    (folder / "link").symlink_to(exchange.course.folder / "source" / A / f"{A}.ipynb")
+    with watch(exchange) as watched:
+        assert told(watched.look()) == [("eve", UNGRADED, None)]
+    assert not (exchange.course.folder / "submitted" / "eve").exists()
+
     exchange.submit("ben", A, wrong)
     capsys.readouterr()
     assert main(Namespace(once=True, interval=0)) == 0
@@ -168,6 +182,16 @@ def test_what_is_still_being_copied_is_not_complete(tmp_path: Path) -> None:
     (tmp_path / names[0]).chmod(0o777)  # as nbgrader does last
     os.utime(tmp_path / names[1], (0, 0))  # or nobody has done anything for a minute
     assert all(each.is_complete for each in hand_ins(tmp_path))
+    assert not any(each.has_links for each in found)
+
+
+def test_a_link_is_told_wherever_it_is(tmp_path: Path) -> None:
+    stamp = "2026-01-31 12:00:00.000000 UTC"
+    (tmp_path / f"ann+{A}+{stamp}" / "deep").mkdir(parents=True)
+    (tmp_path / f"ann+{A}+{stamp}" / "deep" / "link").symlink_to("/etc/passwd")
+    (tmp_path / f"ben+{A}+{stamp}").symlink_to(tmp_path / f"ann+{A}+{stamp}")
+    (tmp_path / f"eve+{A}+{stamp}").mkdir()
+    assert [each.has_links for each in hand_ins(tmp_path)] == [True, True, False]
 
 
 def test_without_an_exchange_it_is_said_what_to_do(

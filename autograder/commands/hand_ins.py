@@ -38,6 +38,7 @@ class HandIn:
         student, assignment: whose, and of what.
         at: when it was handed in, in UTC.
         is_complete: whether all of it is there.
+        folder: where it lies.
     """
 
     name: str
@@ -45,6 +46,16 @@ class HandIn:
     assignment: str
     at: datetime
     is_complete: bool
+    folder: Path
+
+    @property
+    def has_links(self) -> bool:
+        """Whether it is a symbolic link or holds one.
+
+        nbgrader would copy what that leads to, as the instructor, whatever it is.
+        """
+        inside = self.folder.rglob("*")
+        return self.folder.is_symlink() or any(path.is_symlink() for path in inside)
 
 
 def hand_ins(inbound: Path) -> list[HandIn]:
@@ -64,7 +75,7 @@ def hand_ins(inbound: Path) -> list[HandIn]:
             at = parse_utc(stamp).replace(tzinfo=UTC)
             age = now() - datetime.fromtimestamp(changed.st_mtime, UTC)
             complete = S_IMODE(changed.st_mode) & _COMPLETE == _COMPLETE or age > _PATIENCE
-            found.append(HandIn(path.name, student, assignment, at, complete))
+            found.append(HandIn(path.name, student, assignment, at, complete, path))
     return sorted(found, key=lambda each: (each.at, each.name))
 
 

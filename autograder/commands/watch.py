@@ -194,7 +194,10 @@ class Watch(LoggingConfigurable):
             status = known_now.get(hand_in.name)
             if not hand_in.is_complete or status not in (None, WAITING):
                 continue
-            if self._is_above_the_limit(hand_in):
+            if hand_in.has_links:
+                print(f"{escaped(hand_in.name)} holds a symbolic link: it is not collected.")
+                yield self.attempts.add(hand_in, UNGRADED)
+            elif self._is_above_the_limit(hand_in):
                 if status is None:
                     yield self._told_to_wait(hand_in)
             elif attempt := self._tried(hand_in):
@@ -295,14 +298,13 @@ class Watch(LoggingConfigurable):
             most=self.gradings_a_day,
             day=f"{day} 00:00 {datetime.now(self._zone).tzname()}",
         )
-        source = self._inbound / hand_in.name
         with tempfile.TemporaryDirectory() as name:
             page = Path(name, hand_in.student, hand_in.assignment)
             page.mkdir(parents=True)
             for told in ("timestamp.txt", "submission_secret.txt"):
-                if (source / told).is_symlink() or not (source / told).is_file():
+                if not (hand_in.folder / told).is_file():
                     return self.attempts.add(hand_in, WAITING)
-                shutil.copy(source / told, page)
+                shutil.copy(hand_in.folder / told, page)
             (page / f"{hand_in.assignment}.html").write_text(report.waiting(sentence))
             names = CourseDirectory.class_trait_names(config=True)
             values = {each: getattr(self._directory, each) for each in names}
