@@ -24,6 +24,8 @@ student: install ## a student's folder, and JupyterLab in it
 	$(BIN)/python -m autograder student
 	test -x student/.venv/bin/python || $(PYTHON) -m venv student/.venv
 	student/.venv/bin/python -m pip install --quiet --requirement student/requirements.txt
+	student/.venv/bin/jupyter labextension disable --level=sys_prefix \
+	  @jupyter/nbgrader:create-assignment @jupyter/nbgrader:formgrader
 	cd student && PATH="$$PWD/.venv/bin:$$PATH" \
 	  $$(command -v prlimit >/dev/null && echo prlimit --data=5368709120) .venv/bin/jupyter lab
 

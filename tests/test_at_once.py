@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from nbgrader.apps.baseapp import NbGrader
 
 from autograder import ROOT
 from autograder.commands.hand_ins import GRADED, SUPERSEDED, WAITING, Attempt, hand_ins
-from autograder.commands.watch import FOLDER, LOG, CannotWatch, Watch, watching
+from autograder.commands.watch import FOLDER, LOG, CannotWatch, Watch, main, watching
 from autograder.commands.workspace import Workspace
 from autograder.submission.cells import cell_of
 from tests.exchange import COURSE, Exchange
@@ -130,7 +131,9 @@ def state(course: Workspace) -> dict[str, object]:
 
 
 def test_the_best_counts_where_the_course_says_so(
-    exchange: Exchange, solution: Callable[[str], Notebook]
+    exchange: Exchange,
+    solution: Callable[[str], Notebook],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     wrong = changed(solution(A), "MyLinear", "y + self.bias", "y - self.bias")
     with watch(exchange, counts="best") as watched:
@@ -145,6 +148,13 @@ def test_the_best_counts_where_the_course_says_so(
     assert "All of it is right." in second
     assert "not in this one: MyLinear." in third
     assert "All of it" not in first + third
+
+    exchange.submit("ben", A, wrong)
+    capsys.readouterr()
+    assert main(Namespace(once=True, interval=0)) == 0
+    head, line = capsys.readouterr().out.splitlines()
+    assert "5 gradings a day, the best one counts" in head
+    assert re.search(r"ben parameters: graded, \d+ of 100, \d+\.\d s after", line)
 
 
 def test_what_is_still_being_copied_is_not_complete(tmp_path: Path) -> None:
@@ -161,13 +171,11 @@ def test_what_is_still_being_copied_is_not_complete(tmp_path: Path) -> None:
 
 
 def test_without_an_exchange_it_is_said_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "nbgrader_config.py").write_text(
         f"{(ROOT / 'nbgrader_config.py').read_text()}\nc.Exchange.root = '{tmp_path}/none'\n"
     )
     monkeypatch.chdir(tmp_path)
-    app = NbGrader()
-    app.initialize([])
-    with pytest.raises(CannotWatch, match="mkdir -p"), watching(app.config):
-        pass
+    assert main(Namespace(once=True, interval=0)) == 2
+    assert "mkdir -p" in capsys.readouterr().out

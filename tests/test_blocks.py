@@ -10,7 +10,7 @@ from autograder.exercise import in_order, layer_norm
 from autograder.exercise.asked import Asked
 from autograder.exercise.formula import in_double, of
 from autograder.exercise.in_order import is_near
-from autograder.exercise.inside_layers import OfModule, Part
+from autograder.exercise.inside_layers import OfModule, Part, Silent
 from autograder.exercise.layers import Layer
 from autograder.suites.blocks import (
     functions,
@@ -111,13 +111,22 @@ def test_a_stand_in_gives_the_gradients_of_its_function() -> None:
     torch.testing.assert_close({**part.grads, "x": into}, in_order.derived(right, leaves, g))
 
 
+SIZES = {
+    "Linear": {"in_features": 4, "out_features": 4},
+    "ReLU": {},
+    "LayerNorm": {"dim": 4, "eps": 1e-3},
+    "ResidualBlock": {"dim": 4, "hidden": 3},
+    "SelfAttention": {"dim": 4, "heads": 2},
+    "TransformerBlock": {"dim": 4, "heads": 2, "hidden": 3},
+}
+
+
 @pytest.mark.parametrize("task", probes.MODULES)
 def test_what_stands_in_for_a_block_can_be_trained(task: str) -> None:
     class Block(OfModule):
         kind = staticmethod(probes.MODULES[task])
 
-    sizes = {"SelfAttention": (4, 2), "TransformerBlock": (4, 2, 3), "LayerNorm": (4,), "ReLU": ()}
-    block = Block(*sizes.get(task, (4, 4)))
+    block = Block(**SIZES[task])
     x = torch.randn(2, 3, 4)
     before = block.forward(x)
     assert block.backward(before.sign()).shape == x.shape
@@ -125,6 +134,17 @@ def test_what_stands_in_for_a_block_can_be_trained(task: str) -> None:
     for name, grad in block.grads.items():
         block.params[name] -= 0.01 * grad
     assert bool((block.forward(x) - before).any()) == (task != "ReLU")
+
+
+@pytest.mark.parametrize("task", probes.PARAMS)
+@pytest.mark.parametrize("kind", [Part, Silent])
+def test_what_stands_in_for_a_part_is_made_and_asked_like_it(task: str, kind: type[Part]) -> None:
+    how = {"made": probes.PARAMS[task], "function": probes.FUNCTIONS[task]}
+    part = type(task, (kind,), {name: staticmethod(value) for name, value in how.items()})
+    block = part(**SIZES[task])
+    x = torch.randn(2, 3, 4)
+    assert block(x).shape == block.backward(x).shape == x.shape
+    assert {*block.grads} == {*block.params}
 
 
 def test_cells_of_other_tasks_are_not_read_for_autograd() -> None:

@@ -76,7 +76,7 @@ def test_the_page_is_the_one_of_feedback_and_harmless(course: Workspace) -> None
     done = check(course, "-", "--html", notebook=nbformat.writes(nb).encode())
     assert done.returncode == 1, done.stderr.decode()
     page = done.stdout.decode()
-    assert "Score: 86.0 / 100.0" in page
+    assert "86 of 100 points" in page
     assert "There is a ReLU after the last layer" in page
     assert "my own words" in page
     assert "alert(" not in page

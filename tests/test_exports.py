@@ -64,7 +64,8 @@ def gradebook(folder: Path) -> Iterator[Gradebook]:
         made.find_submission("first", "ann").notebooks[0].late_submission_penalty = 2.25
         made.add_student("gus", last_name="gus", first_name="", lms_user_id="77")
         made.db.commit()
-        (folder / "submitted" / "fay" / "first").mkdir(parents=True)
+        for student in ("fay", "odd\udcff"):
+            (folder / "submitted" / student / "first").mkdir(parents=True)
         yield made
 
 
@@ -90,6 +91,7 @@ def test_grades_have_nbgraders_columns_and_the_verdict(gradebook: Gradebook, fol
         **{student: work[-1] for student, work in WORK.items()},
         "fay": "not graded yet",
         "gus": "not handed in",
+        r"odd\udcff": "not graded yet",
     }
     scores = {student: (row["raw_score"], row["score"]) for student, row in found.items()}
     assert scores == {
@@ -100,6 +102,7 @@ def test_grades_have_nbgraders_columns_and_the_verdict(gradebook: Gradebook, fol
         "eve": ("30.0", "30.0"),
         "fay": ("", ""),
         "gus": ("0.0", "0.0"),
+        r"odd\udcff": ("", ""),
     }
     assert found["ann"]["late_submission_penalty"] == "2.25"
     assert found["ann"]["timestamp"] == "2026-01-02 03:04:05"
@@ -115,6 +118,7 @@ def test_what_has_no_score_is_listed(
         "first, cyd: to be graded by hand: no score",
         "first, dot: could not be graded: no score",
         "first, fay: not graded yet: no score",
+        r"first, odd\udcff: not graded yet: no score",
     ]
 
 
@@ -126,6 +130,7 @@ def test_canvas(gradebook: Gradebook, folder: Path) -> None:
     assert possible == ["    Points Possible", "", "", "", "", "60", "60"]
     assert {row[3]: row[5] for row in rows} == {
         **{"ann": "40.25", "bea": "52", "cyd": "", "dot": "", "eve": "30", "fay": "", "gus": ""},
+        r"odd\udcff": "",
     }
     assert {row[6] for row in rows} == {""}
     people = {row[3]: tuple(row[:2]) for row in rows}
@@ -138,7 +143,7 @@ def test_moodle(gradebook: Gradebook, folder: Path) -> None:
     assert header == ["Username", "First name", "Last name", "Email address", "first", "second"]
     assert {row[0]: row[4] for row in rows} == {
         **{"ann": "40.25", "bea": "52", "cyd": "-", "dot": "-", "eve": "30", "fay": "-"},
-        "gus": "-",
+        **{"gus": "-", r"odd\udcff": "-"},
     }
     assert rows[0][:4] == ["ann", "Ann", "annson, Jr.", ""]
 

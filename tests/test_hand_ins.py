@@ -1,10 +1,18 @@
 """The history of hand-ins: what was graded before, and what a correction changed."""
 
+import logging
 from pathlib import Path
 
-from autograder.grading import history
+import pytest
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat.v4 import new_notebook
+
+from autograder.grading import history, record
 from autograder.grading.dependence import Dependence
+from autograder.grading.grader import Graded
+from autograder.grading.record import Record
 from autograder.grading.results import CellResult, TestResult
+from autograder.pipeline.history import KeepHistory, NoteCorrection
 
 
 def cell(name: str, *earned: int, misconception: str = "doubled") -> CellResult:
@@ -67,3 +75,41 @@ def test_what_could_not_be_graded_is_no_correction(tmp_path: Path) -> None:
     history.add(path, [cell("f", 5), CellResult("test_g", "", (), "broken")], of("1"))
     now = [cell("f", 5), cell("g", 5)]
     assert history.corrected(history.read(path), now, of("1")) == ""
+
+
+# ------------------------------------------------------------------------------ as nbgrader's steps
+
+
+def step(points: int, suites: str, log: logging.Logger) -> Graded:
+    """What the two steps make of a grading in the current folder."""
+    result = cell("f", points)
+    graded = Graded(new_notebook(), {"test_f": result}, depends_on=of("1", suites))
+    told = ResourcesDict(nbgrader={"student": "mira", "assignment": "A"}, autograder=graded)
+    nb, told = NoteCorrection(log=log).preprocess(new_notebook(), told)
+    noted: Graded = told["autograder"]
+    record.write(nb, Record(cells=(result,), depends_on=noted.depends_on))
+    KeepHistory(log=log).preprocess(nb, told)
+    return noted
+
+
+def test_a_grading_is_kept_and_a_correction_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert step(2, "old", logging.getLogger()).notes == ()
+    (note,) = step(5, "new", logging.getLogger()).notes
+    assert "This page was updated" in str(note)
+    assert len(history.read(tmp_path / "history" / "mira" / "A.jsonl")) == 2
+
+
+def test_a_history_that_cannot_be_written_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "history").write_text("in the way")
+    assert step(2, "old", logging.getLogger("steps")).notes == ()
+    assert "cannot be written" in caplog.text
+    (tmp_path / "history").unlink()
+    history.path_of(tmp_path, "mira", "A").mkdir(parents=True)
+    assert step(2, "old", logging.getLogger("steps")).notes == ()
+    assert "cannot be read" in caplog.text

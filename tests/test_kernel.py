@@ -461,3 +461,24 @@ def test_files_beside(start: Start, tmp_path: Path, how: str, sandbox: bool) -> 
     if how == "written":
         shows = notebook.run("import new\nnew.helped(1)")
     assert shows == "2"
+
+
+# --------------------------------------------------------------------------- packages of students
+
+WORK = {
+    "tqdm": "from tqdm.auto import tqdm\nfor x in tqdm(range(3)):\n    pass",
+    "tqdm, plain": "from tqdm import trange\nfor x in trange(3):\n    pass",
+    "pandas": "import pandas as pd\nx = int(pd.DataFrame({'a': [1, 2]})['a'].sum()) - 1",
+    "seaborn": "import seaborn as sns\nsns.lineplot(x=[1, 2], y=[3, 4])\nx = 2",
+    "ipywidgets": "from ipywidgets import interact\n@interact(k=(0, 4))\ndef f(k=2):\n"
+    "    global x\n    x = k",
+    "ipympl": "%matplotlib widget\nfrom matplotlib import pyplot as plt\nplt.plot([1, 2])\n"
+    "plt.show()\nx = 2",
+}
+
+
+@pytest.mark.parametrize("source", WORK.values(), ids=WORK)
+def test_packages_that_students_like_do_no_harm(start: Start, source: str) -> None:
+    notebook = start()
+    assert "Error" not in notebook.run(source)
+    assert notebook.value("notebook.x") == 2

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder import ROOT
-from autograder.grading import report
+from autograder.grading import record, report
+from autograder.grading.grader import Graded
 from autograder.grading.results import CellResult, TestResult
+from autograder.grading.standing import Sheet, Standing
 from autograder.language import Explained, Text, as_data, from_data, render
 
 #: Calls whose first text is a template.
@@ -65,10 +68,20 @@ def test_all_that_a_report_says_can_be_translated() -> None:
     def translate(template: str) -> str:
         return f"\N{WHITE FLAG}{template}"
 
-    page = report.cell(cells[0], translate) + report.summary(
-        cells, [Text("A note.")], translate=translate
-    )
-    for english in ("What was checked", "It works.", "What happened", "A note.", "not graded"):
+    sheet = Sheet("x", (Standing("test_x", 2, 1.5, by_person=True), Standing("test_y", 3, None)))
+    nb = new_notebook(cells=[new_code_cell()])
+    nb.cells[0].metadata["nbgrader"] = {"grade_id": "test_x", "grade": True, "solution": False}
+    kept = Graded(nb, {cell.grade_id: cell for cell in cells}, (Text("A note."),))
+    record.write(nb, record.of(kept))
+    page = report.rewrite(nb, sheet, translate=translate)
+    page += nb.cells[0].outputs[0]["data"]["text/html"]
+    for english in (
+        "What was checked",
+        "It works.",
+        "What happened",
+        "A note.",
+        "Sum of the checks",
+    ):
         assert page.count(english) == page.count(translate(english)) > 0
 
 

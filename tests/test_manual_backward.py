@@ -8,8 +8,9 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from autograder.exercise.formula import in_double
+from autograder.exercise.pictures import pipeline
 from autograder.suites.manual_backward import cross_entropy, sigmoid, test_LR_backward
-from autograder.suites.manual_backward.pictures import HELD_OUT, held_out, pipeline
+from autograder.suites.manual_backward.pictures import HELD_OUT, held_out
 
 
 def torchvision(size):

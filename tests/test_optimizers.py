@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from autograder.exercise.rules import follow
-from autograder.suites.optimizers.paths import draw
+from autograder.exercise.walks import draw
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "SGD": [

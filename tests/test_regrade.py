@@ -117,7 +117,7 @@ def test_a_correction_is_seen_first_and_then_made(tmp_path: Path) -> None:
     assert seen.returncode == 1, seen.stderr
     assert "mira: 78 -> 86\n    Standardize.test_" in seen.stdout
     assert "ada" not in seen.stdout
-    assert "2 graded again: 1 would change, 1 would not" in seen.stdout
+    assert "2 compared: 1 would change, 1 would not" in seen.stdout
     assert state(course) == before, "a dry run changes nothing"
 
     made = regrade(course, "--apply")
@@ -129,6 +129,7 @@ def test_a_correction_is_seen_first_and_then_made(tmp_path: Path) -> None:
     assert told.depends_on.suites != "0" * 64
     page = (course.folder / "feedback/mira/parameters/parameters.html").read_text()
     assert "This page was updated" in page
+    assert told.depends_on.suites[:8] in page
     assert "They gave it 78 points before; they give it 86 now." in page
     with course.gradebook() as gradebook:
         name = "parameters"

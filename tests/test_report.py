@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -22,8 +24,10 @@ from autograder.grading.history import Grading, Outcome
 from autograder.grading.record import Record
 from autograder.grading.results import CellResult, TestResult
 from autograder.grading.spent import Spent
+from autograder.grading.worker import BudgetSpent
 from autograder.language import Text
 from autograder.pipeline.gradebook import Score
+from autograder.submission.intake import Intake
 
 SAYS = {"doubled": Text("Your `f` is {n} times too large.", n=2), "flipped": Text("A sign.")}
 EVIL = "<script>alert(1)</script>"
@@ -130,6 +134,34 @@ def test_what_a_person_must_look_at_is_told(told: overview.Overview) -> None:
     ]
 
 
+def test_a_graded_notebook_that_was_cut_off_stops_no_report(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell("x = 1\ny = 2")]), whole)
+    assert graded.read(whole).cells[0].source == "x = 1\ny = 2"
+    cut = tmp_path / "cut.ipynb"
+    cut.write_text(whole.read_text()[:20])
+    assert graded.read(cut).cells == graded.read(tmp_path / "none.ipynb").cells == []
+
+
+def test_links_that_were_handed_in_are_such_signs(tmp_path: Path) -> None:
+    folder = tmp_path / "submitted" / "eve" / "A"
+    folder.mkdir(parents=True)
+    (folder / "A.ipynb").write_text("{}")
+    (folder / "link").symlink_to("/etc/passwd")
+    (tmp_path / "file").write_text("x")
+    (folder / "hard").hardlink_to(tmp_path / "file")
+    os.mkfifo(folder / "pipe")
+    (folder / "\n").write_text("odd, but no such sign")
+    intake = Intake(tmp_path / "submitted", "A")
+    notes = intake.take("eve").notes
+    intake.close()
+    assert len(notes) == 4
+    (told,) = overview.of("A", [Work("eve", record=Record(notes=notes))]).stopped
+    assert [why.values["name"] for why in told.reasons if isinstance(why, Text)] == [
+        *("hard", "link", "pipe"),
+    ]
+
+
 def test_what_takes_far_longer_is_an_outlier(told: overview.Overview) -> None:
     (outlier,) = told.outliers
     assert outlier == overview.Outlier("hugo", "cells", "seconds", 9.0, 1.0)
@@ -168,7 +200,10 @@ OTHERS = [
 
 
 def alike(*codes: str) -> list[similar.Similar]:
-    return similar.find({f"s{n:02}": {"f": code} for n, code in enumerate(codes)}, {"f": GIVEN})
+    solutions = {f"s{n:02}": {"f": code} for n, code in enumerate(codes)}
+    found, left_out = similar.find(solutions, {"f": GIVEN})
+    assert left_out == []
+    return found
 
 
 def test_a_copy_with_other_names_is_found_and_shown() -> None:
@@ -183,8 +218,7 @@ def test_a_copy_with_other_names_is_found_and_shown() -> None:
 
 
 def test_who_hang_together_are_one_group() -> None:
-    half = ODD.partition("    return")[0]
-    other = half + "    result = max(count, 1)\n    return total / result\n"
+    other = ODD.replace("1 / max(count, 1)", "1 / (count or 1)")
     apart = (
         "def f(x):\n    names = {k: v for k, v in enumerate(x)}\n    return names.get(0) @ x.T\n"
     )
@@ -207,8 +241,20 @@ def test_solutions_made_apart_do_not_flood(assignment: str) -> None:
     entries = load(assignment)[::4]
     solutions = {entry.name: graded.solutions(build(entry)) for entry in entries}
     names = next(iter(solutions.values()))
-    found = similar.find(solutions, dict.fromkeys(names, ""))
+    found, _ = similar.find(solutions, dict.fromkeys(names, ""))
     assert sum(len(each.groups) + each.more for each in found) <= len(entries) / 10
+
+
+def test_code_that_takes_too_long_to_read_is_left_out() -> None:
+    def read(codes: Sequence[str]) -> list[similar.Filtered]:
+        if any("forever" in code for code in codes):
+            raise BudgetSpent("it took too long")
+        return similar.filtered(codes)
+
+    solutions = {name: {"f": ODD} for name in ("a", "b")} | {"c": {"f": "forever"}}
+    (task,), left_out = similar.find(solutions, {"f": GIVEN}, read)
+    assert task.groups[0].students == ("a", "b")
+    assert left_out == ["c"]
 
 
 # --------------------------------------------------------------------------------- what is written
@@ -228,7 +274,7 @@ def written(told: overview.Overview, tmp_path_factory: pytest.TempPathFactory) -
     alike = [similar.Similar("f", 6, 0.4, (group,), 2)]
     path = folder / "report" / "A.html"
     path.parent.mkdir()
-    path.write_text(page.html(told, works, alike, path.parent))
+    path.write_text(page.html(told, works, alike, ["dora"], path.parent))
     return path
 
 
@@ -244,7 +290,7 @@ def test_the_page_links_to_feedback_and_loads_nothing(written: Path) -> None:
 
 
 def test_a_page_of_nothing_graded_says_so(tmp_path: Path) -> None:
-    html = page.html(overview.of("A", [Work("fred")]), [Work("fred")], [], tmp_path)
+    html = page.html(overview.of("A", [Work("fred")]), [Work("fred")], [], [], tmp_path)
     assert "There is no score yet." in html
     assert "Nothing was handed in." in html
 
@@ -256,7 +302,7 @@ def test_the_table_and_the_data_say_the_same(told: overview.Overview) -> None:
     assert (ben["score"], ben["f"], ben["g"]) == ("10", "0", "10")
     assert (ben["misconceptions"], ben["hand_ins"]) == ("doubled", "2")
     assert (gita["score"], gita["f"]) == ("", "")
-    data = json.loads(page.as_json(told, []))
+    data = json.loads(page.as_json(told, [], []))
     assert data["mistakes"][0]["says"] == "Your `f` is 2 times too large."
     assert (data["median"], data["handed_in"]) == (told.median, 7)
 

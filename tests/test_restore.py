@@ -245,3 +245,14 @@ def test_pictures_in_an_answer_stay_in_it() -> None:
     words["attachments"] = {"a": {"image/png": "AAAA"}}
     rebuilt, _ = rebuild([*solved(), nbformat.from_dict(words)], [*RELEASE, by_hand("why")])
     assert find(rebuilt, "why").attachments == {"a": {"image/png": "AAAA"}}
+
+
+def test_what_is_kept_from_students_is_no_change_of_theirs() -> None:
+    scheme = "=== BEGIN MARK SCHEME ===\n3 points for any.\n=== END MARK SCHEME ==="
+    source = f"Draw a network.\n{scheme}"
+    draw = ReleasedCell("draw", "markdown", source, True, False, True, 3.0, None)
+    for text, changed in (("Draw a network.", 0), (source, 0), ("Draw nothing.", 1)):
+        shown = new_markdown_cell(text, metadata={"nbgrader": {"grade_id": "draw"}})
+        cells, notes = rebuild([*solved(), nbformat.from_dict(shown)], [*RELEASE, draw])
+        assert find(cells, "draw").source == source
+        assert len(notes) == changed

@@ -60,9 +60,9 @@ def formulas() -> Iterator[tuple[str, Formula]]:
 def held(names: dict[str, Any]) -> Iterator[tuple[str, Formula]]:
     """The formulas among these, and those that layers and operations among them hold."""
     for name, thing in names.items():
-        own = getattr(thing, "formula", thing)  # of a test
-        if isinstance(own, Formula):
-            yield name, own
+        thing = getattr(thing, "formula", thing)  # a test's own
+        if isinstance(thing, Formula):
+            yield name, thing
         elif isinstance(thing, Layer | Operation):
             yield from ((f"{name}.{of}", formula) for of, formula in held(vars(thing)))
         elif isinstance(thing, dict) and name == "gradients":

@@ -32,6 +32,7 @@ def html(
     overview: Overview,
     works: Sequence[Work],
     similar: Sequence[Similar],
+    left_out: Sequence[str],
     folder: Path,
     translate: Translate = str,
 ) -> str:
@@ -41,6 +42,7 @@ def html(
         overview: what it says.
         works: everybody's work, for the table of all and links to feedback pages.
         similar: what is alike.
+        left_out: whose solutions were not compared.
         folder: where the page will lie; links to feedback are relative to it.
         translate: into the language of the page.
     """
@@ -60,6 +62,7 @@ def html(
         overview=overview,
         works=works,
         similar=similar,
+        left_out=left_out,
         pages=pages,
         drawn=drawn,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -67,10 +70,10 @@ def html(
     )
 
 
-def as_json(overview: Overview, similar: Sequence[Similar]) -> str:
+def as_json(overview: Overview, similar: Sequence[Similar], left_out: Sequence[str]) -> str:
     """All that the page says, for programs; codes of similar solutions are left out."""
     told = _plain(overview) | {"mean": overview.mean, "median": overview.median}
-    told["similar"] = _plain(similar)
+    told |= {"similar": _plain(similar), "not_compared": list(left_out)}
     return json.dumps(told, indent=2) + "\n"
 
 

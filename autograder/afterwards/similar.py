@@ -1,13 +1,13 @@
 """Finds solutions that are more alike than a task makes them: for a person to judge, no more.
 
-Fingerprints are copydetect's: of code without its names, comments and spaces, by winnowing, less
-those of what was handed out. In a short task everybody's solution looks alike, so being alike is
+Fingerprints are copydetect's: of code without its names, comments and spaces, less those of what
+was handed out. In a short task everybody's solution looks alike, so being alike is
 not enough: what counts are *rare* fingerprints, such as few others of the class have. Two are shown
 who share several of these, and most that they have.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,12 +21,15 @@ from copydetect.utils import (
 )
 from numpy.typing import NDArray
 
-#: Letters of code without names that make a fingerprint, and how many of these one is chosen from.
-_LETTERS, _WINDOW = 16, 4
+from autograder.grading.worker import BudgetSpent
+
+#: Letters of code without names that make a fingerprint. Each is taken: winnowing would choose by
+#: the hash, which Python draws anew in each process, and say something else each time.
+_LETTERS, _WINDOW = 16, 1
 #: A fingerprint is rare where at most this share of the class has it, or these two alone.
 _RARE_SHARE, _RARE_LEAST = 0.03, 2
 #: How many rare ones two solutions must share, and which share of all rare ones that they have.
-_SHARED_LEAST, _SHARED_SHARE = 6, 0.6
+_SHARED_LEAST, _SHARED_SHARE = 16, 0.6
 #: The most groups that are told of a task; the rest is counted.
 _MOST = 20
 
@@ -71,13 +74,27 @@ class Similar:
     more: int
 
 
+#: Code without names, comments and spaces, and how far its letters have moved.
+Filtered = tuple[str, NDArray[np.int64]]
+#: Filters the codes of one student.
+Filter = Callable[[Sequence[str]], list[Filtered]]
+
+
+def filtered(codes: Sequence[str]) -> list[Filtered]:
+    """Codes without names, comments and spaces.
+
+    There is always some text that this takes hours for: what nobody has read is for a worker.
+    """
+    return [filter_code(code, "", "python") for code in codes]
+
+
 class _Fingerprints:
     """The fingerprints of one text, with the places that they are of."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, filtered: Filtered) -> None:
         self.code = code
-        self.filtered, self._offsets = filter_code(code, "", "python")
-        self.hashes, self.places = get_document_fingerprints(self.filtered, _LETTERS, _WINDOW)
+        plain, self._offsets = filtered
+        self.hashes, self.places = get_document_fingerprints(plain, _LETTERS, _WINDOW)
 
     def marked(self, other: "_Fingerprints") -> str:
         """The code as HTML, with what the other has, too, marked."""
@@ -90,35 +107,48 @@ class _Fingerprints:
         return html
 
 
-def find(solutions: Mapping[str, Mapping[str, str]], released: Mapping[str, str]) -> list[Similar]:
+def find(
+    solutions: Mapping[str, Mapping[str, str]],
+    released: Mapping[str, str],
+    read: Filter = filtered,
+) -> tuple[list[Similar], list[str]]:
     """What is unusually alike in a class.
 
     Args:
         solutions: the code of each task, by student and task.
         released: what was handed out of each task.
+        read: filters codes, within bounds where nobody has read them.
 
     Returns:
-        the tasks that have such solutions, in the order of `released`.
+        the tasks that have such solutions, in the order of `released`; and the students who are
+        left out, since their codes went beyond the bounds.
     """
-    found = []
-    for task, given in released.items():
-        written = {
-            student: code
-            for student, tasks in solutions.items()
-            if (code := tasks.get(task, given)).strip() != given.strip()
+    handed_out = {task: _Fingerprints(*each) for task, each in _filtered(released, filtered)}
+    written: dict[str, dict[str, _Fingerprints]] = {task: {} for task in released}
+    left_out = []
+    for student, codes in sorted(solutions.items()):
+        own = {
+            task: code
+            for task, code in codes.items()
+            if task in released and code.strip() != released[task].strip()
         }
-        similar = _of_task(task, written, given)
-        if similar.groups:
-            found.append(similar)
-    return found
+        try:
+            for task, each in _filtered(own, read):
+                written[task][student] = made = _Fingerprints(*each)
+                made.hashes -= handed_out[task].hashes
+        except BudgetSpent:
+            left_out.append(student)
+    similar = [_of_task(task, of_task) for task, of_task in written.items()]
+    return [each for each in similar if each.groups], left_out
 
 
-def _of_task(task: str, written: Mapping[str, str], given: str) -> Similar:
-    students = sorted(written)
-    handed_out = _Fingerprints(given).hashes
-    of = [_Fingerprints(written[student]) for student in students]
-    for each in of:
-        each.hashes -= handed_out
+def _filtered(codes: Mapping[str, str], read: Filter) -> Iterable[tuple[str, tuple[str, Filtered]]]:
+    """Each code, by its task, with what is left of it."""
+    return zip(codes, zip(codes.values(), read(list(codes.values())), strict=True), strict=True)
+
+
+def _of_task(task: str, written: Mapping[str, _Fingerprints]) -> Similar:
+    students, of = list(written), list(written.values())
     has = _table([each.hashes for each in of])
     sizes = np.array([len(each.hashes) for each in of], np.float32)
     counts = Counter(value for each in of for value in each.hashes)

@@ -21,13 +21,14 @@ from autograder.errors import AutograderError
 from autograder.grading import record, report
 from autograder.grading.grader import Graded, Submission
 from autograder.grading.pool import Pool
+from autograder.grading.standing import Sheet
 from autograder.grading.worker import worker
 from autograder.language import Sentence
-from autograder.pipeline import feedback
+from autograder.pipeline import page
 from autograder.pipeline.grade import GradeNotebook
+from autograder.pipeline.page import Told
 from autograder.pipeline.safe import SafeNotebook
 from autograder.sandbox.folder import archive
-from autograder.submission.cells import grade_cells
 from autograder.submission.intake import Intake
 from autograder.submission.rebuild import Release
 
@@ -49,12 +50,12 @@ def main(arguments: Namespace) -> int:
         with redirect_stdout(sys.stderr):  # stdout is for the result alone
             submission = course.submission(arguments.notebook, arguments.assignment, arguments.seed)
             graded = course.grade(submission)
-            page = course.page(submission, graded) if arguments.html else ""
+            html = course.page(submission, graded) if arguments.html else ""
     except AutograderError as error:
         print(error, file=sys.stderr)
         return UNGRADED
     if arguments.html:
-        print(page)
+        print(html)
     elif arguments.json:
         print(json.dumps(as_json(submission, graded), indent=2))
     else:
@@ -200,16 +201,10 @@ class _Course:
         safe = SafeNotebook(config=self._config)
         nb, _ = safe.preprocess(graded.notebook, ResourcesDict(nbgrader=told))
         report.write(nb, graded)
-        for name, place in grade_cells(nb).items():  # as nbgrader's GetGrades does
-            result = graded.results[name]
-            score = 0 if result.ungraded else result.earned
-            nb.cells[place].metadata.nbgrader.update(score=score, points=result.points)
-        told["score"] = sum(cell.earned for cell in graded.results.values())
-        told["max_score"] = sum(submission.release.points.values())
-        told["late_penalty"] = 0
-        converter = GenerateFeedback(coursedir=self._directory, config=self._config)
+        sheet = Sheet.of(submission.assignment, graded.results.values(), submission.release.points)
         resources = {"nbgrader": told, "metadata": {"name": submission.assignment}}
-        return worker.call(feedback.render, nb, resources, converter.config, log=_LOG)
+        config = GenerateFeedback(coursedir=self._directory, config=self._config).config
+        return worker.call(page.make, nb, resources, Told(sheet), config, log=_LOG)
 
     def _released(self) -> dict[str, Path]:
         """The notebooks that were handed out, by assignment."""

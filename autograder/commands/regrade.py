@@ -13,6 +13,7 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from nbgrader.apps.baseapp import NbGrader
@@ -22,11 +23,13 @@ from autograder.afterwards import graded
 from autograder.afterwards.regrade import Change, Verdict, compare, in_lines
 from autograder.commands.workspace import Workspace
 from autograder.errors import AutograderError
-from autograder.grading import history, record
+from autograder.grading import grader, history, record
+from autograder.grading.dependence import Dependence
 from autograder.grading.record import Record
 from autograder.pipeline import gradebook
 from autograder.pipeline.grade import GradeNotebook
 from autograder.submission.intake import students
+from autograder.submission.rebuild import Release, restored
 from autograder.text import escaped
 
 _CONFIG = "nbgrader_config.py"
@@ -66,7 +69,7 @@ def _told(changes: Sequence[Change]) -> list[Change]:
     by = {verdict: [each for each in changes if each.verdict is verdict] for verdict in Verdict}
     stays = sum(each.other_suites for each in by[Verdict.SAME])
     print(
-        f"{len(changes)} graded again: {len(by[Verdict.CHANGED])} would change,"
+        f"{len(changes)} compared: {len(by[Verdict.CHANGED])} would change,"
         f" {len(by[Verdict.SAME])} would not ({stays} of these were graded by other suites than"
         " there are now)"
     )
@@ -100,7 +103,7 @@ class _Course:
                 f"Nothing of '{self._assignment}' has been graded in {self._root}. Run this in the"
                 f" course's folder, after: nbgrader autograde {self._assignment}"
             )
-        with self._shadow() as shadow:
+        with self._shadow(stands) as shadow:
             now = self._records(shadow)
         return [
             compare(student, before, now[student])
@@ -144,8 +147,12 @@ class _Course:
     # --------------------------------------------------------------------------------- inner parts
 
     @contextmanager
-    def _shadow(self) -> Iterator[Path]:
-        """A course folder in which everything has just been graded for the first time."""
+    def _shadow(self, stands: Iterable[str]) -> Iterator[Path]:
+        """A course folder in which these students' work has just been graded again.
+
+        Raises:
+            CannotRegrade: the run came to nothing.
+        """
         with tempfile.TemporaryDirectory(prefix="regrade-") as name:
             folder = Path(name)
             if (self._root / _CONFIG).exists():
@@ -161,17 +168,36 @@ class _Course:
             db_url = f"sqlite:///{folder / 'gradebook.db'}"
             release = gradebook.released(self._directory.db_url, self._assignment)
             gradebook.write_release(db_url, self._assignment, release)
+            # So the exporter grades those alone whose results follow from something else now.
+            for student in stands:
+                place = Path(self._directory.autograded_directory, student, self._assignment)
+                shutil.copytree(self._root / place, folder / place, symlinks=True)
             # Over whatever the config says: nothing of this course is written to.
             where = (f"--CourseDirectory.root={folder}", f"--CourseDirectory.db_url={db_url}")
             self._grade(folder, *where)
-            if not self._records(folder):
-                raise CannotRegrade("Grading again came to nothing: see above.")
+            now = self._depends_on(release)
+            for each in self._records(folder).values():
+                if each.depends_on and replace(each.depends_on, submission="") != now:
+                    raise CannotRegrade("Not all could be graded again: see above.")
             yield folder
 
+    def _depends_on(self, release: Release) -> Dependence:
+        """What results follow from that are made now, but for the submission."""
+        data = Path(self._root, self._step.course_data)
+        terms = replace(self._step.terms(), course_data=data if data.is_dir() else None)
+        untouched, _ = restored([], release)
+        return grader.dependence_of(self._assignment, untouched, "", terms)
+
     def _grade(self, folder: Path, *options: str) -> None:
-        """Run `grade` in a course folder; its progress is shown beside what is printed here."""
+        """Run `grade` in a course folder; its progress is shown beside what is printed here.
+
+        Raises:
+            CannotRegrade: it was stopped, or the course is not fit to grade with.
+        """
         words = [sys.executable, "-m", "autograder", "grade", self._assignment, *options]
-        subprocess.run(words, cwd=folder, stdout=sys.stderr)
+        status = subprocess.run(words, cwd=folder, stdout=sys.stderr).returncode
+        if status not in (0, 1):  # 1: something needs a person, as it may have before
+            raise CannotRegrade("Grading again was stopped.")
 
     def _records(self, root: Path) -> dict[str, Record]:
         """The records of the graded notebooks in a course's folder, by student."""

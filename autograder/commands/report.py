@@ -3,6 +3,7 @@
 import logging
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from nbgrader.apps.baseapp import NbGrader
@@ -10,8 +11,15 @@ from nbgrader.coursedir import CourseDirectory
 
 from autograder.afterwards import graded, overview, page, similar
 from autograder.afterwards.graded import CannotReport
+from autograder.afterwards.similar import Filtered
 from autograder.errors import AutograderError
+from autograder.grading.worker import worker
 from autograder.pipeline import gradebook
+
+#: How long reading one student's code for fingerprints may take.
+_SECONDS = 10.0
+
+_LOG = logging.getLogger(__name__)
 
 
 def main(arguments: Namespace) -> int:
@@ -49,16 +57,18 @@ def run(assignment: str, html: Path | None, csv: Path | None, json: Path | None)
     works = graded.works(directory, assignment)
     release = gradebook.released(directory.db_url, assignment)
     told = overview.of(assignment, works)
-    alike = similar.find(
-        {work.student: work.solutions for work in works if work.solutions},
+    worker.prepare((similar.filtered, ([],)), log=_LOG)  # what takes long to import, once
+    alike, left_out = similar.find(
+        {work.student: work.solutions for work in works},
         {cell.grade_id: cell.source for cell in release.cells if cell.solution},
+        _read,
     )
     target = (html or Path(directory.root, "report", f"{assignment}.html")).absolute()
-    written = {target: page.html(told, works, alike, target.parent)}
+    written = {target: page.html(told, works, alike, left_out, target.parent)}
     if csv is not None:
         written[csv] = page.as_csv(told, works)
     if json is not None:
-        written[json] = page.as_json(told, alike)
+        written[json] = page.as_json(told, alike, left_out)
     for path, content in written.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,3 +76,8 @@ def run(assignment: str, html: Path | None, csv: Path | None, json: Path | None)
         except OSError as error:
             raise CannotReport(f"{path} cannot be written: {error.strerror}.") from None
     return list(written)
+
+
+def _read(codes: Sequence[str]) -> list[Filtered]:
+    """Filter one student's codes, in a worker: they may be made to take forever."""
+    return worker.call(similar.filtered, codes, log=_LOG, seconds=_SECONDS)

@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 
 from autograder.exercise.packages import not_there
 from autograder.language import Text
-from autograder.submission.cells import grade_id
+from autograder.submission.cells import described, grade_id
 from autograder.submission.recognise import bound_names
 from autograder.text import printable
 
@@ -37,14 +37,14 @@ def why_missing(name: str, cells: Sequence[NotebookNode]) -> Text:
     makers = [code[place] for place in _makers(tuple(cell.source for cell in code)).get(name, ())]
     for cell in (*task, *makers):
         if how := _how_it_ended(cell):
-            return Text(how, cell=_called(cell))
+            return Text(how, cell=described(cell))
     if makers:
         return Text(
-            "{cell} did not get that far, or the name was deleted later", cell=_called(makers[0])
+            "{cell} did not get that far, or the name was deleted later", cell=described(makers[0])
         )
     if not task:
         return Text("")
-    called = _called(task[0])
+    called = described(task[0])
     if not re.sub(r"#.*", "", task[0].source).strip():
         return Text("{cell} is empty", cell=called)
     others = [each for each in _defined(task[0].source[:_READ]) if len(each) < 80]
@@ -71,7 +71,7 @@ def where(line: str, cells: Sequence[NotebookNode]) -> Text:
     if len(found) != 1:
         return Text("")
     ((number, cell),) = found
-    return Text("line {number} of {cell}", number=number, cell=_called(cell))
+    return Text("line {number} of {cell}", number=number, cell=described(cell))
 
 
 def _how_it_ended(cell: NotebookNode) -> Text:
@@ -96,13 +96,6 @@ def _how_it_ended(cell: NotebookNode) -> Text:
     stopped = kind in _STOPPED
     template = "{cell} was ended by {error}" if stopped else "{cell} raised {error}"
     return Text(template, error=error)
-
-
-def _called(cell: NotebookNode) -> Text:
-    if name := grade_id(cell):
-        return Text("the cell `{name}`", name=name)
-    lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
-    return Text("your cell that begins `{line}`", line=lines[0][:60])
 
 
 @lru_cache(maxsize=1)  # a submission is asked about once for each check that fails

@@ -18,7 +18,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -286,7 +286,7 @@ def run(
     return Graded(
         notebook=nb,
         results=results,
-        notes=(*unsafe, *kernel.notes),
+        notes=(*unsafe, *(_with_cost(note, results.values()) for note in kernel.notes)),
         spent=phases.spent,
         depends_on=_dependence(whole, terms),
     )
@@ -302,6 +302,15 @@ def ungraded(nb: NotebookNode, why: Sentence, notes: Sequence[Sentence] = ()) ->
     """
     results = {name: CellResult(name, "", (), why) for name in grade_cells(nb)}
     return Graded(nb, results, tuple(notes), ungraded=why)
+
+
+def _with_cost(note: Text, results: Iterable[CellResult]) -> Text:
+    """A note of the kernel about a cell, with the sentence that it cost nothing, where it is so."""
+    lost = [test for result in results for test in result.tests if not test.passed]
+    cell = note.values.get("cell")
+    # What was lost for a mistake that is known was not lost for the cell's end.
+    apart = all(test.misconception and str(cell) not in test.message for test in lost)
+    return Text("{note} It cost no points.", note=note) if cell and apart else note
 
 
 class _Cells:

@@ -71,12 +71,16 @@ def outcomes(cells: Sequence[CellResult]) -> dict[str, Outcome]:
 
 
 def add(path: Path, cells: Sequence[CellResult], depends_on: Dependence) -> None:
-    """Add the line of a grading; several graders may do so at once."""
+    """Add the line of a grading; several graders may do so at once.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     when = datetime.now(UTC).isoformat(timespec="seconds")
     grading = Grading(when, depends_on, outcomes(cells))
     line = json.dumps({"version": VERSION, **asdict(grading)}) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     try:
         size = os.fstat(file).st_size
         if size and os.pread(file, 1, size - 1) != b"\n":  # a line that was cut off stays apart
@@ -90,6 +94,9 @@ def read(path: Path) -> list[Grading]:
     """The gradings that a file tells of, the first one first; none where there is no file.
 
     A line that was cut off, or is of another version, is passed over.
+
+    Raises:
+        OSError: the file is there, but cannot be read.
     """
     if not path.exists():
         return []

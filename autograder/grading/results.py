@@ -78,7 +78,7 @@ class CellResult:
         if self.ungraded:
             return [
                 Text(
-                    "This task could not be graded: {why}. It cost you nothing: a person will look"
+                    "This could not be graded: {why}. It cost you nothing: a person will look"
                     " at it.",
                     why=self.ungraded,
                 )

@@ -37,6 +37,7 @@ from autograder.kernel.protocol import KernelTrouble, Launch, Limits
 from autograder.language import Sentence, Text
 from autograder.sandbox import SandboxKernelManager
 from autograder.sandbox.folder import unpack
+from autograder.submission.cells import described
 
 _AGENT = compile(
     resources.files("autograder.kernel").joinpath("inside.py").read_bytes(), "<agent>", "exec"
@@ -354,10 +355,12 @@ class StudentKernel(NotebookClient):
         return Text(_TOO_MANY_ENDINGS, count=self.limits.replays + 1)
 
     def _give_error(self, cell: NotebookNode, name: str, message: Sentence) -> None:
-        note = Text("{name}: {message}", name=name, message=Text(message))
+        says = Text("{name}: {message}", name=name, message=Text(message))
+        # Many cells may not have been run, all for one reason.
+        note = says if name == "NotRun" else Text(ABOUT, cell=described(cell), says=says)
         if note not in self.notes:
             self.notes.append(note)
-        shown = {"evalue": str(message), "traceback": [str(note)]}
+        shown = {"evalue": str(message), "traceback": [str(says)]}
         cell.outputs.append(new_output("error", ename=name, **shown))
 
     def _cell_timeout(self, cell: NotebookNode) -> int:
@@ -557,6 +560,9 @@ def _is_output(kind: str, content: dict[str, Any]) -> bool:
             return True
     return False
 
+
+#: A note about one cell; `grading.grader` says of such a one whether it cost points.
+ABOUT = "In {cell}: {says}"
 
 _CELL_STOPPED = (
     "This cell ran longer than its time limit of {seconds} s and was stopped. Is there a loop that"

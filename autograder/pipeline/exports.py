@@ -17,6 +17,7 @@ from nbgrader.plugins import ExportPlugin
 
 from autograder.pipeline import gradebook as book
 from autograder.submission import intake
+from autograder.text import escaped
 
 Table = Iterator[Iterable[Any]]
 
@@ -135,7 +136,8 @@ class _Export(ExportPlugin):
         if directory is None:
             return set()
         submitted = Path(directory.root, directory.submitted_directory)
-        return set(intake.students(submitted, assignment)) if submitted.is_dir() else set()
+        found = intake.students(submitted, assignment) if submitted.is_dir() else ()
+        return {escaped(student) for student in found}  # as the gradebook would have it
 
 
 def _results(

@@ -2,30 +2,45 @@
 
 The gradebook is asked in nbgrader's process; the page is made in the worker, since it holds what a
 student wrote: there is always some text that a highlighter or a parser of markdown takes hours for.
+
+A page says in its head what it was made of. Where that is not what is there now (a regrade, an
+override, a comment), nbgrader's run makes it anew; all others it leaves.
 """
 
 import glob
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import HTMLExporter
 from nbconvert.exporters.exporter import Exporter
 from nbformat import NotebookNode
+from nbgrader.api import MissingEntry
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import rmtree
 from traitlets import Integer
-from traitlets.config import Config
 
-from autograder.grading.report import SUMMARY_ID
+from autograder.grading.standing import Sheet
 from autograder.grading.worker import BudgetSpent, worker
+from autograder.language import Text
+from autograder.pipeline import gradebook, page
 from autograder.pipeline.dialog import keep_short
+from autograder.pipeline.page import Told
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import students
 
-_TOO_MUCH = "This page shows results alone: with code and outputs it would take too long to make."
+_TOO_MUCH = Text(
+    "This page shows results alone: with code and outputs it would take too long to make."
+)
+#: So much of a page is read to see what it was made of.
+_HEAD = 2_000
 
 
 class FeedbackExporter(HTMLExporter):
-    """Makes a feedback page as `HTMLExporter` does; past the budget, one of results alone."""
+    """Makes a feedback page; past the budget, one of results alone."""
 
     seconds = Integer(60, help="The longest that making one page may take, in seconds.").tag(
         config=True
@@ -36,18 +51,33 @@ class FeedbackExporter(HTMLExporter):
         if self.parent is not None and hasattr(self.parent, "coursedir"):
             keep_short(self.parent)
             self._find_all(self.parent)
+            self._renew(self.parent.coursedir)
 
     def _find_all(self, converter: Any) -> None:
         """Add what nbgrader does not find: names that are patterns, or begin with a dot."""
         directory = converter.coursedir
-        graded = Path(directory.root, directory.autograded_directory)
-        for student in students(graded, directory.assignment_id, directory.student_id):
-            folder = graded / student / directory.assignment_id
-            notebook = folder / f"{directory.assignment_id}.ipynb"
-            if str(folder) not in converter.assignments and notebook.is_file():
+        for _, notebook in graded(directory):
+            folder = notebook.parent
+            if str(folder) not in converter.assignments:
                 converter.assignments[str(folder)] = [str(notebook)]
                 # It is not to be copied to the student, and nbgrader's own way fails here, too.
                 directory.ignore = [*directory.ignore, glob.escape(str(notebook))]
+
+    def _renew(self, directory: CourseDirectory) -> None:
+        """Take away the pages that no longer fit: nbgrader makes those that are not there."""
+        excluded = directory.student_id_exclude.split(",")
+        for student, path in stale(directory):
+            if student not in excluded:
+                self.log.warning("The feedback page of %s no longer fits: it is made anew", student)
+                rmtree(str(path.parent))
+
+    def from_filename(  # type: ignore[override]
+        self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Make the page of a graded notebook that lies there."""
+        self._path = Path(filename)
+        made: tuple[str, dict[str, Any]] = super().from_filename(filename, resources, **kwargs)
+        return made
 
     def from_notebook_node(  # type: ignore[override]
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kwargs: Any
@@ -56,32 +86,61 @@ class FeedbackExporter(HTMLExporter):
         nb, resources = Exporter.from_notebook_node(self, nb, resources, **kwargs)
         # Functions for templates cannot travel; they are made anew.
         plain = {name: value for name, value in resources.items() if not callable(value)}
+        where = plain["nbgrader"]
+        student = where["student"]
+        sheet = gradebook.sheet(where["db_url"], where["notebook"], where["assignment"], student)
+        told = Told(sheet, fingerprint(self._path, sheet))
         try:
-            return self._rendered(nb, plain), resources
+            return self._rendered(nb, plain, told), resources
         except BudgetSpent as error:
-            who = plain.get("nbgrader", {}).get("student")
-            self.log.warning("The feedback page of %s has results alone: %s", who, error)
-        return self._rendered(_results_alone(nb), plain), resources
+            self.log.warning("The feedback page of %s has results alone: %s", student, error)
+        told = replace(told, notes=(_TOO_MUCH,))
+        return self._rendered(_results_alone(nb), plain, told), resources
 
-    def _rendered(self, nb: NotebookNode, resources: dict[str, Any]) -> str:
+    def _rendered(self, nb: NotebookNode, resources: dict[str, Any], told: Told) -> str:
         call: Callable[..., str] = worker.call
-        return call(render, nb, resources, self.config, log=self.log, seconds=self.seconds)
-
-
-def render(nb: NotebookNode, resources: dict[str, Any], config: Config) -> str:
-    """The page of a notebook that needs no more steps; runs in the worker."""
-    page: str = HTMLExporter(config=config).from_notebook_node(nb, resources)[0]
-    return page
+        return call(page.make, nb, resources, told, self.config, log=self.log, seconds=self.seconds)
 
 
 def _results_alone(nb: NotebookNode) -> NotebookNode:
     """The notebook without all that a student wrote or printed."""
-    graded = grade_cells(nb).values()
-    nb.cells = [
-        cell
-        for place, cell in enumerate(nb.cells)
-        if place in graded or cell.get("id") == SUMMARY_ID
-    ]
-    if nb.cells and nb.cells[0].cell_type == "markdown":
-        nb.cells[0].source = f"{_TOO_MUCH}\n\n{nb.cells[0].source}"
+    nb.cells = [nb.cells[place] for place in grade_cells(nb).values()]
     return nb
+
+
+# --------------------------------------------------------------------------- what no longer fits
+
+
+def fingerprint(notebook: Path, sheet: Sheet) -> str:
+    """What a page is made of, as hexadecimal digits: a graded notebook, and what stands for it."""
+    stands = json.dumps(asdict(sheet), sort_keys=True).encode()
+    return hashlib.sha256(notebook.read_bytes() + stands).hexdigest()
+
+
+def graded(directory: CourseDirectory) -> Iterator[tuple[str, Path]]:
+    """The graded notebooks of an assignment, by student."""
+    assignment = directory.assignment_id
+    folder = Path(directory.root, directory.autograded_directory)
+    for student in students(folder, assignment, directory.student_id) if folder.is_dir() else ():
+        notebook = folder / student / assignment / f"{assignment}.ipynb"
+        if notebook.is_file():
+            yield student, notebook
+
+
+def stale(directory: CourseDirectory) -> Iterator[tuple[str, Path]]:
+    """The feedback pages of an assignment that no longer fit, by student.
+
+    They show another grade, another comment or another notebook than there is now.
+    """
+    assignment = directory.assignment_id
+    for student, notebook in graded(directory):
+        folder = directory.format_path(directory.feedback_directory, student, assignment)
+        path = Path(folder, f"{assignment}.html")
+        try:
+            with path.open(encoding="utf-8") as file:
+                head = file.read(_HEAD)
+            sheet = gradebook.sheet(directory.db_url, assignment, assignment, student)
+        except (OSError, MissingEntry):
+            continue
+        if fingerprint(notebook, sheet) not in head:
+            yield student, path

@@ -19,6 +19,7 @@ from nbgrader.api import (
 )
 
 from autograder.grading.course import CourseError
+from autograder.grading.standing import Sheet, Standing
 from autograder.submission.rebuild import Release, ReleasedCell
 
 
@@ -200,3 +201,39 @@ def write_release(db_url: str, assignment: str, release: Release) -> None:
                 add(*where, max_score=cell.points, cell_type=cell.cell_type)
             if cell.solution:
                 gradebook.add_solution_cell(*where)
+
+
+def sheet(db_url: str, notebook: str, assignment: str, student: str) -> Sheet:
+    """What stands for a submission in the gradebook.
+
+    Raises:
+        MissingEntry: there is no such submission.
+    """
+    with Gradebook(db_url) as gradebook:
+        book = gradebook.find_submission_notebook(notebook, assignment, student)
+        released = book.notebook
+        grades = {grade.cell_id: grade for grade in book.grades}
+        comments = {each.cell_id: each.manual_comment for each in book.comments}
+        names = {
+            cell.id: cell.name
+            for cell in (*released.grade_cells, *released.solution_cells, *released.task_cells)
+        }
+        order = [cell.name for cell in released.source_cells]
+        found = sorted(names.items(), key=lambda each: order.index(each[1]))
+        return Sheet(
+            assignment=assignment,
+            cells=tuple(_standing(name, grades[id]) for id, name in found if id in grades),
+            comments={name: comments[id] for id, name in found if comments.get(id)},
+            penalty=book.late_submission_penalty or 0.0,
+        )
+
+
+def _standing(name: str, grade: Grade) -> Standing:
+    by_person = grade.manual_score is not None
+    return Standing(
+        grade_id=name,
+        most=grade.max_score,
+        points=grade.manual_score if by_person else grade.auto_score,
+        by_person=by_person,
+        extra=grade.extra_credit or 0.0,
+    )

@@ -1,4 +1,7 @@
-"""The steps that remember: what an earlier grading of the same work came to, and this one."""
+"""The steps that remember: what an earlier grading of the same work came to, and this one.
+
+A history that cannot be read or written is no reason to have no grade: it is logged.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +24,11 @@ class NoteCorrection(NbGraderPreprocessor):
         """Add a note to what `GradeNotebook` kept."""
         graded: Graded = resources["autograder"]
         if graded.depends_on is not None:
-            before = history.read(_path(self, resources))
+            try:
+                before = history.read(_path(self, resources))
+            except OSError as error:
+                self.log.warning("The history of hand-ins cannot be read: %s", error)
+                before = []
             cells = list(graded.results.values())
             if note := history.corrected(before, cells, graded.depends_on):
                 resources["autograder"] = replace(graded, notes=(*graded.notes, note))
@@ -37,7 +44,10 @@ class KeepHistory(NbGraderPreprocessor):
         """Add a line; none for what could not be graded at all."""
         told = record.read(nb)
         if told.depends_on is not None:
-            history.add(_path(self, resources), told.cells, told.depends_on)
+            try:
+                history.add(_path(self, resources), told.cells, told.depends_on)
+            except OSError as error:
+                self.log.warning("The history of hand-ins cannot be written: %s", error)
         return nb, resources
 
 

@@ -44,7 +44,7 @@ class SaveGrades(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        """Write score and comment of every cell that has one."""
+        """Write the score of every cell that has one."""
         told = resources["nbgrader"]
         where = told["notebook"], told["assignment"], told["student"]
         known = record.read(nb)

@@ -5,6 +5,9 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from autograder.language import Text
+from autograder.text import printable
+
 #: A locked cell whose `grade_id` begins so only draws: nothing depends on it.
 PICTURE = "picture_"
 
@@ -28,6 +31,14 @@ def is_locked(cell: NotebookNode) -> bool:
 def only_draws(cell: NotebookNode) -> bool:
     """Whether a cell of a rebuilt notebook can be left out: it draws what the student has seen."""
     return is_locked(cell) and (grade_id(cell) or "").startswith(PICTURE)
+
+
+def described(cell: NotebookNode) -> Text:
+    """What to call a cell in a sentence: by its name, or by how the student's own one begins."""
+    if name := grade_id(cell):
+        return Text("the cell `{name}`", name=name)
+    lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
+    return Text("your cell that begins `{line}`", line=printable(lines[0][:60] if lines else ""))
 
 
 def places(nb: NotebookNode) -> dict[str, int]:

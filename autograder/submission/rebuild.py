@@ -5,6 +5,7 @@ release's, and so is the order. The student keeps the source of the solution cel
 cells. What had to be mended is noted for the feedback.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,11 @@ from autograder.language import Text
 from autograder.submission.cells import PICTURE, grade_id, is_locked, marks
 from autograder.submission.read import new_cell
 from autograder.submission.recognise import asked_for, binds, plain, recognise
+
+#: What nbgrader knows of, but does not hand out: how a person is to grade a task, say.
+_HIDDEN = re.compile(
+    r"^[^\n]*BEGIN (MARK SCHEME|HIDDEN TESTS).*?END \1[^\n]*\n?", re.DOTALL | re.MULTILINE
+)
 
 #: Of the metadata that nbgrader writes on cells.
 SCHEMA_VERSION = 3
@@ -249,7 +255,9 @@ def _is_untouched(released: ReleasedCell, cell: NotebookNode) -> bool:
 def _is_as_released(released: ReleasedCell, cell: NotebookNode) -> bool:
     if released.grade_id.startswith(PICTURE):
         return True  # whoever plays with a picture has changed nothing that counts
-    return (cell.source.strip(), cell.cell_type) == (released.source.strip(), released.cell_type)
+    shown = _HIDDEN.sub("", released.source)
+    texts = (released.source.strip(), shown.strip())
+    return cell.source.strip() in texts and cell.cell_type == released.cell_type
 
 
 def _beside(released: ReleasedCell, cell: NotebookNode) -> str:

@@ -165,8 +165,7 @@ class Function(Operation):
         inputs = self.forward.draw(rng)
         got = self.ask(student, probes.forward, inputs=inputs)
         self._check(self.forward, got, inputs)
-        types = [each.dtype for each in got]
-        expect(types == [torch.float64, torch.float32], OTHER_TYPE)
+        expect([each.dtype for each in got] == [torch.float64, torch.float32], OTHER_TYPE)
 
     def check_gradient(self, student: Student, rng: torch.Generator, of: str) -> None:
         """A gradient is right, in float64 and in float32, and `backward` sums all that is one."""
@@ -189,9 +188,8 @@ class Function(Operation):
         first = torch.cat([each.right(**exact).flatten() for each in self.gradients.values()])
         if checks.is_close(got["first"], first, EXACT):
             return self.bends.check(got["second"], **inputs)
-        by_inputs, by_g = self.bends.form(got["second"], **inputs).split(
-            [len(first), inputs["g"].numel()]
-        )
+        found = self.bends.form(got["second"], **inputs)
+        by_inputs, by_g = found[: len(first)], found[len(first) :]
         expect(bool(by_g.any()), UPSTREAM if by_inputs.any() else CUT)
         expect(bool(by_inputs.any()), INTERMEDIATE)
 

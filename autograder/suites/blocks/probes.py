@@ -29,7 +29,9 @@ def made(**named):
 
 #: By task, the params of that.
 PARAMS: dict[str, Any] = {
-    "Linear": lambda rows, columns: made(weights=(rows, columns), bias=columns),
+    "Linear": lambda in_features, out_features: made(
+        weights=(in_features, out_features), bias=out_features
+    ),
     "ReLU": dict,
     "LayerNorm": lambda dim, eps=0.0: made(weight=dim, bias=dim),
     "SelfAttention": lambda dim, heads: made(**dict.fromkeys(("wq", "wk", "wv", "wo"), (dim, dim))),
@@ -47,24 +49,11 @@ def passes(notebook, stand_ins=(), silent=False, **asked):
 # ------------------------------------------------------------------------------------------ model
 
 
-def answers(notebook, images, cells):
-    """The scores that `model` gives to pictures; with cells, after those made it of stand-ins."""
-    if cells:
-        layers = {
-            name: type(name, (OfModule,), {"kind": staticmethod(module)})
-            for name, module in MODULES.items()
-        }
-        make_model_again(notebook, cells, **layers)
-    images = images.to(notebook.device)
-    with torch.no_grad():
-        return notebook.model.forward(notebook.patches(images))
-
-
 class Dense(nn.Module):
-    def __init__(self, rows, columns):
+    def __init__(self, in_features, out_features):
         super().__init__()
-        self.weights = nn.Parameter(torch.randn(rows, columns) / rows**0.5)
-        self.bias = nn.Parameter(torch.zeros(columns))
+        self.weights = nn.Parameter(torch.randn(in_features, out_features) / in_features**0.5)
+        self.bias = nn.Parameter(torch.zeros(out_features))
 
     def forward(self, x):
         return nn.functional.linear(x, self.weights.T, self.bias)
@@ -106,8 +95,19 @@ class Transformer(Residual):
 MODULES: dict[str, Any] = {
     "Linear": Dense,
     "ReLU": nn.ReLU,
-    "LayerNorm": nn.LayerNorm,
+    "LayerNorm": lambda dim, eps=1e-5: nn.LayerNorm(dim, eps),
     "ResidualBlock": Residual,
     "SelfAttention": Attention,
     "TransformerBlock": Transformer,
 }
+
+
+def answers(notebook, images, cells):
+    """The scores that `model` gives to pictures; with cells, after those made it of stand-ins."""
+    if cells:
+        kinds = {name: {"kind": staticmethod(module)} for name, module in MODULES.items()}
+        stand_ins = {name: type(name, (OfModule,), how) for name, how in kinds.items()}
+        make_model_again(notebook, cells, **stand_ins)
+    images = images.to(notebook.device)
+    with torch.no_grad():
+        return notebook.model.forward(notebook.patches(images))

@@ -1,8 +1,4 @@
-"""What the pictures' pipeline gives, computed in the grader: Resize, CenterCrop, 0 to 1, flat.
-
-torchvision's own transforms give the same (a test compares them); importing it would cost every run
-of the grader seconds.
-"""
+"""The pictures of threes and eights, as the notebook's pipeline makes them."""
 
 import os
 from functools import cache
@@ -10,36 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from autograder.exercise.pictures import pipeline
+
 HELD_OUT = Path(__file__).parents[2] / "holdout" / "digits_3_vs_8"
-
-#: How far a pixel may be off: one grey level of 8-bit rounding in each direction of scaling.
-PIXEL = 2.5 / 255
-
-
-def scaled(image: Image.Image, size: int) -> Image.Image:
-    """Scale a picture until its shorter side is `size` long."""
-    width, height = (int(size * side / min(image.size)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BILINEAR)
-
-
-def middle(image: Image.Image, size: int) -> Image.Image:
-    """Cut the square of `size` out of the middle; beyond the picture it is black."""
-    left, top = (round((side - size) / 2) for side in image.size)
-    return image.crop((left, top, left + size, top + size))
-
-
-def flat(image: Image.Image) -> Tensor:
-    """A picture as float32 values from 0 to 1: all red ones first, then green, then blue."""
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).reshape(-1).float() / 255
-
-
-def pipeline(picture: NDArray[np.uint8], size: int) -> Tensor:
-    """What a picture (height, width, 3) becomes: (3 * size * size,)."""
-    return flat(middle(scaled(Image.fromarray(picture), size), size))
 
 
 @cache

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder.exercise.inside_model import make_model_again
+from autograder.exercise.inside_state import copied, here, like, made, put
 
 # --------------------------------------------------------------------------------------------- LR
 
@@ -35,7 +36,7 @@ def _same(one, two):
 
 
 def sigmoid(notebook, z):
-    return _model(notebook, 4).sigmoid(_here(notebook, z))
+    return _model(notebook, 4).sigmoid(here(z, notebook.device))
 
 
 def arbitrary(z):
@@ -48,7 +49,7 @@ def forward(notebook, w, b, x, stand_in):
     model = _model(notebook, len(w), w=w, b=b)
     if stand_in:
         model.sigmoid = lambda *z, **named: arbitrary(*z, *named.values())
-    return model.forward(_here(notebook, x))
+    return model.forward(here(x, notebook.device))
 
 
 def lr(notebook, w, b, calls, lr=torch.scalar_tensor(0.1), fresh=False):
@@ -58,7 +59,7 @@ def lr(notebook, w, b, calls, lr=torch.scalar_tensor(0.1), fresh=False):
     gets a model of its own.
     """
     left, model = [], None
-    for name, *given in _here(notebook, calls):
+    for name, *given in here(calls, notebook.device):
         if fresh or model is None:
             model = _model(notebook, len(w), lr=lr, w=w, b=b)
         if name == "grads":
@@ -66,62 +67,24 @@ def lr(notebook, w, b, calls, lr=torch.scalar_tensor(0.1), fresh=False):
             continue
         call = partial(notebook.train, model) if name == "train" else getattr(model, name)
         found = {"returned": call(*given), "grads": getattr(model, "grads", None)}
-        left.append(_copy({**found, "w": model.w, "b": model.b}))
+        left.append(copied({**found, "w": model.w, "b": model.b}))
     return left
 
 
-def _here(notebook, given):
-    """What a probe was given, with its tensors on the notebook's device."""
-    if isinstance(given, list):
-        return [_here(notebook, each) for each in given]
-    return given.to(notebook.device) if isinstance(given, Tensor) else given
-
-
 def _model(notebook, dim, lr=torch.scalar_tensor(0.1), **state):
-    """A model with these numbers in it, in the way and in the shape in which it keeps them."""
-    state = {name: value.clone().to(notebook.device) for name, value in {"lr": lr, **state}.items()}
-    try:
-        model = notebook.LR(dim, state["lr"].clone())
-    except Exception:  # a constructor that does not work is another test's matter
-        model = notebook.LR.__new__(notebook.LR)
-    if isinstance(model, nn.Module) and "_parameters" not in vars(model):
-        nn.Module.__init__(model)
-    for name, value in state.items():
-        _put(model, name, value)
+    """A model with these numbers in it; its constructor is another test's matter."""
+    model = made(notebook.LR, dim, lr.to(notebook.device, copy=True))
+    for name, value in {"lr": lr, **state}.items():
+        put(model, name, value.to(notebook.device, copy=True), in_place=name != "lr")
     return model
 
 
-def _put(model, name, value):
-    parameters, buffers = (vars(model).get(name, {}) for name in ("_parameters", "_buffers"))
-    here = parameters if name in parameters else buffers if name in buffers else vars(model)
-    old: Any = getattr(model, name, None)
-    value = _like(old, value)
-    alike = isinstance(old, Tensor) and old.is_floating_point() and old.shape == value.shape
-    if name in here and name != "lr" and alike:
-        with torch.no_grad():
-            old.copy_(value)
-    else:
-        here[name] = nn.Parameter(value) if here is parameters else value
-
-
 def _put_grads(model, dw, db):
-    new = {"dw": _like(model.w, dw), "db": _like(model.b, db)}
+    new = {"dw": like(model.w, dw), "db": like(model.b, db)}
     if isinstance(vars(model).get("grads"), dict):
         model.grads.update(new)
     else:
         model.grads = new
-
-
-def _like(old, value):
-    """A value in the shape of an old one, if that has as many numbers."""
-    fits = isinstance(old, Tensor) and old.numel() == value.numel()
-    return value.reshape(old.shape) if fits else value
-
-
-def _copy(value):
-    if isinstance(value, dict):
-        return {str(name): _copy(each) for name, each in value.items()}
-    return value.detach().clone() if isinstance(value, Tensor) else value
 
 
 # ---------------------------------------------------------------------------------- loss, predict
@@ -129,7 +92,7 @@ def _copy(value):
 
 def on_pairs(notebook, name, pairs):
     """What a function of the notebook's gives for pairs of answers and classes."""
-    return [getattr(notebook, name)(*pair) for pair in _here(notebook, pairs)]
+    return [getattr(notebook, name)(*pair) for pair in here(pairs, notebook.device)]
 
 
 # -------------------------------------------------------------------------------------- pictures
@@ -217,7 +180,7 @@ def noted(notebook, x, y, answers, costs, swapped, iterations):
         `steps`: for each, which answers its gradients are of (-1: none of them; None: there are no
         new ones), and whether of the whole; `other`: whether a model was made.
     """
-    x, y, costs, answers = _here(notebook, [x, y, costs.float(), answers])
+    x, y, costs, answers = here([x, y, costs.float(), answers], notebook.device)
     numbers = [answer.tolist() for answer in answers]
     given, left, made = set(), [], []
     steps: list[Any] = []

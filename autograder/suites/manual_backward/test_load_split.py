@@ -14,8 +14,8 @@ from torch import Tensor
 
 from autograder.exercise import Formula, StudentError, expect, tried
 from autograder.exercise.checks import kind, mistake
+from autograder.exercise.pictures import PIXEL, pipeline
 from autograder.suites.manual_backward import draw_labels, probes
-from autograder.suites.manual_backward.pictures import PIXEL, pipeline
 
 KINDS = ("own", "described")  # of pipelines
 SIZE = 5

@@ -14,9 +14,9 @@ from PIL import Image
 
 from autograder.exercise import Formula, Misconception, Text, checks, expect, tried
 from autograder.exercise.checks import mistake
+from autograder.exercise.pictures import PIXEL, flat, middle, scaled
 from autograder.exercise.student import StudentError
 from autograder.suites.manual_backward import probes
-from autograder.suites.manual_backward.pictures import PIXEL, flat, middle, scaled
 
 SIZE = 8
 #: (height, width): wide and tall, larger and smaller than the result, odd and even borders.

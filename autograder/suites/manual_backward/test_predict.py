@@ -1,9 +1,9 @@
 """`predict`: the accuracy in percent; class 1 above 0.5, and a tie is class 0."""
 
-import pytest
 import torch
 
 from autograder.exercise import Formula, between, checks
+from autograder.exercise.described import graded
 from autograder.suites.manual_backward import answers_of
 
 #: So that no share of them is a whole number of percents, but none and all.
@@ -110,13 +110,13 @@ accuracy.mistake("whole-percents", lambda right: right.floor(), lambda right: ri
 )
 
 
-def check(student, formula, rng):
+def check(student, rng, formula):
     """Check several inputs: one number may be right by luck, or look like that of a mistake."""
     formula.check_all(answers_of(student, "predict", [formula.draw(rng) for _ in range(3)]))
 
 
-@pytest.mark.points(3)
-def test_percent(student, rng):
+@graded(3, accuracy, check)
+def test_percent():
     """`predict(yhat, y)` is how many percent of the answers are right.
 
     yhat = torch.tensor([[0.9, 0.2, 0.4, 0.7, 0.3, 0.6, 0.4, 0.1]])
@@ -124,11 +124,10 @@ def test_percent(student, rng):
     print(float(predict(yhat, y)))  # five of the eight are right
     #> 62.5
     """
-    check(student, accuracy, rng)
 
 
-@pytest.mark.points(2)
-def test_tie(student, rng):
+@graded(2, hits, check)
+def test_tie():
     """An answer of exactly 0.5 counts as class 0.
 
     yhat = torch.tensor([[0.5, 0.5, 0.5, 0.5, 0.9]])
@@ -136,4 +135,3 @@ def test_tie(student, rng):
     print(f"{float(predict(yhat, y)):.1f}")  # the four ties count as class 0, three of them rightly
     #> 80.0
     """
-    check(student, hits, rng)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from autograder.exercise import Failure, Formula, Misconception, between, checks, expect, in_double
+from autograder.exercise import Failure, Formula, Misconception, between, checks, expect
 from autograder.exercise.attempts import first_that_passes
 from autograder.exercise.checks import mistake
 from autograder.exercise.returned import Forms, floats
+from autograder.exercise.trajectories import follow, plain
 from autograder.suites import manual_backward as lesson
 from autograder.suites.manual_backward import probes
 
@@ -97,14 +98,15 @@ def given(suite_rng):
 @pytest.fixture(scope="module")
 def right(given):
     """Plain gradient descent, float64: answers and costs before each step, w and b after all."""
-    x, y, (w, b, lr) = given["x"].double(), given["y"], in_double(given["state"]).values()
-    answers = [lesson.sigmoid(w.T @ x + b)]
-    for _ in range(ITERATIONS):
-        dz = (answers[-1] - y) / M
-        w, b = w - lr * x @ dz.T, b - lr * dz.sum()
-        answers.append(lesson.sigmoid(w.T @ x + b))
-    costs = torch.stack([lesson.cross_entropy(answer, y) for answer in answers])
-    return {"answers": answers[:-1], "costs": costs, "w": w, "b": b}
+
+    def cost(state, x, y):
+        return lesson.cross_entropy(lesson.sigmoid(state[0].T @ x + state[1]), y)
+
+    x, y, (w, b, lr) = given["x"], given["y"], given["state"].values()
+    path = follow(cost, [w, b], [(x, y)] * ITERATIONS, plain(float(lr.double())))
+    answers = [lesson.sigmoid(w.T @ x.double() + b) for w, b in path.places]
+    w, b = path.places[-1]
+    return {"answers": answers[:-1], "costs": path.losses, "w": w, "b": b}
 
 
 def parts_work(student, given, right):

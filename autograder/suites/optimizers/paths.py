@@ -1,26 +1,24 @@
 """Where optimizers take parameters, and the tests that all of them have."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import pytest
-import torch
 from torch import Generator
 
-from autograder.exercise import Formula, Misconception, Says, StudentError, Text, expect
+from autograder.exercise import Formula, Misconception, Says, StudentError, expect, walks
 from autograder.exercise.attempts import named_where
-from autograder.exercise.draws import away_from_zero, between
+from autograder.exercise.checks import mistake
+from autograder.exercise.described import Test, described
+from autograder.exercise.described import graded as by
 from autograder.exercise.formula import Inputs
 from autograder.exercise.pytorch_words import named_by_pytorch
-from autograder.exercise.rules import follow
 from autograder.exercise.student import Student
-from autograder.exercise.switches import Way, Wrong, switched
+from autograder.exercise.switches import Wrong
 from autograder.suites.optimizers import probes
 
-SEVERAL = ((2, 3), (), (4,))
 #: What state that is shared can be told by: it fits both.
 ALIKE = ((3, 2), (3, 2))
+BOTH = (ALIKE, walks.SEVERAL)
 #: Groups, one of which has a learning rate of its own.
 OWN = ({"places": [0, 2]}, {"places": [1], "lr": 0.02})
 
@@ -115,15 +113,6 @@ BY_CLASS = Misconception(
     "Two optimizers of your class share their memory: what one remembers, the other one takes for"
     " its own. Is it made in the class, instead of in `__init__`?",
 )
-CHANGED = Misconception(
-    "gradients-changed",
-    "Your `step` changes the gradients themselves. They belong to whoever computed them, and may be"
-    " looked at afterwards: make new tensors instead (`g = g + ...`, not `g += ...`).",
-)
-NOT_FORGOTTEN = Misconception(
-    "gradients-not-forgotten",
-    "After `zero_grad()`, gradients are still there: those of the next `backward()` add to them.",
-)
 NOT_FINITE = Misconception(
     "division-by-zero",
     "Your step divides by zero: does the count of the steps begin with 1?",
@@ -132,72 +121,16 @@ PYTORCH_SAYS = (
     Says("RuntimeError", "doesn't match the broadcast shape", SHARED.known),
     Says("RuntimeError", "must match the size of tensor", SHARED.known),
     Says("ZeroDivisionError", "", NOT_FINITE),
-    Says("RuntimeError", probes.NOT_OURS, NOT_SCRATCH),
+    Says("RuntimeError", "torch.optim takes no step here", NOT_SCRATCH),
     Says("RuntimeError", "leaf Variable that requires grad", NO_GRAD),
     Says("TypeError", "NoneType", NONE),
     Says("AttributeError", "'NoneType' object has no attribute", NONE),
 )
 
 
-def path(
-    name: str,
-    wrongs: Sequence[Wrong],
-    options: Way,
-    accepted: Sequence[Wrong] = (),
-    also_right: Sequence[Way] = (),
-    shapes: Sequence[Any] = (SEVERAL,),
-    **case: Any,
-) -> Formula:
-    """Where an optimizer takes parameters of some shapes; see :func:`switches.switched`.
-
-    Args:
-        options: what it is made with.
-        case: more arguments of :func:`draw`.
-    """
-    return switched(
-        "The path of the parameters",
-        lambda walk: {"right": follow(**walk), "wrong": partial(follow, **walk)},
-        (*FATAL, *wrongs),
-        accepted,
-        also_right,
-        draw=partial(draw, name=name, options=options, **case),
-        within=1e-6,  # they are float64; who remembers things in float32 is right, too
-        margin=1e-4,
-        message=Text("`{name}` does not take the parameters where its formulas lead.", name=name),
-        cases=[{"shapes": each} for each in shapes],
-    )
-
-
-def draw(
-    rng: Generator,
-    name: str,
-    options: Mapping[str, Any],
-    shapes: Sequence[tuple[int, ...]] = SEVERAL,
-    steps: int = 50,
-    scale: float = 1.0,
-    gaps: bool = False,
-    groups: Sequence[Way] = (),
-    later: float = 0.0,
-) -> Inputs:
-    """A walk: parameters, and a gradient of each for each step, which is mostly of one sign.
-
-    Args:
-        scale: the size of the gradients.
-        gaps: whether the first and the last parameter have none in some steps.
-        groups, later: see :func:`probes.walk`.
-    """
-    start = [away_from_zero(rng, 0.5, 2, *shape) for shape in shapes]
-    gradients = [
-        scale * (away_from_zero(rng, 0.2, 0.6, *shape) + between(rng, -1, 1, steps, *shape))
-        for shape in shapes
-    ]
-    missing: list[list[int]] = [[] for _ in shapes]
-    if gaps:
-        gap = int(torch.randint(5, steps // 3, (), generator=rng))
-        missing[0], missing[-1] = [0, 1, gap], [*range(2 * gap, 2 * gap + 6)]
-    walk = {"name": name, "start": start, "gradients": gradients, "missing": missing}
-    groups = [dict(group) for group in groups]
-    return {"walk": {**walk, "groups": groups, "options": dict(options), "later": later}}
+def path(name: str, wrongs: Sequence[Wrong], *given: Any, **how: Any) -> Formula:
+    """Where an optimizer takes parameters; see :func:`walks.path`."""
+    return walks.path(name, (*FATAL, *wrongs), *given, **how)
 
 
 def check(student: Student, rng: Generator, formula: Formula) -> None:
@@ -218,41 +151,27 @@ def check(student: Student, rng: Generator, formula: Formula) -> None:
         formula.check_all(answers)
 
 
-Check = Callable[..., None]
+def graded(points: int, formula: Formula) -> Callable[[Any], Test]:
+    """Make a test of where an optimizer takes parameters; see :func:`described.graded`."""
+    return by(points, formula, check)
 
 
-def described(points: int, check: Check, text: str) -> Check:
-    """A test that makes a check; `text` is its docstring, with its example."""
-
-    @pytest.mark.points(points)
-    def test(student: Student, rng: Generator) -> None:
-        check(student, rng)
-
-    test.__doc__ = text
-    return test
-
-
-def graded(points: int, formula: Formula, check: Check = check) -> Callable[[Check | str], Check]:
-    """Make a test of a formula of its docstring, or of a function that has but that."""
-
-    def decorate(of: Check | str) -> Check:
-        text = of if isinstance(of, str) else str(of.__doc__)
-        test = described(points, partial(check, formula=formula), text)
-        vars(test)["formula"] = formula  # where the draws of all formulas find it
-        return test
-
-    return decorate
-
-
-def gradients_test(points: int, name: str, **options: float) -> Check:
+def gradients_test(points: int, name: str, **options: float) -> Test:
     """The test that a step leaves the gradients as they are, and that `zero_grad` forgets them."""
 
     def check_gradients(student: Student, rng: Generator) -> None:
-        start = draw(rng, name, options, shapes=ALIKE)["walk"]["start"]
+        start = walks.draw(rng, name, options, shapes=ALIKE)["walk"]["start"]
         with named_by_pytorch(*PYTORCH_SAYS):
             found = student.run(probes.gradients, name=name, start=start, options=options)
-        expect(found["kept"], CHANGED)
-        expect(not any(found["left"]), NOT_FORGOTTEN)
+        mistake("gradients-changed", not found["kept"]).says(
+            "Your `step` changes the gradients themselves. They belong to whoever computed them,"
+            " and may be looked at afterwards: make new tensors instead (`g = g + ...`, not `g +="
+            " ...`)."
+        )
+        mistake("gradients-not-forgotten", any(found["left"])).says(
+            "After `zero_grad()`, gradients are still there: those of the next `backward()` add to"
+            " them."
+        )
 
     given = ", ".join(f"{key}={value}" for key, value in options.items())
     text = f"""`step()` leaves the gradients as they are; `zero_grad()` makes them None or zeros.

@@ -1,122 +1,24 @@
 """What runs in the student kernel for the suites of `optimizers`."""
 
-import inspect
-import sys
-from contextlib import contextmanager, nullcontext
-
 import torch
-from torch import nn
-from torch.optim import Optimizer
-from torch.overrides import TorchFunctionMode
 
 from autograder.exercise.inside_model import make_model_again, model_answers
-
-NOT_OURS = "torch.optim takes no step here"
-#: Operations of torch that take a whole step.
-STEPS = {name for name in dir(torch) if name.startswith("_fused_") and name.endswith("_")}
+from autograder.exercise.inside_optimizers import around_a_step, walked
 
 
-def refuse(*given, **named):
-    raise RuntimeError(
-        "torch.optim takes no step here"
-    )  # where this goes, no name of ours is known
+def walk(notebook, name, **given):
+    return walked(getattr(notebook, name), **given)
 
 
-class Unfused(TorchFunctionMode):
-    """Meanwhile no operation of torch takes a step."""
-
-    def __torch_function__(self, function, types, given=(), named=None):
-        called = refuse if getattr(function, "__name__", "") in STEPS else function
-        return called(*given, **(named or {}))
-
-
-def rules_of_torch():
-    """The functions that take the steps of torch's own optimizers."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("torch.optim.")]
-    things = [thing for module in modules for thing in vars(module).values() if callable(thing)]
-    classes = {each for each in things if inspect.isclass(each) and issubclass(each, Optimizer)}
-    functions = [each.step for each in classes - {Optimizer}] + [
-        *filter(inspect.isfunction, things)
-    ]
-    for each in map(inspect.unwrap, functions):
-        if each.__name__ == "step" or each.__code__.co_varnames[:2] == ("params", "grads"):
-            yield each
-
-
-@contextmanager
-def from_scratch():
-    """Meanwhile no optimizer of torch's own takes a step, by whatever name it is called."""
-    own = {each: each.__code__ for each in rules_of_torch()}
-    try:
-        for each in own:
-            each.__code__ = refuse.__code__
-        yield
-    finally:
-        for each, code in own.items():
-            each.__code__ = code
-
-
-def make(notebook, name, start, groups, options, dtype=torch.float64):
-    """Parameters of these numbers, and an optimizer of them."""
-    parameters = [nn.Parameter(each.to(dtype)) for each in start]
-    given = [
-        {"params": [parameters[place] for place in group["places"]]}
-        | {key: it for key, it in group.items() if key != "places"}
-        for group in groups
-    ] or (each for each in parameters)
-    options = {key: tuple(it) if key == "betas" else it for key, it in options.items()}
-    return parameters, getattr(notebook, name)(given, **options)
-
-
-def walk(notebook, name, start, gradients, missing=(), groups=(), options=(), later=0.0):
-    """All numbers of all parameters after each step with the given gradients.
-
-    Args:
-        gradients: of each parameter, those of all steps.
-        missing: of each parameter, the steps in which it has none.
-        groups: options, and the `places` of their parameters.
-        later: the learning rate that is set half-way; 0 for none.
-    """
-    with from_scratch():
-        parameters, optimizer = make(notebook, name, start, groups, dict(options))
-        path = []
-        for step in range(len(gradients[0])):
-            if later and step == len(gradients[0]) // 2:
-                optimizer.lr = later
-            for place, (p, series) in enumerate(zip(parameters, gradients, strict=True)):
-                none = bool(missing) and step in missing[place]
-                p.grad = None if none else series[step].to(p.dtype)
-            with nullcontext() if step else Unfused():  # in all steps it would take its time
-                optimizer.step()
-            path.append(torch.cat([p.detach().flatten() for p in parameters]).clone())
-    return {"path": torch.stack(path), "trainable": all(p.requires_grad for p in parameters)}
-
-
-def alone(notebook, **inputs):
+def alone(notebook, name, **given):
     """Whether an optimizer goes the same way after another one of its class has gone far."""
-    ways = [walk(notebook, **inputs)["path"]]
-    far = [100 * each for each in inputs["gradients"]]
-    walk(notebook, **{**inputs, "gradients": far})
-    ways.append(walk(notebook, **inputs)["path"])
-    return torch.equal(*ways)
+    far = {**given, "gradients": [100 * each for each in given["gradients"]]}
+    first, _, then = (walk(notebook, name, **each)["path"] for each in (given, far, given))
+    return torch.equal(first, then)
 
 
-def gradients(notebook, name, start, options):
-    """The gradients after a step, and after `zero_grad()`; those were ones before."""
-    with from_scratch():
-        parameters, optimizer = make(notebook, name, start, (), dict(options))
-        optimizer.zero_grad()
-        for p in parameters:
-            p.grad = torch.ones_like(p)
-        with Unfused():
-            optimizer.step()
-        after = [p.grad for p in parameters]
-        kept = all(grad is not None and bool((grad == 1).all()) for grad in after)
-        for p in parameters:
-            p.grad = torch.ones_like(p)
-        optimizer.zero_grad()
-        left = [p.grad is not None and bool(p.grad.any()) for p in parameters]
-    return {"kept": kept, "left": left}
+def gradients(notebook, name, **given):
+    return around_a_step(getattr(notebook, name), **given)
 
 
 # --------------------------------------------------------------------------------- CosineSchedule

@@ -3,9 +3,10 @@
 from functools import partial
 
 from autograder.exercise.switches import Wrong
+from autograder.exercise.walks import SEVERAL
 from autograder.suites.optimizers import paths
-from autograder.suites.optimizers.paths import DECAY, GAPS, GROUPS, LOOP, LR, graded
-from autograder.suites.optimizers.test_RMSprop import BOTH, INSIDE, ROOTLESS
+from autograder.suites.optimizers.paths import BOTH, DECAY, GAPS, GROUPS, LOOP, LR, graded
+from autograder.suites.optimizers.test_RMSprop import INSIDE, ROOTLESS
 
 path = partial(paths.path, "Adam")
 
@@ -80,7 +81,7 @@ TWO = (
     {"places": [0, 2], "betas": [0.5, 0.9], "weight_decay": 0.2},
     {"places": [1], "lr": 0.02, "eps": 0.5},
 )
-FEW = (paths.SEVERAL, ((5,), (2, 2)))
+FEW = (SEVERAL, ((5,), (2, 2)))
 steps = path(ELSEWHERE, OPTIONS, shapes=BOTH)
 lr = path(LR, OPTIONS, (*ELSEWHERE, *GROUPS), groups=paths.OWN, later=0.2)
 

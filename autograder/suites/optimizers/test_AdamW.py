@@ -4,10 +4,11 @@ Where the student's Adam has a mistake, the same one costs nothing here.
 """
 
 from autograder.exercise import Failure
+from autograder.exercise.described import graded
 from autograder.exercise.switches import Wrong
 from autograder.suites.optimizers import paths
 from autograder.suites.optimizers import test_Adam as adam
-from autograder.suites.optimizers.paths import GAPS, GROUPS, LR, NO_DECAY, graded
+from autograder.suites.optimizers.paths import GAPS, GROUPS, LR, NO_DECAY
 
 DECAY = (
     NO_DECAY,

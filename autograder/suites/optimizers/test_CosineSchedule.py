@@ -9,11 +9,11 @@ from functools import partial
 import torch
 
 from autograder.exercise import checks
+from autograder.exercise.described import graded
 from autograder.exercise.draws import between
 from autograder.exercise.rules import Options
 from autograder.exercise.switches import Wrong, switched
 from autograder.suites.optimizers import probes
-from autograder.suites.optimizers.paths import graded
 
 #: The forms of the fall, from 1 to 0, as the share that is done goes from 0 to 1.
 FORMS = {

@@ -4,7 +4,7 @@ from functools import partial
 
 from autograder.exercise.switches import Wrong
 from autograder.suites.optimizers import paths
-from autograder.suites.optimizers.paths import DECAY, GAPS, GROUPS, LOOP, LR, graded
+from autograder.suites.optimizers.paths import BOTH, DECAY, GAPS, GROUPS, LOOP, LR, graded
 
 path = partial(paths.path, "RMSprop")
 
@@ -48,7 +48,6 @@ DEFAULTS = (
     Wrong("default-eps", {"eps": 1e-6}, eps=1e-7).says("The default of `eps` is 1e-8."),
 )
 
-BOTH = (paths.ALIKE, paths.SEVERAL)
 OPTIONS = {"lr": 0.05, "alpha": 0.8, "eps": 0.1}
 FAST = {**OPTIONS, "lr": 0.02, "momentum": 0.7}
 ELSEWHERE = (*AVERAGE, *LOOP)
@@ -57,6 +56,7 @@ TWO = (
     {"places": [0, 2], "alpha": 0.5, "weight_decay": 0.2},
     {"places": [1], "lr": 0.02, "eps": 0.5},
 )
+# One of its own, other than that of the optimizer.
 OWN = ({"places": [0, 2]}, {"places": [1], "lr": 0.06})
 lr = path((*LR, paths.LR_KEPT), FAST, (*SEEN, *GROUPS), groups=OWN, later=0.2)
 

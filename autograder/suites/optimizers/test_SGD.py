@@ -4,7 +4,7 @@ from functools import partial
 
 from autograder.exercise.switches import Wrong
 from autograder.suites.optimizers import paths
-from autograder.suites.optimizers.paths import DECAY, GAPS, GROUPS, LOOP, LR, SHARED, graded
+from autograder.suites.optimizers.paths import BOTH, DECAY, GAPS, GROUPS, LOOP, LR, SHARED, graded
 
 path = partial(paths.path, "SGD")
 
@@ -40,7 +40,6 @@ NESTEROV = (
     ),
 )
 
-BOTH = (paths.ALIKE, paths.SEVERAL)
 FAST = {"lr": 0.05, "momentum": 0.8}
 ELSEWHERE = (*VELOCITY, *LOOP)
 SEEN = (*ELSEWHERE, *DECAY)
