@@ -1,7 +1,6 @@
 """`doctor` finds nothing wrong in a sound course folder, and each fault with what mends it."""
 
 import json
-import os
 import shutil
 from argparse import Namespace
 from collections.abc import Callable
@@ -70,10 +69,11 @@ def handed_in(folder: Path) -> None:
     for step in ("submitted", "autograded", "feedback"):
         (folder / step / "ann" / A).mkdir(parents=True)
     shutil.copy(folder / "release" / A / f"{A}.ipynb", folder / "autograded" / "ann" / A)
-    page = folder / "feedback" / "ann" / A / f"{A}.html"
-    page.touch()
-    os.utime(page, (0, 0))
+    (folder / "feedback" / "ann" / A / f"{A}.html").touch()
     (folder / "submitted" / "ben" / A).mkdir(parents=True)
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
+        gradebook.add_student("ann")
+        gradebook.add_submission(A, "ann")
 
 
 def older_in_the_exchange(folder: Path) -> None:
@@ -139,7 +139,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     ),
     "stale feedback": (
         handed_in,
-        *("feedback", "the feedback of ann", f"nbgrader generate_feedback {A} --force"),
+        *("feedback", "the feedback of ann", f"nbgrader generate_feedback {A}"),
     ),
     "work that waits": (
         handed_in,

@@ -22,6 +22,7 @@ from autograder.errors import AutograderError
 from autograder.grading import course
 from autograder.grading.session import collect
 from autograder.pipeline import gradebook
+from autograder.pipeline.feedback import stale
 from autograder.pipeline.grade import GradeNotebook
 from autograder.submission.cells import grade_cells, grade_id
 from autograder.submission.rebuild import Release
@@ -245,10 +246,9 @@ def _due(its: Course) -> Iterator[tuple[str, datetime]]:
 
 
 def feedback(its: Course) -> Iterator[Finding]:
-    """Each page is of the latest grading, and each grading of the latest hand-in."""
+    """Each page is of what stands in the gradebook, and each grading of the latest hand-in."""
     graded = its.root / its.directory.autograded_directory
     handed_in = its.root / its.directory.submitted_directory
-    stale: dict[str, list[str]] = {}
     ungraded: dict[str, list[str]] = {}
     for folder in sorted(handed_in.glob("*/*")):
         student, assignment = folder.parts[-2:]
@@ -256,23 +256,19 @@ def feedback(its: Course) -> Iterator[Finding]:
         stamps = [_text(each / "timestamp.txt") for each in (folder, there)]
         if not there.is_dir() or stamps[0] != stamps[1]:
             ungraded.setdefault(assignment, []).append(student)
-            continue
-        page = its.root / its.directory.feedback_directory / student / assignment
-        notebook = there / f"{assignment}.ipynb"
-        html = page / f"{assignment}.html"
-        if html.exists() and notebook.exists() and html.stat().st_mtime < notebook.stat().st_mtime:
-            stale.setdefault(assignment, []).append(student)
     for assignment, students in ungraded.items():
         yield Finding(
             f"{assignment}: {_some(students)} handed in what has not been graded.",
             f"nbgrader autograde {assignment}",
             is_wrong=False,
         )
-    for assignment, students in stale.items():
-        yield Finding(
-            f"{assignment}: the feedback of {_some(students)} is older than the grading.",
-            f"nbgrader generate_feedback {assignment} --force",
-        )
+    for assignment in sorted({folder.name for folder in graded.glob("*/*")}):
+        directory = CourseDirectory(config=its.directory.config, assignment_id=assignment)
+        if students := [student for student, _ in stale(directory)]:
+            yield Finding(
+                f"{assignment}: the feedback of {_some(students)} no longer fits the gradebook.",
+                f"nbgrader generate_feedback {assignment}",
+            )
 
 
 def secrets(its: Course) -> Iterator[Finding]:
