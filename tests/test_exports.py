@@ -1,6 +1,7 @@
 """What is exported: a verdict for everybody, and no zero where somebody has to look."""
 
 import csv
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ class Parent(LoggingConfigurable):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
+        self.log = logging.getLogger("exports")  # not that of an application of another test's
         self.coursedir = SimpleNamespace(root=str(folder), submitted_directory="submitted")
 
 

@@ -122,6 +122,7 @@ def test_a_terminal_has_one_line_that_is_always_the_newest(start: Started) -> No
     assert text.count("bea: the file is empty") == 2
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_interrupt_is_harder(start: Started) -> None:
     process = start([BEGUN, ANN, "forever"], 0, "--json")
     assert process.stdout is not None

@@ -252,6 +252,7 @@ def begun(course: Workspace, *options: str, **environment: str) -> "subprocess.P
     raise AssertionError("nothing was graded")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_stops_it_and_the_next_call_goes_on(slow: Workspace) -> None:
     process = begun(slow)
     family = psutil.Process(process.pid).children(recursive=True)
