@@ -160,7 +160,9 @@ def tensor(
             got=got,
             name=Text(name),
         )
-    if value.dtype.is_floating_point and not bool(torch.isfinite(value).all()):
+    # Of eight bits alone, torch knows neither what is finite nor how to compare.
+    plain = value.float() if value.dtype.is_floating_point and value.itemsize == 1 else value
+    if plain.dtype.is_floating_point and not bool(torch.isfinite(plain).all()):
         fail("{name} should be finite; yours holds NaN or infinity.", name=Text(name))
     return value
 

@@ -4,7 +4,7 @@ It is held since long before any check. The answer is right, but the formulas ar
 """
 # score: 75
 # loses: Adam
-# says: It is `torch.optim` that takes your step
+# says: It is torch.optim that takes your step
 # assignment: optimizers
 
 # cell: before SGD

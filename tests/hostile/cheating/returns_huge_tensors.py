@@ -7,19 +7,18 @@ They are refused by their size, or are too large for the kernel's own memory.
 
 # cell: Standardize
 class Standardize(nn.Module):
-    turn = 0
-
     def __init__(self, mean, std):
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
+        self.turn = 0
 
     def forward(self, x):
-        Standardize.turn += 1
+        self.turn += 1
         return [
             torch.zeros(1).expand(10**12),
             torch.zeros(3 * 10**7),
             torch.zeros(0, 2**40),
             torch.zeros(1).expand(2**62, 1)[:0],
             torch.zeros([1] * 60),
-        ][Standardize.turn % 5]
+        ][self.turn % 5]

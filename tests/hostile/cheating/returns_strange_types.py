@@ -2,7 +2,7 @@
 
 Each is a wrong value, and no trouble for the grader.
 """
-# score: 90
+# score: 85
 # loses: Standardize
 
 # cell: Standardize
@@ -14,15 +14,14 @@ warnings.simplefilter("ignore")
 
 
 class Standardize(nn.Module):
-    turn = 0
-
     def __init__(self, mean, std):
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
+        self.turn = 0
 
     def forward(self, x):
-        Standardize.turn += 1
+        self.turn += 1
         z = torch.zeros(x.shape)
         return [
             lambda: z.to(torch.complex64),
@@ -35,4 +34,4 @@ class Standardize(nn.Module):
             lambda: numpy.zeros(3, dtype="M8[s]"),
             lambda: z.to(torch.uint16),
             lambda: z.bool(),
-        ][Standardize.turn % 10]()
+        ][self.turn % 10]()
