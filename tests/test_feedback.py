@@ -1,6 +1,5 @@
 """The feedback page, opened in a real browser: safe, readable, and it says what stands and why."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -9,7 +8,7 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbformat.v4 import new_code_cell, new_markdown_cell
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from autograder.commands.workspace import Workspace
 
@@ -109,17 +108,6 @@ def renewed(course: Workspace) -> dict[str, bool]:
         gradebook.db.commit()
     course.nbgrader("generate_feedback", "parameters")
     return {student: after != before[student] for student, after in times().items()}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium of the system's."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "no Chromium is installed: see `make browser`"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

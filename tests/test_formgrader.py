@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from autograder.commands.workspace import Workspace
 from tests.test_by_hand import cell, with_questions
@@ -81,17 +80,13 @@ def server(course: Workspace, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(server: str) -> Iterator[Page]:
+def page(server: str, browser: Browser) -> Iterator[Page]:
     """A page that has been let in."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "no Chromium is installed: see `make browser`"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1300, "height": 1000}, base_url=server)
-        page.set_default_timeout(120_000)
-        page.goto(f"/formgrader/manage_assignments?token={TOKEN}")
-        yield page
-        chromium.close()
+    page = browser.new_page(viewport={"width": 1300, "height": 1000}, base_url=server)
+    page.set_default_timeout(120_000)
+    page.goto(f"/formgrader/manage_assignments?token={TOKEN}")
+    yield page
+    page.close()
 
 
 def press(page: Page, button: str) -> str:

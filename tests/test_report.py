@@ -5,16 +5,15 @@ import io
 import json
 import os
 import re
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from autograder.afterwards import graded, overview, page, similar
 from autograder.afterwards.graded import Work
@@ -305,17 +304,6 @@ def test_the_table_and_the_data_say_the_same(told: overview.Overview) -> None:
     data = json.loads(page.as_json(told, [], []))
     assert data["mistakes"][0]["says"] == "Your `f` is 2 times too large."
     assert (data["median"], data["handed_in"]) == (told.median, 7)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium of the system's."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "no Chromium is installed: see `make browser`"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.browser

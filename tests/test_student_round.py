@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from autograder.commands.workspace import Workspace
 from autograder.submission.cells import cell_of
@@ -45,20 +45,17 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
 
 
 @pytest.fixture
-def page(exchange: Exchange, tmp_path: Path) -> Iterator[Page]:
+def page(exchange: Exchange, browser: Browser) -> Iterator[Page]:
     """JupyterLab in the home of a student who has nothing yet."""
     home = exchange.home("ann")
     command = [sys.executable, "-m", "autograder", "student", str(home)]
     subprocess.run(command, cwd=exchange.course.folder, check=True)
     shutil.rmtree(home / A)
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert chromium, "no Chromium is installed: see `make browser`"
-    with lab(home) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with lab(home) as address:
         page = browser.new_page(viewport={"width": 1200, "height": 900}, base_url=address)
         page.set_default_timeout(SECONDS * 1000)
         yield page
-        browser.close()
+        page.close()
 
 
 def test_from_fetching_to_feedback(

@@ -11,21 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from autograder.afterwards import charts
 from autograder.afterwards.graded import Work
 from autograder.afterwards.overview import Overview
 from autograder.afterwards.similar import Similar
+from autograder.grading.report import templates
 from autograder.language import Text, Translate, render
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("autograder.afterwards", ""),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=StrictUndefined,
-)
+_TEMPLATES = templates("autograder.afterwards")
 
 
 def html(

@@ -24,13 +24,19 @@ SUMMARY_ID = "autograder-summary"
 #: How the reports look, in whatever page they are.
 STYLE = files("autograder.grading").joinpath("report.css").read_text("utf-8").strip()
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("autograder.grading", ""),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=StrictUndefined,
-)
+
+def templates(package: str) -> Environment:
+    """The templates in the folder of a package: what they are filled with is text, never HTML."""
+    return Environment(
+        loader=PackageLoader(package, ""),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+
+
+_TEMPLATES = templates("autograder.grading")
 
 
 def cell(result: CellResult, standing: Standing | None = None, translate: Translate = str) -> str:
