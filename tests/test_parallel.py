@@ -272,6 +272,17 @@ def test_an_interrupt_stops_it_and_the_next_call_goes_on(slow: Workspace) -> Non
     assert {slow.score("parameters", f"s{number}") for number in range(6)} == {100}
 
 
+def test_what_nbgrader_takes_away_again_was_not_saved(handed_in: Workspace, tmp_path: Path) -> None:
+    course = copied(handed_in, tmp_path / "course")
+    config = course.folder / "nbgrader_config.py"
+    hook = "def stop(**_):\n    raise KeyboardInterrupt\nc.Autograde.post_convert_hook = stop\n"
+    config.write_text(f"{config.read_text()}\n{hook}")
+    stopped = graded(course, "--workers=2")
+    assert stopped.status != 0
+    assert (stopped.told("saved"), stopped.told("failed"), stopped.summary["graded"]) == ([], [], 0)
+    assert not course.notebook("autograded", "parameters", "a-b").exists()
+
+
 @pytest.mark.parametrize("victim", ["grade", "nbgrader", "worker"])
 def test_a_kill_loses_nothing(victim: str, slow: Workspace) -> None:
     process = begun(slow)

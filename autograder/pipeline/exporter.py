@@ -88,6 +88,7 @@ class SubmissionExporter(NotebookExporter):
         self._line: Line | None = None
         self._ahead: Ahead | None = None
         self._now = ""
+        self._saved: tuple[Path, dict[str, Any]] | None = None
         self._own_worker = False
         if self.parent is None or not hasattr(self.parent, "coursedir"):
             return
@@ -222,10 +223,16 @@ class SubmissionExporter(NotebookExporter):
         return [str(taken.notebook)]
 
     def _look_back(self) -> None:
-        """Tell of the submission before, if nothing came of it: an error, which nbgrader logs."""
-        if self._now:
-            self._fail(self._now, "nbgrader met an error, which its log tells")
-        self._now = ""
+        """Tell what came of the submission before.
+
+        Only now has nbgrader written it; where it met an error, or was interrupted, it has taken
+        away again what there was.
+        """
+        now, saved, self._now, self._saved = self._now, self._saved, "", None
+        if saved is not None and saved[0].exists():
+            self._progress.tell("saved", **saved[1])
+        elif now:
+            self._fail(now, "nbgrader met an error, which its log tells")
 
     def _fail(self, student: str, why: str) -> None:
         self._progress.tell("failed", student=escaped(student), why=[why])
@@ -375,26 +382,29 @@ class SubmissionExporter(NotebookExporter):
         resources["metadata"] = {"name": path.stem, "path": str(folder)}
         text, resources = self.from_notebook_node(nb, resources, **kwargs)
         if path != self._taken.notebook:
-            self._saved(resources["nbgrader"])
+            self._note(path, resources["nbgrader"])
         return text, resources
 
-    def _saved(self, told: dict[str, Any]) -> None:
+    def _note(self, path: Path, told: dict[str, Any]) -> None:
         """Note what is in the gradebook now, and what is left to a person."""
         student, why = told["student"], [str(each) for each in told.get("ungraded", ())]
         self._ungraded += [f"{student}: {each}" for each in why]
-        self._now = ""
         graded: Graded | None = told.pop("graded", None)
         if graded is not None:
             tests = graded.tests.values()
-            self._progress.tell(
-                "saved",
-                student=student,
-                score=sum(cell.earned for cell in graded.results.values()),
-                max_score=sum(self._release.points.values()),
-                seconds=round(graded.seconds, 3),
-                misconceptions=[each.misconception for each in tests if each.misconception],
-                why=why,
+            self._saved = (
+                path,
+                {
+                    "student": student,
+                    "score": sum(cell.earned for cell in graded.results.values()),
+                    "max_score": sum(self._release.points.values()),
+                    "seconds": round(graded.seconds, 3),
+                    "misconceptions": [each.misconception for each in tests if each.misconception],
+                    "why": why,
+                },
             )
+        else:
+            self._now = ""
 
     def _from_line(self, student: str) -> Ahead | None:
         """What was graded ahead; where nothing was, this process's own worker is made ready."""
