@@ -125,6 +125,7 @@ class Service:
         with suppress(OSError), _alone() as folder:
             if os.stat(folder.door).st_ino == self._door:
                 os.unlink(folder.door)
+                folder.path.rmdir()  # unless others' doors are there
         self._listener.close()
         for pidfd, (number, _) in list(self._lent.items()):
             os.kill(number, signal.SIGTERM)
@@ -235,9 +236,13 @@ def is_up() -> bool:
 @contextmanager
 def _alone() -> Iterator[Folder]:
     """The folder of the door, while nobody else opens or closes one in it."""
-    with Folder(make=True) as folder:
-        fcntl.flock(folder.fd, fcntl.LOCK_EX)
-        yield folder
+    while True:
+        with Folder(make=True) as folder:
+            fcntl.flock(folder.fd, fcntl.LOCK_EX)
+            if not os.fstat(folder.fd).st_nlink:
+                continue  # whoever ended meanwhile has taken it away
+            yield folder
+            return
 
 
 def place() -> Path:
