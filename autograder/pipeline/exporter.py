@@ -254,8 +254,10 @@ class SubmissionExporter(NotebookExporter):
 
     def _withdraw(self, student: str) -> None:
         """Take back what an earlier grading came to: nothing stands for what cannot be read."""
-        if self._graded_folder(student).is_dir():
-            rmtree(str(self._graded_folder(student)))
+        for step in (self._directory.autograded_directory, self._directory.feedback_directory):
+            folder = Path(self._directory.format_path(step, student, self._assignment))
+            if folder.is_dir():
+                rmtree(str(folder))
         gradebook.withdraw(self._directory.db_url, self._assignment, escaped(student))
 
     def _why_grade(self, student: str, taken: Taken) -> str | None:
