@@ -1,10 +1,12 @@
 """All that is asked of nbgrader's gradebook, and all that is written to it."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from nbgrader.api import (
     Assignment,
@@ -17,10 +19,20 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
+from sqlalchemy import Engine, event
 
 from autograder.grading.course import CourseError
 from autograder.grading.standing import Sheet, Standing
 from autograder.submission.rebuild import Release, ReleasedCell
+
+#: Seconds to wait for another program that is writing to a gradebook which is a file.
+PATIENCE = 30
+
+
+@event.listens_for(Engine, "connect")
+def _be_patient(connection: Any, _: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE}")
 
 
 def released(db_url: str, assignment: str) -> Release:
