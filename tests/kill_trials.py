@@ -14,7 +14,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -259,9 +258,8 @@ class Trials:
             trial = Trial(victim.__name__, moment)
             while run.process.poll() is None:
                 run.look()
-                if time.monotonic() > started + moment and (chosen := self._found(victim, run)):
+                if time.monotonic() > started + moment and self._kill(victim, run, chance):
                     trial.saved = len(graded(course))
-                    chance.choice(chosen).send_signal(signal.SIGKILL)
                     trial.moment = time.monotonic() - started
                     trial.status = self._end(run, trial)
                     return trial
@@ -272,11 +270,15 @@ class Trials:
             shutil.copy(self.course.folder / "gradebook.db", course.folder)
 
     @staticmethod
-    def _found(victim: Victim, run: Run) -> list[psutil.Process]:
+    def _kill(victim: Victim, run: Run, chance: random.Random) -> bool:
+        """Kill one of those that a victim may be; False where there is none just now."""
         try:
-            return victim(run)
+            chosen = victim(run)
+            if chosen:
+                chance.choice(chosen).kill()
+            return bool(chosen)
         except psutil.NoSuchProcess:
-            return []
+            return False
 
     @staticmethod
     def _end(run: Run, trial: Trial) -> int:
