@@ -11,6 +11,7 @@ is 1 where anything was.
 """
 
 import json
+import math
 import os
 import random
 import shutil
@@ -33,6 +34,8 @@ from tests import cluster
 from tests.cluster import Cluster
 
 ASSIGNMENT, SUBMISSIONS = "parameters", 4
+#: Half of the time somebody is killed while it starts; else a moment after so many are graded.
+AFTER = (0, 0, 0, 1, 2, 3)
 NBGRADER = str(Path(sys.executable).with_name("nbgrader"))
 #: Seconds in which a run ends, whatever becomes of it, and in which its processes do.
 PATIENCE, SOON = 400.0, 30.0
@@ -252,13 +255,17 @@ class Trials:
     ) -> Trial:
         """Begin a run and kill somebody; a moment that is too late is drawn again."""
         while True:
-            moment = chance.random() * self.seconds[dask is not None]
+            after, moment = chance.choice(AFTER), chance.random()
+            moment *= 1.0 if after else self.seconds[dask is not None]
+            due = math.inf if after else time.monotonic() + moment
             started = time.monotonic()
             run = self._begin(course, dask)
             trial = Trial(victim.__name__, moment)
             while run.process.poll() is None:
                 run.look()
-                if time.monotonic() > started + moment and self._kill(victim, run, chance):
+                if due == math.inf and len(graded(course)) >= after:
+                    due = time.monotonic() + moment
+                if time.monotonic() > due and self._kill(victim, run, chance):
                     trial.saved = len(graded(course))
                     trial.moment = time.monotonic() - started
                     trial.status = self._end(run, trial)
