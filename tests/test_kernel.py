@@ -98,7 +98,7 @@ def templates() -> Iterator[None]:
 def busy() -> Iterator[None]:
     """A machine whose processors have much else to do."""
     program = [sys.executable, "-c", "while True: pass"]
-    others = [subprocess.Popen(program, start_new_session=True) for _ in range(4 * cores())]
+    others = [subprocess.Popen(program, start_new_session=True) for _ in range(2 * cores())]
     yield
     for other in others:
         other.kill()
