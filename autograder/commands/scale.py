@@ -82,14 +82,23 @@ class Seen:
         saved: when each submission was in the gradebook, with its student and its own seconds.
         sizes: the bytes of each role, with how many had been saved.
         processes: all there were.
-        seconds: the processor time of nbgrader's own process.
+        spent: the processor seconds of nbgrader's own process, with how many had been saved.
     """
 
     began: float
     saved: list[tuple[float, str, float]] = field(default_factory=list)
     sizes: list[tuple[int, dict[str, int]]] = field(default_factory=list)
     processes: set[Process] = field(default_factory=set)
-    seconds: float = 0.0
+    spent: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def each(self) -> float:
+        """Processor seconds of nbgrader's own process for one more submission."""
+        after = [look for look in self.spent if look[0]]
+        if not after or after[-1][0] == after[0][0]:
+            return 0.0
+        (first, begun), (last, ended) = after[0], after[-1]
+        return (ended - begun) / (last - first)
 
 
 def main(arguments: Namespace) -> int:
@@ -117,7 +126,7 @@ def main(arguments: Namespace) -> int:
         seconds = seen.saved[-1][0] - seen.began if seen.saved else 0.0
         print(
             f"\n{len(seen.saved)} of {count} in {seconds:.0f} s: {seconds / count:.2f} s each;"
-            f" nbgrader's own process {seen.seconds / count:.2f} s of processor time each"
+            f" nbgrader's own process {seen.each:.3f} s of processor time each"
         )
         for what, size in _disk(course).items():
             print(f"{what}: {size / count / 1024:.0f} KiB a submission")
@@ -235,7 +244,8 @@ def _look(root: int, seen: Seen, ended: threading.Event) -> None:
                 sizes[role] += memory(each.pid)
         if len(sizes) == len(_ROLES):  # not while one of them is just being replaced
             seen.sizes.append((len(seen.saved), dict(sizes)))
-        seen.seconds = processor_seconds(root) or seen.seconds
+        if spent := processor_seconds(root):
+            seen.spent.append((len(seen.saved), spent))
 
 
 def _role(process: Process, root: int, names: dict[int, str]) -> str:
