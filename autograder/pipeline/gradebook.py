@@ -22,8 +22,7 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
-from sqlalchemy import Engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine, event, make_url
 
 from autograder.grading.course import CourseError
 from autograder.grading.standing import Sheet, Standing
