@@ -144,7 +144,8 @@ class SubmissionExporter(NotebookExporter):
     def _workers(self, students: int) -> int:
         """How many submissions are graded ahead of their turns at a time; 0 for none."""
         workers = min(self._step.workers, students)
-        at_once = workers > 1 or bool(self._step.scheduler)
+        # One worker is ahead, too: nbgrader writes one while it grades the next.
+        at_once = students > 1 or bool(self._step.scheduler)
         return workers if at_once and self._directory.notebook_id == "*" else 0
 
     def _cleaning(self) -> Cleaning | None:

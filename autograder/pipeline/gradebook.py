@@ -1,10 +1,12 @@
 """All that is asked of nbgrader's gradebook, and all that is written to it."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from nbgrader.api import (
@@ -19,10 +21,34 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
+from sqlalchemy.engine import make_url
 
 from autograder.grading.course import CourseError
 from autograder.grading.standing import Sheet, Standing
 from autograder.submission.rebuild import Release, ReleasedCell
+
+
+@contextmanager
+def _kept(db_url: str) -> Iterator[Gradebook]:
+    """A gradebook that is opened again and again in one run; no connection to it stays open.
+
+    nbgrader looks for its tables each time, and SQLAlchemy makes each question anew, which takes
+    longer than most answers. Here it is kept as long as it is the same file.
+    """
+    try:
+        found = os.stat(make_url(db_url).database or "")
+        gradebook = _gradebook(db_url, found.st_dev, found.st_ino, os.getpid())
+    except OSError:  # it is no file
+        gradebook = _gradebook(db_url, os.getpid())
+    try:
+        yield gradebook
+    finally:
+        gradebook.close()
+
+
+@lru_cache(maxsize=1)
+def _gradebook(db_url: str, *where: int) -> Gradebook:
+    return Gradebook(db_url)
 
 
 def released(db_url: str, assignment: str) -> Release:
@@ -31,6 +57,7 @@ def released(db_url: str, assignment: str) -> Release:
     Raises:
         CourseError: it was never released.
     """
+    _gradebook.cache_clear()  # a run begins: whatever has become of the file since the last one
     with Gradebook(db_url) as gradebook:
         try:
             notebook = gradebook.find_notebook(assignment, assignment)
@@ -74,7 +101,7 @@ def withdraw(db_url: str, assignment: str, student: str) -> None:
 
     Nothing happens where there was none.
     """
-    with Gradebook(db_url) as gradebook:
+    with _kept(db_url) as gradebook:
         try:
             submission = gradebook.find_submission(assignment, student)
         except MissingEntry:
@@ -92,7 +119,7 @@ def entries(
     db_url: str, notebook: str, assignment: str, student: str
 ) -> Iterator[tuple[dict[str, Grade], dict[str, Comment]]]:
     """Grades and comments of a submission by `grade_id`, to be changed: together, or not at all."""
-    with Gradebook(db_url) as gradebook:
+    with _kept(db_url) as gradebook:
         book = gradebook.find_submission_notebook(notebook, assignment, student)
         if not has_name(book.student):
             book.student.last_name, book.student.first_name = student, ""
