@@ -111,6 +111,19 @@ def main(words: list[str] | None = None) -> int:
         "--students", type=int, default=30, metavar="N", help="submissions of each assignment"
     )
 
+    command = commands.add_parser(
+        "scale",
+        help="a large class in one run, hostile work in it: what grows, what is left behind",
+    )
+    command.add_argument(
+        "submissions", nargs="?", type=int, default=1000, metavar="N", help="how many (1000)"
+    )
+    command.add_argument("--assignment", default="parameters", metavar="A")
+    command.add_argument("--seed", type=int, default=0, help="of who hands in what")
+    command.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="the course folder, to be kept"
+    )
+
     commands.add_parser("lines", help="how many lines of suite an exercise costs")
 
     arguments, options = parser.parse_known_args(words)

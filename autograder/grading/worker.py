@@ -86,7 +86,8 @@ class Budget:
     def of(cls, limits: Limits, grader: GraderLimits) -> "Budget":
         """The budget of a call that may do all there is to do for one submission."""
         return cls(
-            seconds=limits.submission_seconds + grader.grader_seconds,
+            # As much again may be given back to it (`autograder.kernel.fair_time`).
+            seconds=2 * limits.submission_seconds + grader.grader_seconds,
             processor_seconds=grader.grader_seconds,
             memory_bytes=grader.grader_bytes,
         )
