@@ -4,7 +4,6 @@ import tempfile
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy
 import torch
@@ -175,65 +174,68 @@ def noted(notebook, x, y, answers, costs, swapped, iterations):
     """What `train` does with a model and a loss that answer with any numbers, and note their calls.
 
     Returns:
-        `losses`: what it returned; `given`: what model and loss got, the "whole" of x and y, the
-        first "part" of them, or "other"; `left`: whether w and b stayed as each step left them;
-        `steps`: for each, which answers its gradients are of (-1: none of them; None: there are no
-        new ones), and whether of the whole; `other`: whether a model was made.
+        `returned`: what it returned; `steps`: for each the number of the answers, from 1 on, that
+        its gradients are of; -1 where there are no new ones, -2 where they are others; `notes`:
+        whether model and loss got the "whole" of x and y, the first "part" of them, or "others";
+        whether "another model" was asked, or w and b were "moved" otherwise than by a step.
     """
     x, y, costs, answers = here([x, y, costs.float(), answers], notebook.device)
     numbers = [answer.tolist() for answer in answers]
-    given, left, made = set(), [], []
-    steps: list[Any] = []
+    notes: set[str] = set()
+    steps: list[int] = []
 
     def which(yhat):
-        """The number of the answer that yhat is, -1 where it is none of them."""
+        """The number of the answers that yhat is, from 1 on; -2 where it is none of them."""
         found = yhat.tolist() if isinstance(yhat, Tensor) else None
-        return numbers.index(found) if found in numbers else -1
+        return 1 + numbers.index(found) if found in numbers else -2
 
     def part(value, whole):
-        if not isinstance(value, Tensor) or value.dim() != 2:
-            return "other"
-        if torch.equal(value, whole):
-            return "whole"
-        return "part" if torch.equal(value, whole[:, : value.shape[1]]) else "other"
+        flat = isinstance(value, Tensor) and value.dim() == 2
+        if not flat or not torch.equal(value, whole[:, : value.shape[1]]):
+            return "others"
+        return "whole" if value.shape == whole.shape else "part"
 
     class Model(nn.Module):
         def __init__(self, *ignored, **named):
             super().__init__()
-            made.append(self)
-            self.lr, self.grads = torch.scalar_tensor(0.1, device=x.device), {}
+            self.lr, self.grads = torch.scalar_tensor(0.5, device=x.device), {}
             self.move()
 
         def move(self):
             """Put other numbers into w and b than before; their gradients are not known yet."""
             self.w, self.b = torch.full_like(x[:, :1], 1.5 + len(steps)), y.new_tensor(len(steps))
-            self.ready = None, False
+            self.ready = -1
+
+        def note(self):
+            stays = bool((self.w == 1.5 + len(steps)).all()) and float(self.b) == len(steps)
+            notes.add("another model" if self is not model else "stays" if stays else "moved")
 
         def forward(self, x_given):
-            given.add(part(x_given, x))
-            same_w = bool((self.w == 1.5 + len(steps)).all())
-            left.append(same_w and float(self.b) == len(steps))
+            notes.add(part(x_given, x))
+            self.note()
             return answers[min(len(steps), len(answers) - 1)].clone()
 
         def backward(self, x_given, yhat, y_given):
-            self.ready = which(yhat), part(x_given, x) == part(y_given, y) == "whole"
-            self.grads = {"dw": self.w, "db": self.b}
+            whole = part(x_given, x) == part(y_given, y) == "whole"
+            self.ready = which(yhat) if whole else -2
+            self.grads = {"dw": torch.ones_like(self.w), "db": torch.ones_like(self.b)}
 
         def optimize(self):
-            steps.append(self.ready)
+            kept = all(bool((each == 1).all()) for each in self.grads.values())
+            steps.append(self.ready if kept and self.lr == 0.5 else -2)
             self.move()
 
     def loss(yhat, labels):
         place = which(yhat)
         if place < 0:
-            return y.new_tensor(swapped if which(labels) >= 0 else swapped - 1)
-        given.add(part(labels, y))
-        return costs[place].clone()
+            return y.new_tensor(swapped if which(labels) > 0 else swapped - 1)
+        notes.add(part(labels, y))
+        return costs[place - 1].clone()
 
-    notebook.loss, notebook.LR = loss, Model
-    losses = notebook.train(Model(), x, y, iterations)
-    found = {"losses": losses, "given": list(given), "left": all(left), "steps": steps[:1000]}
-    return {**found, "other": len(made) > 1}
+    notebook.loss, notebook.LR, model = loss, Model, Model()
+    returned = notebook.train(model, x, y, iterations)
+    model.note()
+    return {"returned": returned, "notes": list(notes), "steps": steps[:1000]}
 
 
 def weights(notebook):
