@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from autograder.exercise import Formula, Misconception, Text, between, checks, expect
-from autograder.exercise.checks import mistake
+from autograder.exercise import Formula, Misconception, Text, between, checks, expect, mistake
 from autograder.suites.manual_backward import probes
 
 # Width of the pictures and learning rate are other ones for each submission.
