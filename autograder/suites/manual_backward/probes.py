@@ -2,7 +2,6 @@
 
 import tempfile
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 import numpy
@@ -237,53 +236,52 @@ def noted(notebook, x, y, answers, costs, swapped, iterations):
     return {"returned": returned, "notes": list(notes), "steps": steps[:1000]}
 
 
-def weights(notebook):
-    return {"w": notebook.model.w, "b": notebook.model.b}
+class Trained(nn.Module):
+    """Good enough to train with, by autograd."""
+
+    def __init__(self, dim, lr=0.01):
+        super().__init__()
+        self.w, self.b = nn.Parameter(torch.zeros(int(dim), 1)), nn.Parameter(torch.zeros(()))
+        self.lr, self.grads = lr, {}
+
+    def forward(self, x):
+        self.to(x.device)
+        return torch.sigmoid(nn.functional.linear(x.T, self.w.T, self.b[None]).T)
+
+    def backward(self, x, yhat, y):
+        cost = nn.functional.binary_cross_entropy(self(x), y)
+        self.grads = dict(
+            zip(("dw", "db"), torch.autograd.grad(cost, [self.w, self.b]), strict=True)
+        )
+
+    def optimize(self):
+        for number, slope in zip((self.w, self.b), self.grads.values(), strict=True):
+            number.data -= float(self.lr) * slope
 
 
-def plan(notebook, cells):
-    """How the student's cells train `model`: image size, and each learning rate with its steps."""
-    splits = {}
+def train(model, x, y, iterations):
+    for _ in range(min(int(iterations), 3000)):
+        model.backward(x, None, y)
+        model.optimize()
+    return [0.5] * min(int(iterations), 100000)
+
+
+def weights(notebook, cells, splits):
+    """The numbers of `model`; with cells, after those made it again, of pictures (m, 3, 28, 28)."""
 
     def load_split(data_dir, split, image_size):
-        size, m = int(image_size), {"train": 600}.get(split, 200)
-        if (split, size) not in splits:
-            x = torch.rand(3 * size * size, m, device=notebook.device)
-            splits[split, size] = x, (torch.arange(m) % 2.0).reshape(1, m).to(notebook.device)
-        return splits[split, size]
+        x, y = here(splits[split], notebook.device)
+        if image_size > 64:
+            raise ValueError("pictures as large as these take too long")
+        size = int(image_size), int(image_size)
+        x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
+        return x.flatten(1).T.contiguous(), y
 
-    def trained_on(x, y):
-        """The size of the pictures where they are all those of the training split, else 0."""
-        for (split, size), whole in splits.items():
-            if split == "train" and all(map(torch.equal, (x, y), whole)):
-                return size
-        return 0
-
-    class Noted(nn.Module):
-        def __init__(self, dim, lr=0.01):
-            super().__init__()
-            self.w = torch.ones(int(dim), 1, device=notebook.device)
-            self.b = torch.ones((), device=notebook.device)
-            self.lr, self.grads, self.noted = torch.as_tensor(lr), {}, []
-
-        def forward(self, x):
-            return torch.full((1, x.shape[1]), 0.5, device=notebook.device)
-
-        def backward(self, x, yhat, y):
-            self.size = trained_on(x, y)
-
-        def optimize(self):
-            self.noted.append([self.size, float(self.lr), 1])
-
-    def train(model, x, y, iterations):
-        model.noted.append([trained_on(x, y), float(model.lr), int(iterations)])
-        return [0.5] * min(int(iterations), 100000)
-
-    given = {"load_split": load_split, "LR": Noted, "train": train}
-    for split in ("train", "val"):
-        x, y = load_split(None, split, notebook._names.get("image_size", 28))
-        given |= {f"x_{split}": x, f"y_{split}": y}
-    loss, predict = (lambda yhat, y: torch.tensor(0.5)), (lambda yhat, y: 50.0)
-    make_model_again(notebook, cells, **given, loss=loss, predict=predict)
-    runs = groupby(notebook.model.noted, key=lambda note: note[:2])
-    return [[*what, sum(steps for *_, steps in notes)] for what, notes in runs][:100]
+    if cells:
+        stand_ins = {"load_split": load_split, "LR": Trained, "train": train}
+        stand_ins |= {"loss": lambda yhat, y: torch.tensor(0.5), "predict": lambda yhat, y: 50.0}
+        for split in SPLITS:
+            x, y = load_split(None, split, notebook._names.get("image_size", 28))
+            stand_ins |= {f"x_{split}": x, f"y_{split}": y}
+        make_model_again(notebook, cells, **stand_ins)
+    return {"w": notebook.model.w, "b": notebook.model.b}

@@ -12,10 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from autograder.exercise import Formula, Misconception, Text, checks, expect, tried
-from autograder.exercise.checks import mistake
+from autograder.exercise import Formula, Misconception, StudentError, Text, checks, expect, mistake
+from autograder.exercise.attempts import tried
 from autograder.exercise.pictures import PIXEL, flat, middle, scaled
-from autograder.exercise.student import StudentError
 from autograder.suites.manual_backward import probes
 
 SIZE = 8
