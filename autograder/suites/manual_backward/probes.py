@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder.exercise.inside_model import make_model_again
+from autograder.exercise.inside_stand_ins import with_stand_in
 from autograder.exercise.inside_state import copied, here, like, made, put
 
 # --------------------------------------------------------------------------------------------- LR
@@ -44,8 +45,8 @@ W, B, RATE = torch.zeros(4, 1), torch.zeros(()), torch.scalar_tensor(0.1)
 def lr(notebook, calls, w=W, b=B, lr=RATE, fresh=False, stand_in=False):
     """What calls of a model's methods leave behind, or of `train`: each is a name with arguments.
 
-    The name `grads` puts gradients, dw and db, in place for the next call. With `fresh`, each call
-    gets a model of its own; with `stand_in`, its sigmoid is another function.
+    What `optimize` is given, dw and db, is put in place before. With `fresh`, each call gets a
+    model of its own; with `stand_in`, its sigmoid is another function.
     """
     left, model = [], None
     for name, *given in here(calls, notebook.device):
@@ -53,11 +54,10 @@ def lr(notebook, calls, w=W, b=B, lr=RATE, fresh=False, stand_in=False):
             model = _model(notebook, w=w, b=b, lr=lr)
         if stand_in:
             model.sigmoid = lambda *z, **named: arbitrary(*z, *named.values())
-        if name == "grads":
+        if name == "optimize":
             grads = vars(model).get("grads")
             model.grads = grads if isinstance(grads, dict) else {}
-            model.grads.update(zip(("dw", "db"), map(like, (model.w, model.b), given), strict=True))
-            continue
+            model.grads |= {f"d{of}": like(getattr(model, of), given.pop(0)) for of in ("w", "b")}
         call = partial(notebook.train, model) if name == "train" else getattr(model, name)
         found = {"returned": call(*given), "grads": getattr(model, "grads", None)}
         left.append(copied({**found, "w": model.w, "b": model.b}))
@@ -87,34 +87,35 @@ def reshaped(notebook, img, size):
     return notebook.ReshapeTransform(tuple(size))(img)
 
 
-def piped(notebook, pictures, size, stand_in):
+def piped(notebook, pictures, size):
     """What each pipeline makes of each picture, six times over.
 
-    With `stand_in`, something that leaves pictures as they are is there for `ReshapeTransform`.
+    What leaves pictures as they are is there for `ReshapeTransform`, unless they fail with it.
 
     Returns:
         `type` of what `make_transforms` returned; `rows` by key, by picture; the shapes that were
-        `asked` of the stand-in.
+        `asked` for.
     """
     from PIL import Image
 
     asked = []
+    images = [Image.fromarray(picture) for picture in pictures]
 
     def note(*new_size, **named):
         asked.append(numpy.ravel([*new_size, *named.values()]).tolist())
         return lambda img: img
 
-    if stand_in:
-        notebook.ReshapeTransform = note
-    made = notebook.make_transforms(size)
-    pipelines = made if isinstance(made, dict) else {}
-    images = [Image.fromarray(picture) for picture in pictures]
-    rows = {
-        str(key): [[pipeline(image) for _ in range(6)] for image in images]
-        for key, pipeline in pipelines.items()
-    }
-    name = "dict" if made is pipelines else type(made).__name__
-    return {"type": name, "rows": rows, "asked": asked}
+    def rows():
+        made = notebook.make_transforms(size)
+        if not isinstance(made, dict):
+            return {"type": type(made).__name__}
+        rows = {
+            str(key): [[to(each) for _ in range(6)] for each in images] for key, to in made.items()
+        }
+        return {"type": "dict", "rows": rows}
+
+    found, used = with_stand_in(notebook, "ReshapeTransform", note, rows)
+    return {**found, "asked": asked if used else []}
 
 
 SPLITS = ("train", "val")
@@ -143,7 +144,7 @@ def loaded(notebook, tree, size):
     """
     from PIL import Image
 
-    own, asked = notebook._names.get("make_transforms"), []
+    asked = []
 
     def make_transforms(*sizes, **named):
         asked.extend([*sizes, *named.values()])
@@ -157,12 +158,8 @@ def loaded(notebook, tree, size):
             file = Path(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(file, compress_level=0)
-        try:
-            notebook.make_transforms = make_transforms
-            return {**load(), "asked": asked}
-        except Exception:
-            notebook.make_transforms = own
-            return {**load(), "asked": []}
+        found, used = with_stand_in(notebook, "make_transforms", make_transforms, load)
+    return {**found, "asked": asked if used else []}
 
 
 # --------------------------------------------------------------------------------- train, model

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from autograder.exercise import Formula, Misconception, Says, between, checks, named_by_pytorch
-from autograder.exercise.checks import expect, fail
+from autograder.exercise import Formula, Misconception, Says, between, checks, expect, fail
+from autograder.exercise.pytorch_words import named_by_pytorch
 from autograder.suites.manual_backward import draw_state, probes, reshaped
 
 DIM, STEPS = 5, 3
@@ -132,8 +132,7 @@ def given(suite_rng):
 
 def ask(student, given):
     """What steps with those gradients leave behind, one after the other, from the first start."""
-    slopes = [["grads", *(each[of]["slope"] for of in each)] for each in given]
-    calls = [call for slope in slopes for call in (slope, ["optimize"])]
+    calls = [["optimize", *(each[of]["slope"] for of in each)] for each in given]
     start = {of: each["start"] for of, each in given[0].items()}
     with named_by_pytorch(*PYTORCH_SAYS):
         return student.run(probes.lr, **start, calls=calls, lr=given[0]["w"]["lr"])
@@ -144,8 +143,9 @@ def single_steps(student, given):
     return [ask(student, [each])[0] for each in given]
 
 
-def moved(single_steps, given, of, other):
+def moved(single_steps, given, of):
     """What single steps made of `w` or `b`, with their inputs."""
+    other = "b" if of == "w" else "w"
     for left, inputs in zip(single_steps, given, strict=True):
         still = torch.equal(left[other].ravel(), inputs[other]["start"].ravel())
         yield left[of], {**inputs[of], "still": still}
@@ -165,7 +165,7 @@ def test_w(single_steps, given):
     print(small.w.ravel().tolist())
     #> [0.5, 2.0, 0.75]
     """
-    step.check_all(moved(single_steps, given, "w", "b"))
+    step.check_all(moved(single_steps, given, "w"))
 
 
 @pytest.mark.points(3)
@@ -182,7 +182,7 @@ def test_b(single_steps, given):
     print(small.b.item())
     #> -0.5
     """
-    step.check_all(moved(single_steps, given, "b", "w"))
+    step.check_all(moved(single_steps, given, "b"))
 
 
 @pytest.mark.points(3)
@@ -199,7 +199,7 @@ def test_later_steps(student, single_steps, given):
     #> -1.5 -1.5
     #> -3.5 -3.5
     """
-    known = step.diagnosis(moved(single_steps, given, "w", "b"))
+    known = step.diagnosis(moved(single_steps, given, "w"))
     if known in (replaced, sign_only):  # no step that could go on from another
         fail(known)
     places = [{of: each["start"] for of, each in given[0].items()}, *ask(student, given)]
