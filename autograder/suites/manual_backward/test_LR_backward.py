@@ -286,16 +286,17 @@ def test_afresh(in_turn, left, given):
         "`backward` changes `w` or `b`. It only works out the gradients; the step is for"
         " `optimize`."
     )
-    for key in ("dw", "db"):
-        now, own = ([torch.as_tensor(entry(one, key)) for one in each] for each in (calls, alone))
-        if all(map(is_near, now[1:], own)):
+    for key, n in product(("dw", "db"), (0, 1)):
+        left = *calls[n : n + 2], alone[n]
+        before, now, own = (torch.as_tensor(entry(each, key)) for each in left)
+        if is_near(now, own):
             continue
-        summed = [b + a if b.shape == a.shape else b for b, a in zip(now, own, strict=False)]
-        mistake("gradients-accumulated", all(map(is_near, now[1:], summed))).says(
+        summed = before.shape == own.shape and is_near(now, before + own)
+        mistake("gradients-accumulated", summed).says(
             "Your gradients pile up: each call adds to the ones before, as PyTorch's own"
             " `backward()` does. Here each call starts afresh and puts its own in place of the old."
         )
-        mistake("first-call-kept", all(map(is_near, now[1:], now))).says(
+        mistake("first-call-kept", is_near(now, before)).says(
             "The second call, with other pictures, leaves the gradients of the first in place."
         )
         fail(
