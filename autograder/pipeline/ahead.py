@@ -47,7 +47,11 @@ class Ahead:
     def is_of(self, whole: Whole) -> bool:
         """Whether this is what grading `whole` would come to."""
         same = self.origin == _origin(whole.seed, whole.digest, whole.files)
-        return same and self.whole == grader.text(whole.notebook)
+        return same and nbformat.v4.reads(self.whole) == whole.notebook  # no need to validate it
+
+    def __deepcopy__(self, memo: object) -> "Ahead":
+        """Itself: nbconvert copies all that goes with a notebook before each of its ways."""
+        return self
 
 
 def grade(submission: Submission, terms: Terms, cleaning: Cleaning | None = None) -> Ahead:
@@ -147,6 +151,7 @@ class Line:
                 self._put(self._students[place], outcome)
         except Exception as error:
             self._log.warning("What is left is graded one by one: %s", error)
+            self._pool.close()  # it would hold cores and memory for nothing
         finally:
             with self._news:
                 self._ended = True

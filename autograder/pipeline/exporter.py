@@ -23,6 +23,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import find_all_files, rmtree
 from traitlets import Integer
 
+from autograder.errors import AutograderError
 from autograder.grading import course, grader, record
 from autograder.grading.course import CourseError
 from autograder.grading.dependence import Dependence
@@ -39,6 +40,7 @@ from autograder.pipeline.events import Progress
 from autograder.pipeline.grade import GradeNotebook
 from autograder.pipeline.safe import SafeNotebook
 from autograder.pipeline.settings import gathered, limit
+from autograder.pipeline.trouble import Trouble, advice
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import Intake, Taken, students
 from autograder.submission.limits import IntakeLimits, ReadLimits
@@ -65,7 +67,8 @@ class SubmissionExporter(NotebookExporter):
     """Reads submissions for `nbgrader autograde`; refuses the run where the course is not fit.
 
     Raises:
-        CourseError, SuiteError: on construction, when the assignment cannot be graded at all.
+        NbGraderException: on construction, when the assignment cannot be graded at all; nbgrader
+            ends with status 1, and the log says in lines what to do.
     """
 
     notebook_file_bytes = limit(IntakeLimits, "notebook_file_bytes")
@@ -99,6 +102,7 @@ class SubmissionExporter(NotebookExporter):
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
         self._progress = Progress(self.progress)
+        self._trouble = Trouble(self.log, self._ends)
         pool: AnyPool[Ahead] | None = None
         try:
             self._step = GradeNotebook(parent=self)
@@ -113,6 +117,7 @@ class SubmissionExporter(NotebookExporter):
                 )
                 if student not in excluded  # another process may be grading it right now
             ]
+            self._step.seed_of(self._assignment, "", "")  # the secret is there, or is made now
             if workers := self._workers(len(handed_in)):
                 pool = self._step.pool(self._assignment, workers, self._cleaning())
             self._release = gradebook.released(self._directory.db_url, self._assignment)
@@ -129,13 +134,16 @@ class SubmissionExporter(NotebookExporter):
             )
             self._take_over(handed_in)
         except BaseException as error:
-            lines = str(error).splitlines()
+            why = advice(error)
+            lines = [why] if why else str(error).splitlines()
             for line in lines:
                 self.log.error(line)
             if isinstance(error, Exception):
                 self._progress.tell("refused", why=lines or [type(error).__name__])
             if pool is not None:
                 pool.close()
+            if why or isinstance(error, AutograderError):
+                raise NbGraderException("\n".join(lines)) from error
             raise
         self._progress.tell("begun", students=len(handed_in), workers=workers or 1)
         if pool is not None:
@@ -144,7 +152,8 @@ class SubmissionExporter(NotebookExporter):
     def _workers(self, students: int) -> int:
         """How many submissions are graded ahead of their turns at a time; 0 for none."""
         workers = min(self._step.workers, students)
-        at_once = workers > 1 or bool(self._step.scheduler)
+        # One worker is ahead, too: nbgrader writes one while it grades the next.
+        at_once = students > 1 or bool(self._step.scheduler)
         return workers if at_once and self._directory.notebook_id == "*" else 0
 
     def _cleaning(self) -> Cleaning | None:
@@ -167,7 +176,6 @@ class SubmissionExporter(NotebookExporter):
         self._taken: Taken | None = None
         self._ignore = self._directory.ignore
         self._intake = self._new_intake()
-        self._earlier = Record()
         # Of this converter alone: the formgrader has one of them for all that it does.
         names = CourseDirectory.class_trait_names(config=True)
         values = {name: getattr(self._directory, name) for name in names}
@@ -182,12 +190,39 @@ class SubmissionExporter(NotebookExporter):
                 self._ungraded.append(f"{escaped(student)}: {why}")
                 self._fail(student, why)
             else:
-                turns[str(self._intake.path(student))] = _Turn(partial(self._begin, student))
+                turns[str(self._intake.path(student))] = self._turn(partial(self._begin, student))
                 self._students.append(student)
-        turns[str(self._intake.path(LAST))] = _Turn(self._end)
+        turns[str(self._intake.path(LAST))] = self._turn(self._end)
         self._directory = CourseDirectory(parent=self._directory.parent, **values)
         self._converter.coursedir = self._directory
         self._converter.assignments = turns
+
+    def _turn(self, begin: Callable[[], list[str]]) -> _Turn:
+        """A turn that ends the run where the machine has refused something.
+
+        Raises:
+            NbGraderException: in its turn; nbgrader ends with status 1.
+        """
+
+        def begun() -> list[str]:
+            try:
+                self._look_back()
+                return begin()
+            except Exception as error:
+                if not (why := advice(error)):
+                    raise
+                self.log.error(why)
+                self._ends(why)
+                raise NbGraderException(why) from None
+
+        return _Turn(begun)
+
+    def _ends(self, why: str) -> None:
+        """Tell why nothing more is graded, and leave nothing running or lying about."""
+        if self._line is not None:
+            self._line.close()
+        self._intake.close()
+        self._progress.tell("refused", why=[why])
 
     def _new_intake(self) -> Intake:
         return Intake(
@@ -207,17 +242,16 @@ class SubmissionExporter(NotebookExporter):
         self._taken = taken = self._intake.take(student)
         # nbgrader's own way to leave it out of what it copies fails at names like `[a]`.
         self._directory.ignore = [*self._ignore, glob.escape(str(taken.notebook))]
-        self._look_back()
         done = self._graded_folder(student)
-        self._earlier = _record(done / taken.notebook.name)
-        if not self._is_to_be_graded(student, taken):
+        why = self._why_grade(student, taken)
+        if why is None:
             self._progress.tell("skipped", student=student)
             return [str(taken.notebook)]
         self._now = student
         if self._line is None:
             self._progress.tell("under_way", student=student)
         if done.is_dir() and not self._converter.force:
-            if why := self._why_again(student, taken):
+            if why:
                 self.log.warning("Grading of %s %s; it is graded again", student, why)
             rmtree(str(done))
         return [str(taken.notebook)]
@@ -227,10 +261,15 @@ class SubmissionExporter(NotebookExporter):
 
         Only now has nbgrader written it; where it met an error, or was interrupted, it has taken
         away again what there was.
+
+        Raises:
+            NbGraderException: the machine refused something: others would meet the same.
         """
         now, saved, self._now, self._saved = self._now, self._saved, "", None
         if saved is not None and saved[0].exists():
             self._progress.tell("saved", **saved[1])
+        elif self._trouble.why:
+            raise NbGraderException(self._trouble.why)
         elif now:
             self._fail(now, "nbgrader met an error, which its log tells")
 
@@ -243,7 +282,6 @@ class SubmissionExporter(NotebookExporter):
         Raises:
             NbGraderException: something could not be; nbgrader ends with status 1.
         """
-        self._look_back()
         if self._line is not None:
             self._line.close()
         self._intake.close()
@@ -255,17 +293,21 @@ class SubmissionExporter(NotebookExporter):
 
     def _withdraw(self, student: str) -> None:
         """Take back what an earlier grading came to: nothing stands for what cannot be read."""
-        if self._graded_folder(student).is_dir():
-            rmtree(str(self._graded_folder(student)))
+        for step in (self._directory.autograded_directory, self._directory.feedback_directory):
+            folder = Path(self._directory.format_path(step, student, self._assignment))
+            if folder.is_dir():
+                rmtree(str(folder))
         gradebook.withdraw(self._directory.db_url, self._assignment, escaped(student))
 
-    def _is_to_be_graded(self, student: str, taken: Taken) -> bool:
-        """Whether this run will grade a submission, by nbgrader's rules and ours."""
-        return (
-            not self._graded_folder(student).is_dir()
-            or self._converter.force
-            or bool(taken.ungraded or self._why_again(student, taken))
-        )
+    def _why_grade(self, student: str, taken: Taken) -> str | None:
+        """Why this run will grade a submission, by nbgrader's rules and ours; None if it will not.
+
+        An empty text where that needs no word: it is new, asked for, or cannot be read.
+        """
+        if not self._graded_folder(student).is_dir() or self._converter.force:
+            return ""
+        why = self._why_again(student, taken)
+        return why if why or taken.ungraded else None
 
     def _why_again(self, student: str, taken: Taken) -> str:
         """Why a graded submission is graded again: its results do not stand, or not any more."""
@@ -306,7 +348,7 @@ class SubmissionExporter(NotebookExporter):
             for student in sorted(self._students, key=lambda each: str(intake.path(each))):
                 taken = intake.take(student)
                 coming = None
-                if self._is_to_be_graded(student, taken):
+                if self._why_grade(student, taken) is not None:
                     coming = self._submission(intake, student, taken)
                     with suppress(KeyboardInterrupt):  # nbgrader's thread will meet it, too
                         self._progress.tell("under_way", student=student)
@@ -365,7 +407,7 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or self._taken is None:
             return super().from_filename(filename, resources, **kwargs)
         told = resources["nbgrader"]
-        told["digest"], told["earlier"] = self._taken.digest, self._earlier
+        told["digest"] = self._taken.digest
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
@@ -433,14 +475,6 @@ class SubmissionExporter(NotebookExporter):
             except Exception as error:
                 why = why_not(error, self.log, f"Reading {taken.notebook}")
         return nbformat.v4.new_notebook(), notes, why
-
-
-def _record(graded: Path) -> Record:
-    """The record of what a student's work came to before; an empty one where there is none."""
-    try:
-        return record.read(nbformat.read(graded, as_version=4))
-    except Exception:  # it is not there, or another program's
-        return Record()
 
 
 def _finished(path: Path) -> Record | None:

@@ -16,6 +16,7 @@ from autograder.grading.course import CourseError
 from autograder.grading.grader import UNSAFE, Graded, Terms, Whole
 from autograder.grading.parallel import AnyPool, capacity
 from autograder.grading.pool import WorkerPool
+from autograder.grading.reserve import InReserve
 from autograder.grading.worker import Budget, GraderLimits, why_not, worker
 from autograder.kernel.protocol import Limits
 from autograder.pipeline import ahead
@@ -175,21 +176,27 @@ class GradeNotebook(NbGraderPreprocessor):
             cleaning: the limits of what is made safe there; None where nothing is.
         """
         work = partial(ahead.grade, cleaning=cleaning)
-        if self.scheduler:
-            try:
-                from autograder.grading import cluster
-            except ImportError as error:
-                raise CourseError(
-                    f"A scheduler needs Dask ({error}): pip install 'autograder[cluster]'"
-                ) from None
-            return cluster.Cluster(
-                work,
-                [assignment],
-                self.terms(),
-                self.budget(),
-                cluster.connected(self.scheduler, self.allow_insecure),
-            )
-        return WorkerPool(work, [assignment], self.terms(), workers, self.log, self.budget())
+
+        def here(count: int) -> WorkerPool[Ahead]:
+            terms, budget = self.terms(), self.budget()
+            return WorkerPool(work, [assignment], terms, count, self.log, budget)
+
+        if not self.scheduler:
+            return here(workers)
+        try:
+            from autograder.grading import cluster
+        except ImportError as error:
+            raise CourseError(
+                f"A scheduler needs Dask ({error}): pip install 'autograder[cluster]'"
+            ) from None
+        far = cluster.Cluster(
+            work,
+            [assignment],
+            self.terms(),
+            self.budget(),
+            cluster.connected(self.scheduler, self.allow_insecure),
+        )
+        return InReserve(far, partial(here, workers), self.log)
 
     def suites(self, pool: AnyPool[Ahead], assignment: str) -> dict[str, int]:
         """The points of each suite, once the pool can grade.
