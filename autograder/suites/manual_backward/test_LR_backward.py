@@ -287,8 +287,8 @@ def test_afresh(in_turn, left, given):
         " `optimize`."
     )
     for key, n in product(("dw", "db"), (0, 1)):
-        left = *calls[n : n + 2], alone[n]
-        before, now, own = (torch.as_tensor(entry(each, key)) for each in left)
+        three = *calls[n : n + 2], alone[n]
+        before, now, own = (torch.as_tensor(entry(each, key)) for each in three)
         if is_near(now, own):
             continue
         summed = before.shape == own.shape and is_near(now, before + own)
