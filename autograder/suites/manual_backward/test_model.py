@@ -35,8 +35,8 @@ ONE_ANSWER = Misconception(
 )
 
 
-def percent_right(w, b):
-    """How many percent are right with the student's `w` and `b`."""
+def percent_right(w, b, again=False):
+    """How many percent are right with these numbers; `again`: they come of stand-ins."""
     b = checks.number(b, "`model.b`")
     is_tensor = isinstance(w, torch.Tensor)
     expect(is_tensor, "`model.w` should be a tensor; {got}.", got=checks.kind(w))
@@ -53,7 +53,8 @@ def percent_right(w, b):
     (first, *others), y = as_it_was_trained(size, colours), held_out(size)[1]
     answers = w @ first + b > 0
     percent = percent_of(answers == y)
-    best = max(percent, *(percent_of((w @ x + b > 0) == y) for x in others))
+    ways = [] if again else others
+    best = max([percent, *(percent_of((w @ x + b > 0) == y) for x in ways)])
     if best <= MARKS.none:
         expect(percent >= 100 - MARKS.none, BACKWARDS)
         expect(len(answers.unique()) > 1, ONE_ANSWER)
@@ -92,7 +93,8 @@ def test_accuracy(student, request):
 
     def check(cells):
         splits = {split: given(split) for split in probes.SPLITS} if cells else {}
-        percent = percent_right(**student.run(probes.weights, cells=cells, splits=splits))
+        numbers = student.run(probes.weights, cells=cells, splits=splits)
+        percent = percent_right(**numbers, again=bool(cells))
         MARKS.require(
             percent,
             "Your model is right on {value:.1f} % of the held-out pictures; all points come with"
