@@ -86,8 +86,5 @@ def test_extreme(student):
     expect(not undefined.any(), "Some answers are `nan`.", overflow)
     compared = curve.compared(got.reshape(z.shape).double().nan_to_num(), z=z)
     nearly = CUT_OFF if checks.is_close(compared.got, compared.wanted, 0.1, 1.0) else None
-    expect(
-        compared.right,
-        "The answers for very large and very small z are not 1 and 0.",
-        checks.diagnose(compared) or nearly,
-    )
+    says = "The answers for very large and very small z are not 1 and 0."
+    expect(compared.right, says, checks.diagnose(compared) or nearly)
