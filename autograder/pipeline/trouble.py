@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from autograder.errors import UNWRITABLE
 from autograder.pipeline.gradebook import PATIENCE
 
-#: And what it says of a disk that is broken, or gone.
-_BROKEN = frozenset((errno.EIO, errno.ESTALE))
+#: And what it says of a disk that is broken or gone, and of what belongs to another user.
+_UNUSABLE = frozenset((errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM))
 
 _GO_ON = "then call the same command again: it goes on with what is left"
 
@@ -43,7 +43,7 @@ _GRADEBOOK_LOG = logging.getLogger("tornado.application")
 def advice(error: BaseException | None) -> str:
     """What to do about an error that is the machine's, in a line; empty for any other error."""
     for each in _with_causes(error):
-        if isinstance(each, OSError) and each.errno in UNWRITABLE | _BROKEN:
+        if isinstance(each, OSError) and each.errno in UNWRITABLE | _UNUSABLE:
             return _of_a_file(each)
         if isinstance(each, DBAPIError) and (told := _of_the_gradebook(each)):
             return f"{told}; {_GO_ON}"
@@ -61,8 +61,9 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _of_a_file(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
-    if error.errno in _BROKEN or error.errno == errno.EROFS:
-        return f"The disk cannot be used{where}, {error.strerror}: see to that, {_GO_ON}"
+    if error.errno in _UNUSABLE or error.errno == errno.EROFS:
+        what = error.filename or "A file"
+        return f"{what} cannot be used, {error.strerror}: see to that, {_GO_ON}"
     return f"There is no room left on the disk{where}: make room, {_GO_ON}"
 
 
