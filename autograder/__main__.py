@@ -46,6 +46,17 @@ def main(words: list[str] | None = None) -> int:
     shown.add_argument("--html", action="store_true", help="print the feedback page")
 
     command = commands.add_parser(
+        "serve", help="keep a grader warm for check, the formgrader and all other commands"
+    )
+    command.add_argument(
+        "--idle",
+        type=float,
+        default=480,
+        metavar="MINUTES",
+        help="end when nobody has used it for so long (default: 8 hours)",
+    )
+
+    command = commands.add_parser(
         "watch", help="grade what arrives in nbgrader's exchange, and release the feedback at once"
     )
     command.add_argument("--once", action="store_true", help="look once, and end")

@@ -11,6 +11,7 @@
     + StudentError               the student's code did not get as far as returning a value
   x Explained                    one whose text is a sentence for people, in any language
     + BudgetSpent                a call of the worker's needed more time or memory than it may
+      x TakenBack                within the worker's: its process was asked to end; it is done again
     + KernelTrouble              a probe was not answered: too late, dead, unreadable
     + NotANotebook               the submitted file cannot be graded
     + NotLean                    within its reading: no JSON of a notebook, or too many values
@@ -27,6 +28,9 @@
   x InUse                        `demo`: the course folder holds work of others than the samples
   x CorpusError                  `audit`: an entry of the corpus that cannot be built
   x CannotCheck                  `check`: nothing to grade, or nothing to grade it with
+  x NotUp                        within `check`: no service is up that would do
+  x NotPrivate                   the folder of the service's door is not this user's alone
+  x CannotServe                  `serve`: there can be no service, or there is one already
   x CannotWatch                  `watch`: no exchange, or another watch runs
   x NbGraderFailed               within `watch`: a step of nbgrader's came to nothing
   x CannotRegrade                `regrade`: nothing to grade again, or nothing came of it
@@ -54,6 +58,9 @@ Raised by, and caught by:
   `exercise/student.py`.
 * The submitted files: NotANotebook by `submission/read.py`, told by the exporter; Unfit stays
   within `submission/intake.py`, Enough within `exercise/`: each becomes a note.
+* The service: NotPrivate by `grading/lent.py`, CannotServe by `grading/service.py`; they end
+  `serve`, and whoever asks for a worker starts one himself, as after NotUp. TakenBack stays within
+  `grading/worker.py`.
 * Commands: InUse, CorpusError, CannotCheck, CannotWatch, CannotRegrade and CannotReport, by the
   command of that name; NbGraderFailed stays within `watch`, which tries again, and then leaves it
   to a person.

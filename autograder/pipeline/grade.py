@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Integer, Unicode, default
 
-from autograder.grading import grader, record, seeds
+from autograder.grading import dependence, grader, record, seeds
 from autograder.grading.course import CourseError
 from autograder.grading.grader import UNSAFE, Graded, Terms, Whole
 from autograder.grading.parallel import AnyPool, capacity
@@ -159,8 +159,10 @@ class GradeNotebook(NbGraderPreprocessor):
             SuiteError: a suite cannot be read.
         """
         worker.budget = self.budget()
+        terms = self.terms()
+        made_of = dependence.read_once(assignment, terms.course_data)
         with self._advice():
-            suites = grader.prepare_worker(worker, [assignment], self.terms(), self.log)
+            suites = grader.prepare_worker(worker, [assignment], terms, self.log, made_of)
             return suites[assignment]
 
     def budget(self) -> Budget:
