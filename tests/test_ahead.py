@@ -4,12 +4,15 @@ import errno
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from autograder.commands.grade import errors
 from autograder.commands.grading_run import Run, in_lines
@@ -142,6 +145,41 @@ def test_a_pool_that_was_closed_needs_none_in_reserve() -> None:
     pool.close()
     with pytest.raises(PoolLost):
         next(answers)
+
+
+def meets(kind: str, folder: Path) -> None:
+    """Meet an error of a gradebook's, a real one."""
+    path = folder / "gradebook.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE grade (points)")
+        if kind == "damaged":
+            path.write_bytes(b"no gradebook" * 1000)
+        engine = create_engine(f"sqlite:///file:{path}?uri=true" + "&mode=ro" * (kind == "ro"))
+        with engine.connect() as connection:
+            connection.execute(text("PRAGMA busy_timeout = 1"))
+            connection.execute(text("PRAGMA max_page_count = 2"))
+            if kind == "locked":
+                other.execute("BEGIN EXCLUSIVE")
+            large, unknown = "INSERT INTO grade VALUES (zeroblob(9999))", "SELECT score FROM grade"
+            connection.execute(text(unknown if kind == "older" else large))
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("locked", "The gradebook has been locked for 30 s by another program: end that one"),
+        ("ro", "The gradebook cannot be written: make its file and folder writable"),
+        ("full", "There is no room left for the gradebook: make room on its disk"),
+        ("damaged", "The gradebook is no gradebook any more: put back its last backup"),
+        ("older", ""),  # nbgrader says that it is to be upgraded
+    ],
+)
+def test_errors_of_a_gradebook_say_what_to_do(kind: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError) as caught:
+        meets(kind, tmp_path)
+    told = advice(caught.value)
+    assert told.startswith(says)
+    assert bool(told) == bool(says)
 
 
 @pytest.mark.parametrize(
