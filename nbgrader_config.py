@@ -38,7 +38,7 @@ c.Autograde.sanitize_preprocessors = [
 c.Autograde.autograde_preprocessors = [
     "autograder.pipeline.grade.GradeNotebook",  # runs the student kernel, and the suites here
     "autograder.pipeline.safe.SafeNotebook",  # from here on the kernel is gone
-    "autograder.pipeline.history.NoteCorrection",
+    "autograder.pipeline.history.LookBack",
     "autograder.pipeline.save.WriteResults",
     "nbgrader.preprocessors.LimitOutput",
     "autograder.pipeline.save.SaveGrades",  # all scores of a submission at once

@@ -5,6 +5,7 @@ import os
 import re
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -20,8 +21,9 @@ from autograder.commands.hand_ins import (
     Attempt,
     hand_ins,
 )
-from autograder.commands.watch import FOLDER, LOG, CannotWatch, Watch, main, watching
+from autograder.commands.watch import LOG, CannotWatch, Watch, main, watching
 from autograder.commands.workspace import Workspace
+from autograder.grading.counting import FOLDER
 from autograder.submission.cells import cell_of
 from tests.exchange import COURSE, Exchange
 
@@ -150,18 +152,45 @@ def test_the_best_counts_where_the_course_says_so(
             assert status == GRADED
             assert (score != 100) is scores
         assert list(watched.look()) == []
-    assert exchange.course.score(A, "ann") == 100
-    first, second, third = map(text_of, exchange.feedback("ann", A))
-    assert "All of it is right." in second
-    assert "not in this one: MyLinear." in third
-    assert "All of it" not in first + third
+        assert exchange.course.score(A, "ann") == 100
+        first, second, third = map(text_of, exchange.feedback("ann", A))
+        assert "All of it is right." in second
+        assert "not in this one: MyLinear." in third
+        assert "All of it" not in first + third
+        assert "The best of your hand-ins counts. So far that is this one." in first
+        assert "The best of your hand-ins counts. So far that is this one." in second
+        assert "Mended since your last hand-in: MyLinear." in second, "as before it was put back"
+        best = datetime.fromisoformat(watched.attempts.graded("ann", A)[1].handed_in)
+        other = f"the one of {best:%Y-%m-%d %H:%M:%S} UTC, with 100 of 100 points."
+        assert f"So far that is not this one, but {other}" in third
 
-    exchange.submit("eve", A, wrong)
-    (folder,) = (exchange.root / COURSE / "inbound").glob("eve+*")
-    (folder / "link").symlink_to(exchange.course.folder / "source" / A / f"{A}.ipynb")
-    with watch(exchange) as watched:
+        # One that cannot be read takes nothing away.
+        exchange.submit("ann", A, solution(A))
+        *_, folder = sorted((exchange.root / COURSE / "inbound").glob("ann+*"))
+        (folder / f"{A}.ipynb").write_text("{")
+        assert told(watched.look()) == [("ann", UNGRADED, None)]
+        assert exchange.course.score(A, "ann") == 100
+        *_, unreadable = map(text_of, exchange.feedback("ann", A))
+        assert "Not graded yet" in unreadable
+        assert other in unreadable
+
+        exchange.submit("eve", A, wrong)
+        (folder,) = (exchange.root / COURSE / "inbound").glob("eve+*")
+        (folder / "link").symlink_to(exchange.course.folder / "source" / A / f"{A}.ipynb")
         assert told(watched.look()) == [("eve", UNGRADED, None)]
-    assert not (exchange.course.folder / "submitted" / "eve").exists()
+        assert not (exchange.course.folder / "submitted" / "eve").exists()
+        (page,) = map(text_of, exchange.feedback("eve", A))
+        assert "holds a symbolic link, and was not collected" in page
+
+    # The page in the course's folder stays the same, by plain commands as well.
+    page = exchange.course.folder / "feedback" / "ann" / A / f"{A}.html"
+    made = page.read_text()
+    assert "So far that is this one." in text_of(made)
+    before = page.stat().st_mtime_ns
+    exchange.course.nbgrader("generate_feedback", A)
+    assert page.stat().st_mtime_ns == before
+    exchange.course.nbgrader("generate_feedback", A, "--force")
+    assert page.read_text() == made
 
     exchange.submit("ben", A, wrong)
     capsys.readouterr()

@@ -11,6 +11,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from playwright.sync_api import Browser, Page
 
 from autograder.commands.workspace import Workspace
+from autograder.grading import report
+from autograder.language import Text
+from autograder.pipeline.page import STYLE
 
 pytestmark = pytest.mark.kernel
 
@@ -260,6 +263,31 @@ def test_everybody_can_read_it(
     scheme: Literal["light", "dark"],
     zoom: int,
 ) -> None:
+    assert_everybody_can_read(browser, page_of(course, student), scheme, zoom)
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_a_page_without_results(
+    browser: Browser, tmp_path: Path, scheme: Literal["light", "dark"], zoom: int
+) -> None:
+    says = Text("It is graded `later`, <b>at {time}</b>.", time="00:00")
+    path = tmp_path / "waiting.html"
+    path.write_text(report.waiting("parameters", says, STYLE))
+    assert_everybody_can_read(browser, path, scheme, zoom)
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    assert page.title() == "Not graded yet: parameters"
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("main").inner_text().split("\n\n") == [
+        *("parameters", "Not graded yet", "It is graded later, <b>at 00:00</b>."),
+    ]
+    page.close()
+
+
+def assert_everybody_can_read(
+    browser: Browser, path: Path, scheme: Literal["light", "dark"], zoom: int
+) -> None:
     """axe finds nothing, and no page is wider than its window."""
     context = browser.new_context(
         viewport={"width": 1280 // zoom, "height": 900 // zoom},
@@ -267,7 +295,7 @@ def test_everybody_can_read_it(
         color_scheme=scheme,
     )
     page = context.new_page()
-    open_feedback(page, course, student)
+    page.goto(path.as_uri())
     for details in page.locator("details").all():
         details.evaluate("it => { it.open = true }")
     found = Axe().run(page)

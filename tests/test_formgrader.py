@@ -106,6 +106,19 @@ def graded(page: Page, student: str) -> str:
     return press(page, f"tr:has(.student-id:text-is('{student}')) .autograde")
 
 
+def assert_is_no_zero(page: Page, student: str) -> None:
+    """nbgrader writes 0 for what has no score: it is marked, and a click away is said why."""
+    page.goto(f"/formgrader/manage_students/{student}/parameters")
+    row = page.locator("tr:has-text('0 / 110')")
+    expect(row.locator(".needs-manual-grade .glyphicon-ok")).to_be_visible()
+    expect(row.locator(".tests-failed .glyphicon-ok")).to_have_count(0)
+    row.locator("a").first.click()
+    why = "This could not be graded: the file parameters.ipynb is cut off"
+    expect(page.locator(".ag-note").first).to_contain_text(why)
+    expect(page.locator("#test_MLP")).to_have_value("")
+    expect(page.get_by_text("not graded yet")).to_have_count(5)
+
+
 def test_from_the_release_to_the_export(page: Page, course: Workspace) -> None:
     said = press(page, "tr:has-text('parameters') .assign")
     assert "Success" in said
@@ -123,6 +136,7 @@ def test_from_the_release_to_the_export(page: Page, course: Workspace) -> None:
     said = graded(page, "cyd")
     assert "Could not be graded: cyd: the file `parameters.ipynb` is cut off" in said
     expect(page.locator("tr:has-text('cyd') .status")).to_have_text("needs manual grading")
+    assert_is_no_zero(page, "cyd")
 
     page.goto("/formgrader/gradebook/parameters/parameters")
     page.locator("tr:has-text('70 / 110') a").first.click()

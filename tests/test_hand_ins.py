@@ -10,9 +10,10 @@ from nbformat.v4 import new_notebook
 from autograder.grading import history, record
 from autograder.grading.dependence import Dependence
 from autograder.grading.grader import Graded
+from autograder.grading.progress import Before
 from autograder.grading.record import Record
 from autograder.grading.results import CellResult, TestResult
-from autograder.pipeline.history import KeepHistory, NoteCorrection
+from autograder.pipeline.history import KeepHistory, LookBack
 
 
 def cell(name: str, *earned: int, misconception: str = "doubled") -> CellResult:
@@ -77,6 +78,19 @@ def test_what_could_not_be_graded_is_no_correction(tmp_path: Path) -> None:
     assert history.corrected(history.read(path), now, of("1")) == ""
 
 
+def test_a_hand_in_is_compared_with_the_one_before_it_however_often_it_is_graded(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x" / "A.jsonl"
+    gradings = graded(path, ("1", 2), ("2", 5), ("1", 2), ("2", 4), ("1", 5))
+    assert history.before([], of("1")) is None
+    assert history.before(gradings, of("1", "new suites")) is None, "it is the first"
+    second = history.before(gradings, of("2"))
+    assert second == Before(passed=("test_f.test_0",), failed=()), "as it was graded last"
+    third = history.before(gradings, of("3"))
+    assert third == Before(passed=(), failed=("test_f.test_0",))
+
+
 # ------------------------------------------------------------------------------ as nbgrader's steps
 
 
@@ -85,7 +99,7 @@ def step(points: int, suites: str, log: logging.Logger) -> Graded:
     result = cell("f", points)
     graded = Graded(new_notebook(), {"test_f": result}, depends_on=of("1", suites))
     told = ResourcesDict(nbgrader={"student": "mira", "assignment": "A"}, autograder=graded)
-    nb, told = NoteCorrection(log=log).preprocess(new_notebook(), told)
+    nb, told = LookBack(log=log).preprocess(new_notebook(), told)
     noted: Graded = told["autograder"]
     record.write(nb, Record(cells=(result,), depends_on=noted.depends_on))
     KeepHistory(log=log).preprocess(nb, told)

@@ -119,7 +119,9 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def one(handed_in: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Graded:
-    return graded(copied(handed_in, tmp_path_factory.mktemp("one") / "course"), "--workers=1")
+    """One after the other, each when nbgrader comes to it: so it is where a notebook is named."""
+    course = copied(handed_in, tmp_path_factory.mktemp("one") / "course")
+    return graded(course, "--workers=1", "--notebook=parameters")
 
 
 @pytest.fixture(scope="module")

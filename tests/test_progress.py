@@ -1,6 +1,8 @@
 """A report opens with what is right, and with what has become of the attempt before."""
 
-from autograder.grading.progress import Before, opening
+from autograder.grading import history
+from autograder.grading.dependence import Dependence
+from autograder.grading.progress import opening
 from autograder.grading.results import CellResult, TestResult
 
 
@@ -20,8 +22,15 @@ def cells(**marks: str) -> list[CellResult]:
     ]
 
 
+def of(submission: str) -> Dependence:
+    return Dependence(submission, "r", "s", "d", "l", "p")
+
+
 def said(now: list[CellResult], then: list[CellResult] | None = None) -> list[str]:
-    before = Before.of(then) if then is not None else None
+    gradings = []
+    if then is not None:
+        gradings = [history.Grading("", of("then"), history.outcomes(then))]
+    before = history.before(gradings, of("now"))
     return [str(sentence) for sentence in opening(now, before)]
 
 

@@ -1,12 +1,13 @@
 """Hand-ins as they lie in nbgrader's exchange, and the log of what became of each."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from stat import S_IMODE
+from stat import S_IMODE, S_ISREG
 
 from nbgrader.utils import parse_utc
 
@@ -14,6 +15,10 @@ from nbgrader.utils import parse_utc
 _COMPLETE = 0o777
 #: A hand-in that has not got it by then is looked at all the same.
 _PATIENCE = timedelta(minutes=1)
+
+#: What nbgrader names the feedback page of a hand-in by.
+SECRET = "submission_secret.txt"
+_SMALL = 1_024
 
 GRADED = "graded"
 #: It is graded when the day is over, unless a newer one comes: the day's gradings are used up.
@@ -47,6 +52,16 @@ class HandIn:
     at: datetime
     is_complete: bool
     folder: Path
+
+    def text_of(self, name: str) -> str:
+        """The beginning of a small file in it; empty where there is no such file, only a link."""
+        if self.folder.is_symlink():
+            return ""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with suppress(OSError), open(os.open(self.folder / name, flags), "rb") as file:
+            if S_ISREG(os.fstat(file.fileno()).st_mode):
+                return file.read(_SMALL).decode(errors="replace")
+        return ""
 
     @property
     def has_links(self) -> bool:

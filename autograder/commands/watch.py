@@ -14,7 +14,7 @@ import time
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from traitlets.config import Config, LoggingConfigurable
 
 from autograder.commands.hand_ins import (
     GRADED,
+    SECRET,
     SUPERSEDED,
     UNGRADED,
     WAITING,
@@ -40,13 +41,14 @@ from autograder.commands.hand_ins import (
     now,
 )
 from autograder.errors import AutograderError
-from autograder.grading import report
+from autograder.grading import counting, report
+from autograder.grading.counting import FOLDER, Best
 from autograder.language import Text
 from autograder.pipeline.grade import GradeNotebook
+from autograder.pipeline.gradebook import undecided
+from autograder.pipeline.page import STYLE
 from autograder.text import escaped, is_plain
 
-#: The folder of the log, and of the best hand-ins where those count.
-FOLDER = "attempts"
 LOG = "attempts.jsonl"
 #: How often a hand-in is tried that nbgrader could do nothing with.
 _TRIES = 3
@@ -56,6 +58,13 @@ _LATER = (
     "This hand-in is number {number} of today, and {most} are graded in a day: it will be graded"
     " after {day}, unless you hand in a newer one. It counts like any other."
 )
+
+
+_LINKS = (
+    "This hand-in holds a symbolic link, and was not collected: hand in the files themselves. What"
+    " you handed in before, if anything, still counts."
+)
+_FAILED = "This hand-in could not be graded. That costs you nothing: a person will look at it."
 
 
 class CannotWatch(AutograderError):
@@ -196,7 +205,7 @@ class Watch(LoggingConfigurable):
                 continue
             if hand_in.has_links:
                 print(f"{escaped(hand_in.name)} holds a symbolic link: it is not collected.")
-                yield self.attempts.add(hand_in, UNGRADED)
+                yield self._told(hand_in, UNGRADED, Text(_LINKS))
             elif self._is_above_the_limit(hand_in):
                 if status is None:
                     yield self._told_to_wait(hand_in)
@@ -223,7 +232,7 @@ class Watch(LoggingConfigurable):
         except NbGraderFailed as error:
             tries = self._tries[hand_in.name] = self._tries.get(hand_in.name, 0) + 1
             print(f"{escaped(hand_in.name)}: {escaped(str(error), keep=chr(10))}", flush=True)
-            return self.attempts.add(hand_in, UNGRADED) if tries >= _TRIES else None
+            return self._given_up(hand_in) if tries >= _TRIES else None
 
     def _graded(self, hand_in: HandIn) -> Attempt:
         assignment, student = hand_in.assignment, hand_in.student
@@ -232,11 +241,13 @@ class Watch(LoggingConfigurable):
         stamp = self._directory.get_existing_timestamp(str(self._at("submitted", hand_in)))
         if stamp != hand_in.at.replace(tzinfo=None):
             raise NbGraderFailed("another hand-in was collected; this one is looked at again")
-        self._grade(hand_in)
-        attempt = self._noted(hand_in)
-        if self.counts == "best":
-            self._let_the_best_count(hand_in, attempt)
-        return attempt
+        self._autograde(hand_in)
+        score = self._score(hand_in)
+        counts = self._does_count(hand_in, score)
+        self._give_back(hand_in)
+        if not counts:
+            self._put_back_what_counts(hand_in)
+        return self.attempts.add(hand_in, UNGRADED if score is None else GRADED, *(score or ()))
 
     def _collecting(self) -> Any:
         """nbgrader's way to collect the newest hand-ins of the course."""
@@ -247,79 +258,108 @@ class Watch(LoggingConfigurable):
             update=True,
         )
 
-    def _grade(self, hand_in: HandIn) -> None:
-        """Grade what was collected, and release the feedback."""
-        which = hand_in.assignment, hand_in.student
-        graded = self._api.autograde(*which)
+    def _autograde(self, hand_in: HandIn) -> None:
+        graded = self._api.autograde(hand_in.assignment, hand_in.student)
         if not graded["success"] and not self._at("autograded", hand_in).is_dir():
             _check(graded)
+
+    def _give_back(self, hand_in: HandIn) -> None:
+        """Make the feedback page of what was graded, and release it."""
+        which = hand_in.assignment, hand_in.student
         _check(self._api.generate_feedback(*which))
         _check(self._api.release_feedback(*which))
 
-    def _noted(self, hand_in: HandIn) -> Attempt:
-        """Note what the gradebook has of it now."""
+    def _score(self, hand_in: HandIn) -> tuple[float, float] | None:
+        """What the gradebook has of it now, and the most that it could; None for no score yet."""
         with self._api.gradebook as gradebook:
             try:
                 found = gradebook.find_submission(hand_in.assignment, hand_in.student)
             except MissingEntry:
-                return self.attempts.add(hand_in, UNGRADED)
-            grades = [grade for notebook in found.notebooks for grade in notebook.grades]
-            if any(grade.auto_score is None and grade.manual_score is None for grade in grades):
-                return self.attempts.add(hand_in, UNGRADED)
+                return None
+            if undecided(found):
+                return None
             late = sum(notebook.late_submission_penalty or 0 for notebook in found.notebooks)
-            return self.attempts.add(hand_in, GRADED, found.score - late, found.max_score)
+            return found.score - late, found.max_score
 
-    def _let_the_best_count(self, hand_in: HandIn, attempt: Attempt) -> None:
-        """Keep this hand-in if it is the best so far, or put the best back in its place."""
-        kept = self._folder / "best" / hand_in.student / hand_in.assignment
-        submitted = self._at("submitted", hand_in)
-        *before, _ = [
-            each.score or 0.0 for each in self.attempts.graded(hand_in.student, hand_in.assignment)
-        ] or [0.0]
-        is_best = attempt.status == GRADED and (attempt.score or 0.0) >= max(before, default=0.0)
-        if not is_best and kept.is_dir():
-            _replace(kept, submitted)
-            self._grade(hand_in)
-        elif is_best:
-            _replace(submitted, kept)
+    def _given_up(self, hand_in: HandIn) -> Attempt:
+        """Let what counted before count; where nothing does, no page of earlier work stays."""
+        if counting.read(Path(self._directory.root), hand_in.student, hand_in.assignment):
+            with suppress(NbGraderFailed):  # the next hand-in tries it again
+                self._put_back_what_counts(hand_in)
+        elif not self._at("autograded", hand_in).is_dir():
+            shutil.rmtree(self._at("feedback", hand_in), ignore_errors=True)
+        return self._told(hand_in, UNGRADED, Text(_FAILED))
+
+    def _does_count(self, hand_in: HandIn, score: tuple[float, float] | None) -> bool:
+        """Whether a hand-in counts for now: it is the last, or the best, which is kept then."""
+        where = Path(self._directory.root), hand_in.student, hand_in.assignment
+        if self.counts == "last":
+            counting.forget(*where)
+            return True
+        best = counting.read(*where)
+        if score is None or (best is not None and score[0] < best.score):
+            return best is None
+        _replace(self._at("submitted", hand_in), counting.folder_of(*where))
+        counting.write(*where, Best(hand_in.at.isoformat(), *score))
+        return True
+
+    def _put_back_what_counts(self, hand_in: HandIn) -> None:
+        """Grade the best once more: it stands in the gradebook, and in nbgrader's folders."""
+        root = Path(self._directory.root)
+        kept = counting.folder_of(root, hand_in.student, hand_in.assignment)
+        _replace(kept, self._at("submitted", hand_in))
+        self._autograde(hand_in)
+        self._give_back(hand_in)
 
     def _at(self, step: str, hand_in: HandIn) -> Path:
         folder = getattr(self._directory, f"{step}_directory")
         return Path(self._directory.format_path(folder, hand_in.student, hand_in.assignment))
 
-    # ------------------------------------------------------------------------- above the limit
+    # ------------------------------------------------------------------------ what has no results
 
     def _told_to_wait(self, hand_in: HandIn) -> Attempt:
-        """Release a page that says when the hand-in will be graded."""
+        """Say when the hand-in will be graded: the day's gradings are used up."""
         day = now().astimezone(self._zone).date() + timedelta(days=1)
-        sentence = Text(
+        later = Text(
             _LATER,
             number=len(self._of_today(hand_in)) + 1,
             most=self.gradings_a_day,
             day=f"{day} 00:00 {datetime.now(self._zone).tzname()}",
         )
-        with tempfile.TemporaryDirectory() as name:
-            page = Path(name, hand_in.student, hand_in.assignment)
-            page.mkdir(parents=True)
-            for told in ("timestamp.txt", "submission_secret.txt"):
-                if not (hand_in.folder / told).is_file():
-                    return self.attempts.add(hand_in, WAITING)
-                shutil.copy(hand_in.folder / told, page)
-            (page / f"{hand_in.assignment}.html").write_text(report.waiting(sentence))
-            names = CourseDirectory.class_trait_names(config=True)
-            values = {each: getattr(self._directory, each) for each in names}
-            values |= {
-                "feedback_directory": name,
-                "assignment_id": hand_in.assignment,
-                "student_id": hand_in.student,
-            }
-            release = self._api.exchange.ReleaseFeedback(
-                coursedir=CourseDirectory(**values),
-                authenticator=self._api.authenticator,
-                parent=self._api,
-            )
-            _check(capture_log(release))
-        return self.attempts.add(hand_in, WAITING)
+        return self._told(hand_in, WAITING, later)
+
+    def _told(self, hand_in: HandIn, status: str, says: Text) -> Attempt:
+        """Note what became of a hand-in, and release a page that says it.
+
+        There is no page where the hand-in has not the secret that nbgrader names its page by.
+        """
+        beside = {name: hand_in.text_of(name) for name in ("timestamp.txt", SECRET)}
+        if all(beside.values()):
+            with tempfile.TemporaryDirectory() as name:
+                page = Path(name, hand_in.student, hand_in.assignment)
+                page.mkdir(parents=True)
+                for told, text in beside.items():
+                    (page / told).write_text(text)
+                html = report.waiting(hand_in.assignment, says, STYLE)
+                (page / f"{hand_in.assignment}.html").write_text(html)
+                if not (released := capture_log(self._releasing(hand_in, name)))["success"]:
+                    print(escaped(released["log"], keep="\n"), flush=True)
+        return self.attempts.add(hand_in, status)
+
+    def _releasing(self, hand_in: HandIn, folder: str) -> Any:
+        """nbgrader's way to release the feedback that lies in a folder of its own."""
+        names = CourseDirectory.class_trait_names(config=True)
+        values = {each: getattr(self._directory, each) for each in names}
+        values |= {
+            "feedback_directory": folder,
+            "assignment_id": hand_in.assignment,
+            "student_id": hand_in.student,
+        }
+        return self._api.exchange.ReleaseFeedback(
+            coursedir=CourseDirectory(**values),
+            authenticator=self._api.authenticator,
+            parent=self._api,
+        )
 
 
 def _check(result: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from autograder.grading.dependence import Dependence
+from autograder.grading.progress import Before
 from autograder.grading.results import CellResult
 from autograder.language import Text
 
@@ -116,6 +117,28 @@ def hand_ins(gradings: Sequence[Grading]) -> list[Grading]:
     """The last grading of each hand-in, the first hand-in first."""
     runs = groupby(gradings, key=lambda grading: grading.depends_on.submission)
     return [list(run)[-1] for _, run in runs]
+
+
+def before(gradings: Sequence[Grading], depends_on: Dependence) -> Before | None:
+    """What the hand-in before this one came to; None where this is the first.
+
+    A hand-in has its place from when it was first graded: grading it again changes nothing.
+
+    Args:
+        gradings: all before this one.
+        depends_on: what this one follows from.
+    """
+    last = {grading.depends_on.submission: grading for grading in gradings}
+    order = [*last, depends_on.submission]
+    place = order.index(depends_on.submission)
+    if not place:
+        return None
+    tests = last[order[place - 1]].tests
+    right = {name: test.earned == test.points for name, test in tests.items()}
+    return Before(
+        passed=tuple(name for name, passed in right.items() if passed),
+        failed=tuple(name for name, passed in right.items() if not passed),
+    )
 
 
 def corrected(

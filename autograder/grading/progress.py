@@ -28,15 +28,6 @@ class Before:
     passed: tuple[str, ...]
     failed: tuple[str, ...]
 
-    @classmethod
-    def of(cls, cells: Iterable[CellResult]) -> "Before":
-        """What an attempt leaves to compare the next one with."""
-        tests = _tests(cells)
-        return cls(
-            tuple(name for name, right in tests.items() if right),
-            tuple(name for name, right in tests.items() if not right),
-        )
-
 
 def opening(cells: Sequence[CellResult], before: Before | None) -> list[Text]:
     """The first sentences of a report; none where nothing is right, and nothing was before.

@@ -56,17 +56,6 @@ def of(graded: Graded) -> Record:
     )
 
 
-def before(earlier: Record, graded: Graded) -> Before | None:
-    """What to compare a result with, from the record that the student's work had before.
-
-    Where that is of the same hand-in, graded again, it is what that one was compared with.
-    """
-    then, today = earlier.depends_on, graded.depends_on
-    if then is None or today is None or then.submission == today.submission:
-        return earlier.before
-    return Before.of(earlier.cells)
-
-
 def write(nb: NotebookNode, record: Record) -> None:
     """Write a record into a notebook, in the place of any other."""
     nb.metadata[_KEY] = {

@@ -166,13 +166,25 @@ def write(nb: NotebookNode, graded: Graded) -> None:
     nb.cells.insert(0, head)
 
 
-def waiting(says: Text, translate: Translate = str) -> str:
-    """The page of a hand-in that is graded later: it says when."""
-    return _page("waiting.html.j2", translate, says=says).lstrip()
+def waiting(assignment: str, says: Text, style: str, translate: Translate = str) -> str:
+    """The page of a hand-in that has no results: it says why, and what comes.
+
+    Args:
+        assignment: what was handed in.
+        says: why, in a sentence or some.
+        style: of the page; CSS, the package's own.
+        translate: finds the sentences of the language asked for.
+    """
+    told = {"assignment": assignment, "says": says, "style": Markup(style)}
+    return _page("waiting.html.j2", translate, **told).lstrip()
 
 
 def rewrite(
-    nb: NotebookNode, sheet: Sheet, notes: Sequence[Sentence] = (), translate: Translate = str
+    nb: NotebookNode,
+    sheet: Sheet,
+    notes: Sequence[Sentence] = (),
+    counts: Text | None = None,
+    translate: Translate = str,
 ) -> str:
     """Make the reports of a graded notebook anew, as its record and the gradebook have it.
 
@@ -180,6 +192,7 @@ def rewrite(
         nb: changed in place; the cell that its summary was in goes.
         sheet: what stands in the end.
         notes: what else a student should know, beside what the record holds.
+        counts: which hand-in counts, where there is something to say of it.
         translate: finds the sentences of the language asked for.
 
     Returns:
@@ -197,6 +210,8 @@ def rewrite(
         kept.cells, [*notes, *kept.notes], sheet, kept.before, kept.depends_on, translate
     )
     total, *beside = _in_all(sheet)
+    if counts:
+        beside.append(counts)
     told = {"sheet": sheet, "total": total, "beside": beside, "summary": Markup(table)}
     return _page("head.html.j2", translate, **told)
 

@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 import time
-from binascii import b2a_base64
+from collections.abc import Sequence
 from contextlib import suppress
 from copy import deepcopy
 from importlib import resources
@@ -44,11 +44,12 @@ _AGENT = compile(
 )
 
 # An expression, since IPython looks through the text of a cell at length, and needs a name in the
-# notebook for what a cell computes. The sandbox and the grader have one Python, so code may travel
-# compiled.
+# notebook for what a cell computes. What it is about comes in the message as a buffer, neither JSON
+# nor source. The sandbox and the grader have one Python, so code may travel compiled.
 _PROBE = """(lambda python, names: (lambda agent, probe, inputs, watch, space: (
     python.exec(agent, space), space["run"](names, probe, inputs, watch))[1])(
-    *python.__import__("marshal").loads(python.__import__("binascii").a2b_base64("{}")), {{}})
+    *python.__import__("marshal").loads(
+        python.__import__("IPython").get_ipython().get_parent()["buffers"][0]), {})
 )(__builtins__, __builtins__.globals())"""
 
 # What a cell may leave running, to act later: processes, threads, tasks, a timer. Their names.
@@ -445,15 +446,14 @@ class StudentKernel(NotebookClient):
         if place in self._fatal_probes:
             raise KernelTrouble(*self._fatal_probes[place])
         whole = marshal.dumps((_AGENT, code, inputs, watch))
-        expression = _PROBE.format(b2a_base64(whole, newline=False).decode())
         try:
             try:
-                return self._answer(expression)
+                return self._answer(whole)
             except DeadKernelError:
                 if not self._history.may_end_another:
                     raise
             self._replace()  # perhaps a cell had ended the kernel: then the probe may run now
-            return self._answer(expression)
+            return self._answer(whole)
         except DeadKernelError:
             trouble = KernelTrouble("dead", self._why_dead())
         except _Ended as ended:
@@ -463,7 +463,7 @@ class StudentKernel(NotebookClient):
         self._replace()
         raise trouble
 
-    def _answer(self, expression: str) -> str:
+    def _answer(self, whole: bytes) -> str:
         """The answer to a probe.
 
         Raises:
@@ -475,7 +475,7 @@ class StudentKernel(NotebookClient):
             raise KernelTrouble("replays" if self._left() > 0 else "submission", self._why_not())
         seconds = max(1.0, min(self.limits.probe_seconds, self._left()))
         try:
-            answer = self._ask("", expression, seconds)
+            answer = self._ask("", _PROBE, seconds, buffers=[whole])
         except DeadKernelError:
             raise
         except Empty:
@@ -492,7 +492,12 @@ class StudentKernel(NotebookClient):
         raise trouble if self._responds() else _Ended(trouble) from None
 
     async def _async_ask(
-        self, code: str, expression: str | None, seconds: float, silent: bool = True
+        self,
+        code: str,
+        expression: str | None,
+        seconds: float,
+        silent: bool = True,
+        buffers: Sequence[bytes] = (),
     ) -> str | None:
         """Execute `code` and return the text that `expression` has then.
 
@@ -502,7 +507,18 @@ class StudentKernel(NotebookClient):
         """
         assert self.kc is not None
         wanted = {"answer": expression} if expression else {}
-        message = self.kc.execute(code, silent=silent, store_history=False, user_expressions=wanted)
+        asked = {
+            "code": code,
+            "silent": silent,
+            "store_history": False,
+            "user_expressions": wanted,
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        # Not by `execute` of the client, which sends no buffers.
+        request = {**self.kc.session.msg("execute_request", asked), "buffers": list(buffers)}
+        self.kc.shell_channel.send(request)
+        message = request["header"]["msg_id"]
         deadline = time.monotonic() + seconds
         while True:
             left = deadline - time.monotonic()

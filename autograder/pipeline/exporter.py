@@ -144,7 +144,8 @@ class SubmissionExporter(NotebookExporter):
     def _workers(self, students: int) -> int:
         """How many submissions are graded ahead of their turns at a time; 0 for none."""
         workers = min(self._step.workers, students)
-        at_once = workers > 1 or bool(self._step.scheduler)
+        # One worker is ahead, too: nbgrader writes one while it grades the next.
+        at_once = students > 1 or bool(self._step.scheduler)
         return workers if at_once and self._directory.notebook_id == "*" else 0
 
     def _cleaning(self) -> Cleaning | None:
@@ -167,7 +168,6 @@ class SubmissionExporter(NotebookExporter):
         self._taken: Taken | None = None
         self._ignore = self._directory.ignore
         self._intake = self._new_intake()
-        self._earlier = Record()
         # Of this converter alone: the formgrader has one of them for all that it does.
         names = CourseDirectory.class_trait_names(config=True)
         values = {name: getattr(self._directory, name) for name in names}
@@ -209,15 +209,15 @@ class SubmissionExporter(NotebookExporter):
         self._directory.ignore = [*self._ignore, glob.escape(str(taken.notebook))]
         self._look_back()
         done = self._graded_folder(student)
-        self._earlier = _record(done / taken.notebook.name)
-        if not self._is_to_be_graded(student, taken):
+        why = self._why_grade(student, taken)
+        if why is None:
             self._progress.tell("skipped", student=student)
             return [str(taken.notebook)]
         self._now = student
         if self._line is None:
             self._progress.tell("under_way", student=student)
         if done.is_dir() and not self._converter.force:
-            if why := self._why_again(student, taken):
+            if why:
                 self.log.warning("Grading of %s %s; it is graded again", student, why)
             rmtree(str(done))
         return [str(taken.notebook)]
@@ -255,17 +255,21 @@ class SubmissionExporter(NotebookExporter):
 
     def _withdraw(self, student: str) -> None:
         """Take back what an earlier grading came to: nothing stands for what cannot be read."""
-        if self._graded_folder(student).is_dir():
-            rmtree(str(self._graded_folder(student)))
+        for step in (self._directory.autograded_directory, self._directory.feedback_directory):
+            folder = Path(self._directory.format_path(step, student, self._assignment))
+            if folder.is_dir():
+                rmtree(str(folder))
         gradebook.withdraw(self._directory.db_url, self._assignment, escaped(student))
 
-    def _is_to_be_graded(self, student: str, taken: Taken) -> bool:
-        """Whether this run will grade a submission, by nbgrader's rules and ours."""
-        return (
-            not self._graded_folder(student).is_dir()
-            or self._converter.force
-            or bool(taken.ungraded or self._why_again(student, taken))
-        )
+    def _why_grade(self, student: str, taken: Taken) -> str | None:
+        """Why this run will grade a submission, by nbgrader's rules and ours; None if it will not.
+
+        An empty text where that needs no word: it is new, asked for, or cannot be read.
+        """
+        if not self._graded_folder(student).is_dir() or self._converter.force:
+            return ""
+        why = self._why_again(student, taken)
+        return why if why or taken.ungraded else None
 
     def _why_again(self, student: str, taken: Taken) -> str:
         """Why a graded submission is graded again: its results do not stand, or not any more."""
@@ -306,7 +310,7 @@ class SubmissionExporter(NotebookExporter):
             for student in sorted(self._students, key=lambda each: str(intake.path(each))):
                 taken = intake.take(student)
                 coming = None
-                if self._is_to_be_graded(student, taken):
+                if self._why_grade(student, taken) is not None:
                     coming = self._submission(intake, student, taken)
                     with suppress(KeyboardInterrupt):  # nbgrader's thread will meet it, too
                         self._progress.tell("under_way", student=student)
@@ -365,7 +369,7 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or self._taken is None:
             return super().from_filename(filename, resources, **kwargs)
         told = resources["nbgrader"]
-        told["digest"], told["earlier"] = self._taken.digest, self._earlier
+        told["digest"] = self._taken.digest
         if path != self._taken.notebook:
             nb = nbformat.read(path, as_version=4)
             folder = self._intake.for_kernel(path.parent)
@@ -433,14 +437,6 @@ class SubmissionExporter(NotebookExporter):
             except Exception as error:
                 why = why_not(error, self.log, f"Reading {taken.notebook}")
         return nbformat.v4.new_notebook(), notes, why
-
-
-def _record(graded: Path) -> Record:
-    """The record of what a student's work came to before; an empty one where there is none."""
-    try:
-        return record.read(nbformat.read(graded, as_version=4))
-    except Exception:  # it is not there, or another program's
-        return Record()
 
 
 def _finished(path: Path) -> Record | None:

@@ -18,11 +18,11 @@ from typing import Any
 from nbconvert.exporters import HTMLExporter
 from nbconvert.exporters.exporter import Exporter
 from nbformat import NotebookNode
-from nbgrader.api import MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import rmtree
 from traitlets import Integer
 
+from autograder.grading import counting
 from autograder.grading.standing import Sheet
 from autograder.grading.worker import BudgetSpent, worker
 from autograder.language import Text
@@ -49,9 +49,10 @@ class FeedbackExporter(HTMLExporter):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self.parent is not None and hasattr(self.parent, "coursedir"):
-            keep_short(self.parent)
-            self._find_all(self.parent)
-            self._renew(self.parent.coursedir)
+            self._converter: Any = self.parent
+            keep_short(self._converter)
+            self._find_all(self._converter)
+            self._renew(self._converter.coursedir)
 
     def _find_all(self, converter: Any) -> None:
         """Add what nbgrader does not find: names that are patterns, or begin with a dot."""
@@ -68,7 +69,7 @@ class FeedbackExporter(HTMLExporter):
         excluded = directory.student_id_exclude.split(",")
         for student, path in stale(directory):
             if student not in excluded:
-                self.log.warning("The feedback page of %s no longer fits: it is made anew", student)
+                self.log.warning("The feedback page of %s no longer fits, and goes", student)
                 rmtree(str(path.parent))
 
     def from_filename(  # type: ignore[override]
@@ -89,7 +90,8 @@ class FeedbackExporter(HTMLExporter):
         where = plain["nbgrader"]
         student = where["student"]
         sheet = gradebook.sheet(where["db_url"], where["notebook"], where["assignment"], student)
-        told = Told(sheet, fingerprint(self._path, sheet))
+        counts = counting_of(self._converter.coursedir, student, self._path)
+        told = Told(sheet, fingerprint(self._path, sheet, counts), counts=counts)
         try:
             return self._rendered(nb, plain, told), resources
         except BudgetSpent as error:
@@ -111,10 +113,20 @@ def _results_alone(nb: NotebookNode) -> NotebookNode:
 # --------------------------------------------------------------------------- what no longer fits
 
 
-def fingerprint(notebook: Path, sheet: Sheet) -> str:
-    """What a page is made of, as hexadecimal digits: a graded notebook, and what stands for it."""
-    stands = json.dumps(asdict(sheet), sort_keys=True).encode()
-    return hashlib.sha256(notebook.read_bytes() + stands).hexdigest()
+def fingerprint(notebook: Path, sheet: Sheet, counts: Text | None) -> str:
+    """What a page is made of, as hexadecimal digits.
+
+    That is a graded notebook, what stands for it, and what is said of the hand-in that counts.
+    """
+    stands = json.dumps(asdict(sheet), sort_keys=True) + str(counts or "")
+    return hashlib.sha256(notebook.read_bytes() + stands.encode()).hexdigest()
+
+
+def counting_of(directory: CourseDirectory, student: str, notebook: Path) -> Text | None:
+    """What is to be said, at a graded notebook, of the hand-in that counts."""
+    assignment = notebook.parent.name
+    best = counting.read(Path(directory.root), student, assignment)
+    return counting.says(best, directory.get_existing_timestamp(str(notebook.parent)))
 
 
 def graded(directory: CourseDirectory) -> Iterator[tuple[str, Path]]:
@@ -130,17 +142,23 @@ def graded(directory: CourseDirectory) -> Iterator[tuple[str, Path]]:
 def stale(directory: CourseDirectory) -> Iterator[tuple[str, Path]]:
     """The feedback pages of an assignment that no longer fit, by student.
 
-    They show another grade, another comment or another notebook than there is now.
+    They show another grade, another comment or another notebook than there is now; or there is no
+    graded notebook any more, and no grade that stands: nothing could be taken of a later hand-in.
     """
     assignment = directory.assignment_id
-    for student, notebook in graded(directory):
-        folder = directory.format_path(directory.feedback_directory, student, assignment)
-        path = Path(folder, f"{assignment}.html")
-        try:
+    sheets = gradebook.sheets(directory.db_url, assignment)
+    notebooks = dict(graded(directory))
+    folder = Path(directory.root, directory.feedback_directory)
+    for student in students(folder, assignment, directory.student_id) if folder.is_dir() else ():
+        path = folder / student / assignment / f"{assignment}.html"
+        sheet = sheets.get(student)
+        if sheet is None or not path.is_file():
+            continue
+        if notebook := notebooks.get(student):
             with path.open(encoding="utf-8") as file:
                 head = file.read(_HEAD)
-            sheet = gradebook.sheet(directory.db_url, assignment, assignment, student)
-        except (OSError, MissingEntry):
-            continue
-        if fingerprint(notebook, sheet) not in head:
+            fits = fingerprint(notebook, sheet, counting_of(directory, student, notebook)) in head
+        else:
+            fits = not sheet.open
+        if not fits:
             yield student, path

@@ -1,10 +1,13 @@
 """All that is asked of nbgrader's gradebook, and all that is written to it."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 from nbgrader.api import (
     Assignment,
@@ -13,14 +16,39 @@ from nbgrader.api import (
     Grade,
     Gradebook,
     MissingEntry,
+    Notebook,
     Student,
     SubmittedAssignment,
     SubmittedNotebook,
 )
+from sqlalchemy.engine import make_url
 
 from autograder.grading.course import CourseError
 from autograder.grading.standing import Sheet, Standing
 from autograder.submission.rebuild import Release, ReleasedCell
+
+
+@contextmanager
+def _kept(db_url: str) -> Iterator[Gradebook]:
+    """A gradebook that is opened again and again in one run; no connection to it stays open.
+
+    nbgrader looks for its tables each time, and SQLAlchemy makes each question anew, which takes
+    longer than most answers. Here it is kept as long as it is the same file.
+    """
+    try:
+        found = os.stat(make_url(db_url).database or "")
+        gradebook = _gradebook(db_url, found.st_dev, found.st_ino, os.getpid())
+    except OSError:  # it is no file
+        gradebook = _gradebook(db_url, os.getpid())
+    try:
+        yield gradebook
+    finally:
+        gradebook.close()
+
+
+@lru_cache(maxsize=1)
+def _gradebook(db_url: str, *where: int) -> Gradebook:
+    return Gradebook(db_url)
 
 
 def released(db_url: str, assignment: str) -> Release:
@@ -29,6 +57,7 @@ def released(db_url: str, assignment: str) -> Release:
     Raises:
         CourseError: it was never released.
     """
+    _gradebook.cache_clear()  # a run begins: whatever has become of the file since the last one
     with Gradebook(db_url) as gradebook:
         try:
             notebook = gradebook.find_notebook(assignment, assignment)
@@ -72,7 +101,7 @@ def withdraw(db_url: str, assignment: str, student: str) -> None:
 
     Nothing happens where there was none.
     """
-    with Gradebook(db_url) as gradebook:
+    with _kept(db_url) as gradebook:
         try:
             submission = gradebook.find_submission(assignment, student)
         except MissingEntry:
@@ -90,7 +119,7 @@ def entries(
     db_url: str, notebook: str, assignment: str, student: str
 ) -> Iterator[tuple[dict[str, Grade], dict[str, Comment]]]:
     """Grades and comments of a submission by `grade_id`, to be changed: together, or not at all."""
-    with Gradebook(db_url) as gradebook:
+    with _kept(db_url) as gradebook:
         book = gradebook.find_submission_notebook(notebook, assignment, student)
         if not has_name(book.student):
             book.student.last_name, book.student.first_name = student, ""
@@ -211,28 +240,73 @@ def sheet(db_url: str, notebook: str, assignment: str, student: str) -> Sheet:
     """
     with Gradebook(db_url) as gradebook:
         book = gradebook.find_submission_notebook(notebook, assignment, student)
-        released = book.notebook
-        grades = {grade.cell_id: grade for grade in book.grades}
-        comments = {each.cell_id: each.manual_comment for each in book.comments}
-        names = {
-            cell.id: cell.name
-            for cell in (*released.grade_cells, *released.solution_cells, *released.task_cells)
-        }
-        order = [cell.name for cell in released.source_cells]
-        found = sorted(names.items(), key=lambda each: order.index(each[1]))
-        return Sheet(
-            assignment=assignment,
-            cells=tuple(_standing(name, grades[id]) for id, name in found if id in grades),
-            comments={name: comments[id] for id, name in found if comments.get(id)},
-            penalty=book.late_submission_penalty or 0.0,
+        return _sheets(gradebook, book.notebook, assignment, SubmittedNotebook.id == book.id)[
+            student
+        ]
+
+
+def sheets(db_url: str, assignment: str) -> dict[str, Sheet]:
+    """What stands for all submissions of an assignment, by student; of nobody if it is unknown."""
+    with Gradebook(db_url) as gradebook:
+        try:
+            released = gradebook.find_notebook(assignment, assignment)
+        except MissingEntry:
+            return {}
+        of_all = SubmittedNotebook.notebook_id == released.id
+        return _sheets(gradebook, released, assignment, of_all)
+
+
+def _sheets(
+    gradebook: Gradebook, released: Notebook, assignment: str, which: Any
+) -> dict[str, Sheet]:
+    """The sheets of the submissions that a condition chooses: a question for all, not for each."""
+    cells = {cell.id: cell for cell in (*released.grade_cells, *released.task_cells)}
+    names = {id: cell.name for id, cell in cells.items()}
+    names |= {cell.id: cell.name for cell in released.solution_cells}
+    order = {cell.name: place for place, cell in enumerate(released.source_cells)}
+
+    def rows(of: Any) -> list[tuple[str, Any]]:
+        """Grades or comments, each with its student, in the notebook's order."""
+        found = (
+            gradebook.db.query(SubmittedAssignment.student_id, of)
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(of, of.notebook_id == SubmittedNotebook.id)
+            .filter(which)
         )
+        return sorted(found, key=lambda row: order[names[row[1].cell_id]])
+
+    standings: dict[str, list[Standing]] = {}
+    for student, grade in rows(Grade):
+        cell = cells[grade.cell_id]
+        standings.setdefault(student, []).append(_standing(cell.name, cell.max_score, grade))
+    comments: dict[str, dict[str, str]] = {}
+    for student, comment in rows(Comment):
+        if comment.manual_comment:
+            name = names[comment.cell_id]
+            comments.setdefault(student, {})[name] = comment.manual_comment
+    books = (
+        gradebook.db.query(
+            SubmittedAssignment.student_id, SubmittedNotebook.late_submission_penalty
+        )
+        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .filter(which)
+    )
+    return {
+        student: Sheet(
+            assignment=assignment,
+            cells=tuple(standings.get(student, ())),
+            comments=comments.get(student, {}),
+            penalty=penalty or 0.0,
+        )
+        for student, penalty in books
+    }
 
 
-def _standing(name: str, grade: Grade) -> Standing:
+def _standing(name: str, most: float, grade: Grade) -> Standing:
     by_person = grade.manual_score is not None
     return Standing(
         grade_id=name,
-        most=grade.max_score,
+        most=most,
         points=grade.manual_score if by_person else grade.auto_score,
         by_person=by_person,
         extra=grade.extra_credit or 0.0,

@@ -15,23 +15,27 @@ from autograder.grading.grader import Graded
 from autograder.pipeline.settings import course_folder
 
 
-class NoteCorrection(NbGraderPreprocessor):
-    """Notes for the student where the same work has other points than when last graded."""
+class LookBack(NbGraderPreprocessor):
+    """Finds what the hand-in before came to, and whether the same work has other points now."""
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        """Add a note to what `GradeNotebook` kept."""
+        """Add both to what `GradeNotebook` kept."""
         graded: Graded = resources["autograder"]
         if graded.depends_on is not None:
             try:
-                before = history.read(_path(self, resources))
+                gradings = history.read(_path(self, resources))
             except OSError as error:
                 self.log.warning("The history of hand-ins cannot be read: %s", error)
-                before = []
+                gradings = []
             cells = list(graded.results.values())
-            if note := history.corrected(before, cells, graded.depends_on):
-                resources["autograder"] = replace(graded, notes=(*graded.notes, note))
+            note = history.corrected(gradings, cells, graded.depends_on)
+            resources["autograder"] = replace(
+                graded,
+                notes=(*graded.notes, *filter(None, [note])),
+                before=history.before(gradings, graded.depends_on),
+            )
         return nb, resources
 
 

@@ -20,6 +20,8 @@ from autograder.submission.cells import grade_id, is_locked, marks, only_draws
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _NAME = "feedback_page"
+#: How pages look.
+STYLE = "\n".join([(_TEMPLATES / _NAME / "page.css").read_text("utf-8"), report.STYLE])
 #: The name under which a page says what it was made of.
 MARK = "autograder-fits"
 #: Lines of output beyond which it scrolls, and of given code beyond which it is folded.
@@ -40,11 +42,13 @@ class Told:
         sheet: what stands for the submission.
         fits: by what it is known later whether the page still fits.
         notes: what a student should know of the page.
+        counts: which hand-in counts, where there is something to say of it.
     """
 
     sheet: Sheet
     fits: str = ""
     notes: tuple[Text, ...] = ()
+    counts: Text | None = None
 
 
 def make(
@@ -55,15 +59,14 @@ def make(
     translate: Translate = str,
 ) -> str:
     """The page of a graded notebook."""
-    head = report.rewrite(nb, told.sheet, told.notes, translate)
-    style = "\n".join([(_TEMPLATES / _NAME / "page.css").read_text("utf-8"), report.STYLE])
+    head = report.rewrite(nb, told.sheet, told.notes, told.counts, translate)
     resources = resources | {
         "feedback": {
             "assignment": told.sheet.assignment,
             "head": head,
             "mark": MARK,
             "fits": told.fits,
-            "style": style,
+            "style": STYLE,
         }
     }
     exporter = _Exporter(translate, config)

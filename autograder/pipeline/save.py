@@ -1,7 +1,6 @@
 """The last steps: the kept results become the grade cells' outputs, then the gradebook's scores."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
@@ -12,7 +11,6 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from autograder.grading import record, report
 from autograder.grading.grader import Graded
 from autograder.grading.reasons import lost_points
-from autograder.grading.record import Record
 from autograder.grading.results import CellResult
 from autograder.language import Text
 from autograder.pipeline import gradebook
@@ -27,8 +25,6 @@ class WriteResults(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, ResourcesDict]:
         """Write what `GradeNotebook` kept, and above it what else is to be known."""
         graded: Graded = resources.pop("autograder")
-        earlier = resources["nbgrader"].pop("earlier", Record())
-        graded = replace(graded, before=record.before(earlier, graded))
         report.write(nb, graded)
         ungraded = [graded.ungraded, *(result.ungraded for result in graded.results.values())]
         resources["nbgrader"]["ungraded"] = list(dict.fromkeys(filter(None, ungraded)))
