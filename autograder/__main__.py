@@ -8,6 +8,12 @@ import argparse
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
+
+# jsonschema, of which nbformat makes use, can tell whether a text is an international address by a
+# package that builds a parser when it is imported, which takes longer than all else of a command's
+# start. Nothing here asks that; jsonschema does without where it is not to be had.
+sys.modules.setdefault("rfc3987_syntax", cast(Any, None))
 
 
 def main(words: list[str] | None = None) -> int:
