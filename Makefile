@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install demo clean-demo student test unit lint release validate hostile audit draws \
-	bench browser postgresql
+	bench scale browser postgresql
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -64,6 +64,9 @@ draws: install ## every misconception on fresh inputs: formulas on 10,000, each 
 bench: install ## speed and memory against stock nbgrader and otter-grader: a table of ratios
 	-$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m autograder bench
+
+scale: install ## a class of a thousand in one run, hostile work in it: what grows, what is left behind
+	$(BIN)/python -m autograder scale
 
 # The feedback is opened in a real browser by some tests; they need a Chromium of the system's.
 browser:

@@ -46,6 +46,17 @@ def main(words: list[str] | None = None) -> int:
     shown.add_argument("--html", action="store_true", help="print the feedback page")
 
     command = commands.add_parser(
+        "serve", help="keep a grader warm for check, the formgrader and all other commands"
+    )
+    command.add_argument(
+        "--idle",
+        type=float,
+        default=480,
+        metavar="MINUTES",
+        help="end when nobody has used it for so long (default: 8 hours)",
+    )
+
+    command = commands.add_parser(
         "watch", help="grade what arrives in nbgrader's exchange, and release the feedback at once"
     )
     command.add_argument("--once", action="store_true", help="look once, and end")
@@ -98,6 +109,19 @@ def main(words: list[str] | None = None) -> int:
     command = commands.add_parser("bench", help="speed and memory against stock nbgrader")
     command.add_argument(
         "--students", type=int, default=30, metavar="N", help="submissions of each assignment"
+    )
+
+    command = commands.add_parser(
+        "scale",
+        help="a large class in one run, hostile work in it: what grows, what is left behind",
+    )
+    command.add_argument(
+        "submissions", nargs="?", type=int, default=1000, metavar="N", help="how many (1000)"
+    )
+    command.add_argument("--assignment", default="parameters", metavar="A")
+    command.add_argument("--seed", type=int, default=0, help="of who hands in what")
+    command.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="the course folder, to be kept"
     )
 
     commands.add_parser("lines", help="how many lines of suite an exercise costs")

@@ -1,5 +1,6 @@
 """What tests share: course folders of their own, and ways to change a submission."""
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -20,6 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and "parameters" in item.fixturenames:
             item.add_marker("kernel")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_service(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is tested meets no service that somebody has started."""
+    os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("runtime"))
 
 
 @pytest.fixture

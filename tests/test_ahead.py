@@ -1,21 +1,29 @@
 """The line through a pool and the order of answers, decided without any worker."""
 
+import errno
 import logging
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from autograder.commands.grade import errors
 from autograder.commands.grading_run import Run, in_lines
 from autograder.grading import grader
 from autograder.grading.grader import Graded, Submission, Whole
-from autograder.grading.parallel import capacity, cores, verdicts
+from autograder.grading.parallel import PoolLost, capacity, cores, verdicts
+from autograder.grading.reserve import InReserve
 from autograder.grading.worker import BudgetSpent
 from autograder.pipeline import ahead
 from autograder.pipeline.ahead import Ahead, Line
+from autograder.pipeline.trouble import advice
 from autograder.submission.rebuild import Release
 
 LOG = logging.getLogger(__name__)
@@ -102,6 +110,99 @@ def test_where_the_pool_ends_early_the_rest_has_no_answer(
     assert line.take("dot") is None
     assert "graded one by one: the scheduler is gone" in caplog.text
     line.close()
+
+
+class Lost(LastFirst):
+    """A pool that answers twice, and is lost then."""
+
+    def outcomes(self, submissions: Iterable[Submission]) -> Iterator[tuple[int, Any]]:
+        answers = super().outcomes(submissions)
+        yield next(answers)
+        yield next(answers)
+        raise PoolLost("the scheduler is gone")
+
+
+def test_what_a_lost_pool_leaves_is_done_by_the_one_in_reserve(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first, other = Lost(lambda work: work.seed), LastFirst(lambda work: work.seed)
+    pool = InReserve[Any](first, lambda: other, LOG)
+    came = list(pool.outcomes(map(submission, "0123456")))
+    assert sorted(came) == [(place, str(place)) for place in range(7)]
+    assert "What is left is graded on this machine: the scheduler is gone" in caplog.text
+    assert (first.closed, other.closed) == (True, False)
+    pool.close()
+    assert other.closed
+
+
+def test_a_pool_that_was_closed_needs_none_in_reserve() -> None:
+    def none_is_wanted() -> Any:
+        raise AssertionError("it was begun")
+
+    pool = InReserve[Any](Lost(lambda work: work.seed), none_is_wanted, LOG)
+    answers = pool.outcomes(map(submission, "0123"))
+    next(answers), next(answers)
+    pool.close()
+    with pytest.raises(PoolLost):
+        next(answers)
+
+
+def meets(kind: str, folder: Path) -> None:
+    """Meet an error of a gradebook's, a real one."""
+    path = folder / "gradebook.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE grade (points)")
+        if kind == "damaged":
+            path.write_bytes(b"no gradebook" * 1000)
+        engine = create_engine(f"sqlite:///file:{path}?uri=true" + "&mode=ro" * (kind == "ro"))
+        with engine.connect() as connection:
+            connection.execute(text("PRAGMA busy_timeout = 1"))
+            connection.execute(text("PRAGMA max_page_count = 2"))
+            if kind == "locked":
+                other.execute("BEGIN EXCLUSIVE")
+            large, unknown = "INSERT INTO grade VALUES (zeroblob(9999))", "SELECT score FROM grade"
+            connection.execute(text(unknown if kind == "older" else large))
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("locked", "The gradebook has been locked for 30 s by another program: end that one"),
+        ("ro", "The gradebook cannot be written: make its file and folder writable"),
+        ("full", "There is no room left for the gradebook: make room on its disk"),
+        ("damaged", "The gradebook is no gradebook any more: put back its last backup"),
+        ("older", ""),  # nbgrader says that it is to be upgraded
+    ],
+)
+def test_errors_of_a_gradebook_say_what_to_do(kind: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError) as caught:
+        meets(kind, tmp_path)
+    told = advice(caught.value)
+    assert told.startswith(says)
+    assert bool(told) == bool(says)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), "no room left on the disk (a/b)"),
+        (OSError(errno.ESTALE, "Stale file handle", "a/b"), "a/b cannot be used, Stale file"),
+        (OSError(errno.ENOENT, "No such file", "a/b"), ""),
+        (ValueError("a student's"), ""),
+        (OperationalError("SELECT", {}, sqlite3.OperationalError("no such column: x")), ""),
+        (
+            OperationalError("SELECT", {}, Exception("connection to server failed\nmore")),
+            "server does not answer (connection to server failed)",
+        ),
+    ],
+)
+def test_errors_of_the_machine_are_told_from_others(error: Exception, says: str) -> None:
+    told = advice(error)
+    assert (says in told) if says else told == ""
+    assert "\n" not in told
+    wrapped = ValueError("nbgrader's own")
+    wrapped.__context__ = error
+    assert advice(wrapped) == told
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from autograder.exercise import (
     named_where,
     tried,
 )
+from autograder.exercise.inside_stand_ins import with_stand_in
 from autograder.exercise.retrain import as_made_or_again
 
 KNOWN, BEFORE = Misconception("known", "It is known."), Misconception("before", "It was there.")
@@ -117,3 +118,12 @@ def test_a_model_is_made_again_where_tasks_before_it_were_lost(
     except Failure as failure:
         said = str(failure)
     assert (came, said) == (asked, says)
+
+
+@pytest.mark.parametrize(("stand_in", "came"), [(str.upper, ("A", True)), (None, ("own a", False))])
+def test_the_students_own_is_there_where_the_code_fails_with_a_stand_in(
+    stand_in: Any, came: tuple[str, bool]
+) -> None:
+    names = {"task": "own {}".format}
+    notebook = SimpleNamespace(_names=names, **names)
+    assert with_stand_in(notebook, "task", stand_in, lambda: notebook.task("a")) == came

@@ -29,10 +29,9 @@ sys.exit({status})
 """
 RUN = """\
 import sys
-from pathlib import Path
 from autograder.__main__ import main
 from autograder.commands import grade
-grade.NBGRADER = Path(sys.argv[1])
+grade.NBGRADER = [sys.argv[1]]
 sys.exit(main(["grade", "a", *sys.argv[2:]]))
 """
 BEGUN = {"kind": "begun", "students": 3, "workers": 2}

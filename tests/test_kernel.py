@@ -4,6 +4,8 @@ A test runs cells and probes of its own in a sandboxed kernel, without any assig
 """
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder import ROOT
+from autograder.grading.parallel import cores
 from autograder.kernel.protocol import KernelTrouble, Launch, Limits
 from autograder.kernel.student_kernel import StudentKernel
 from autograder.kernel.values import Outcome, pack_inputs, unpack_outcome
@@ -89,6 +92,28 @@ def start() -> Iterator[Start]:
 def templates() -> Iterator[None]:
     yield
     close_templates()
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """A machine whose processors have much else to do."""
+    program = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(program, start_new_session=True) for _ in range(2 * cores())]
+    yield
+    for other in others:
+        other.kill()
+        other.wait()
+
+
+@pytest.mark.usefixtures("busy")
+def test_what_others_take_of_the_processors_costs_no_time(start: Start) -> None:
+    nb = start(Limits(cell_seconds=1, probe_seconds=1))
+    works = "t = time.process_time()\nwhile time.process_time() - t < 0.8: pass\n"
+    assert nb.run(f"import time\n{works}print('done')") == "done\n"
+    assert nb.ask(f"import time\n{works}return 1").value == 1
+    assert nb.run("while True: pass").startswith("TimeLimit: ")
+    with pytest.raises(KernelTrouble, match="stopped after 1 s"):
+        nb.ask("while True: pass")
 
 
 # ------------------------------------------------------------------------------- who ended it

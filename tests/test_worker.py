@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,11 @@ class Odd(Exception):
 
 
 def pid() -> int:
+    return os.getpid()
+
+
+def pid_after(seconds: float) -> int:
+    time.sleep(seconds)
     return os.getpid()
 
 
@@ -130,6 +136,30 @@ def test_what_a_worker_begins_with_is_done_again_in_a_new_one(worker: Worker) ->
     with pytest.raises(BudgetSpent):
         worker.call(ends, signal.SIGKILL, log=LOG)
     assert worker.call(subprocess.getoutput, "echo $BEGUN", log=LOG) == "yes"
+
+
+def test_a_process_ends_where_what_it_has_read_is_not_what_it_was(worker: Worker) -> None:
+    (first,) = worker.prepare((pid, ()), log=LOG, made_of={"code": "one"})
+    assert worker.prepare((pid, ()), log=LOG, made_of={"code": "one", "data": "one"}) == [first]
+    assert worker.prepare((pid, ()), log=LOG, made_of={"code": "one"}) == [first]
+    (second,) = worker.prepare((pid, ()), log=LOG, made_of={"code": "one", "data": "two"})
+    assert second != first
+    (third,) = worker.prepare((pid, ()), log=LOG, made_of={"code": "two"})
+    assert third != second
+
+
+def test_a_process_that_is_asked_to_end_does_its_work_again(worker: Worker) -> None:
+    first = worker.call(pid, log=LOG)
+    threading.Timer(0.5, os.kill, [first, signal.SIGTERM]).start()
+    assert worker.call(pid_after, 1.0, log=LOG) != first
+
+
+def test_what_is_begun_early_is_done_first_and_nobody_hears_of_it() -> None:
+    worker = Worker()
+    worker.begin((os.putenv, ("EARLY", "yes")), (fails, ()), (says, ("early",)))
+    assert worker.prepare((pid, ()), log=LOG) == [worker.call(pid, log=LOG)]
+    assert worker.call(subprocess.getoutput, "echo $EARLY", log=LOG) == "yes"
+    worker.close()
 
 
 def test_limits_are_the_calls_and_leave_the_hard_ones(worker: Worker) -> None:

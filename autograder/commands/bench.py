@@ -26,6 +26,7 @@ import nbformat
 
 from autograder import ROOT, sandbox
 from autograder.commands.corpora import Sample, build, samples
+from autograder.commands.processes import family, memory
 from autograder.commands.workspace import Workspace
 from autograder.kernel.protocol import Launch, Limits
 from autograder.kernel.student_kernel import StudentKernel
@@ -275,21 +276,4 @@ def _settled() -> int:
 
 def _proportional() -> int:
     """The proportional set size of this process and all below it, in bytes."""
-    total = 0
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (path / "stat").read_text()
-            parents[int(path.name)] = int(stat.rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    family = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= more
-    for pid in family:
-        try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        total += next(int(line.split()[1]) for line in text.splitlines() if line[:4] == "Pss:")
-    return total * 1024
+    return sum(memory(each.pid) for each in family(os.getpid()))

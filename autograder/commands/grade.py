@@ -19,7 +19,13 @@ from typing import IO, Any
 
 from autograder.commands.grading_run import InLines, Live, Run, Shown, Verbatim
 
-NBGRADER = Path(sys.executable).with_name("nbgrader")
+#: `nbgrader`, where a worker begins before nbgrader is imported.
+NBGRADER: Sequence[str | Path] = (
+    sys.executable,
+    "-c",
+    "from autograder.grading import early; early.begin();"
+    " import nbgrader.apps.nbgraderapp as nbgrader; raise SystemExit(nbgrader.main())",
+)
 #: The exit status of what was stopped from the keyboard, as shells have it.
 STOPPED = 130
 
@@ -64,7 +70,7 @@ def run(
         print(f"The log cannot be written to {log}: {error.strerror}", file=sys.stderr)
         return 1
     with log.open("w+b") if log else tempfile.TemporaryFile("w+b") as file, shown:
-        words = [str(NBGRADER), "autograde", assignment, *options]
+        words = [*map(str, NBGRADER), "autograde", assignment, *options]
         status, stopped = _nbgrader(words, file, graded, shown)
         if stopped:
             status = STOPPED

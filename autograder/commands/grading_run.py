@@ -31,7 +31,7 @@ class Run:
         scores: those that are, with their points.
         skipped: how many were graded before, and nothing has changed.
         needs_a_person: one line for each that could not be graded.
-        refused: why nothing at all was.
+        refused: why nothing, or nothing more, was.
     """
 
     assignment: str
@@ -148,6 +148,9 @@ def in_lines(summary: dict[str, Any]) -> Iterator[str]:
     yield f"{summary['assignment']}: {', '.join(counts)}"
     if summary["stopped"]:
         yield f"Stopped: the same command goes on with the {summary['left']} that are left."
+    elif summary["refused"]:
+        yield f"Ended before the {summary['left']} that are left:"
+        yield from (f"  {line}" for line in summary["refused"])
     if scores := summary["scores"]:
         middle = scores["quartiles"][len(scores["quartiles"]) // 2]
         yield (

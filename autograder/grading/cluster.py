@@ -19,6 +19,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
@@ -31,6 +32,7 @@ from distributed.scheduler import KilledWorker
 from autograder.errors import AutograderError
 from autograder.grading import dependence, grader
 from autograder.grading.grader import Submission, Terms
+from autograder.grading.parallel import PoolLost
 from autograder.grading.worker import Budget, BudgetSpent, Worker
 
 Answer = TypeVar("Answer")
@@ -54,10 +56,6 @@ _SECURE = ("tls://", "wss://")
 
 class ClusterError(AutograderError):
     """The cluster cannot be used; every line of the text says one thing to do."""
-
-
-class ClusterLost(AutograderError):
-    """The cluster is gone in the middle of it."""
 
 
 class WorkerUnfit(AutograderError):
@@ -284,9 +282,14 @@ class Cluster(Generic[Answer]):
         try:
             self._compare()
             client.register_plugin(Warm(self._order))
-        except BaseException:
+        except BaseException as error:
             client.close()
-            raise
+            if not isinstance(error, Exception) or isinstance(error, AutograderError):
+                raise
+            raise ClusterError(
+                f"The cluster cannot be made ready ({type(error).__name__}: {error}): see whether"
+                " its scheduler and workers run, and call the same command again"
+            ) from None
 
     def _compare(self) -> None:
         """Make sure that every worker would come to the same as this machine."""
@@ -320,8 +323,23 @@ class Cluster(Generic[Answer]):
 
     @property
     def suites(self) -> dict[str, dict[str, int]]:
-        """The points of each suite, by assignment and grade cell."""
-        return self._client.submit(_points, self._order, pure=False).result()
+        """The points of each suite, by assignment and grade cell.
+
+        Raises:
+            ClusterError: no worker can be made ready.
+        """
+        why: Exception | None = None
+        for _ in range(1 + TRIES):
+            future = self._client.submit(_points, self._order, pure=False)
+            try:
+                self._next(as_completed([future], loop=self._client.loop))
+                found: dict[str, dict[str, int]] = future.result()
+                return found
+            except (KilledWorker, BudgetSpent) as error:  # another worker may do
+                why = error
+            except (PoolLost, CancelledError, OSError) as error:
+                raise ClusterError(f"The cluster is lost ({error}): start it again") from None
+        raise ClusterError(f"No worker of the cluster can be made ready: {why}")
 
     def outcomes(
         self, submissions: Iterable[Submission]
@@ -329,7 +347,7 @@ class Cluster(Generic[Answer]):
         """What came of each submission; see `autograder.grading.parallel.AnyPool`.
 
         Raises:
-            ClusterLost: scheduler or workers are gone, and do not come back.
+            PoolLost: scheduler or workers are gone, and do not come back.
         """
         coming = enumerate(submissions)
         under_way: dict[Any, _Task] = {}
@@ -375,18 +393,18 @@ class Cluster(Generic[Answer]):
         """The next future that is done.
 
         Raises:
-            ClusterLost: there will be none.
+            PoolLost: there will be none.
         """
         seen = asked = time.monotonic()
         while not done.has_ready():
             if self._client.status == "closed":
-                raise ClusterLost("the connection to the scheduler is lost")
+                raise PoolLost("the connection to the scheduler is lost")
             time.sleep(_PAUSE)
             if (now := time.monotonic()) > asked + _ASK:
                 asked = now
                 seen = now if self._client.status == "running" and self._workers() else seen
                 if now > seen + _PATIENCE:
-                    raise ClusterLost("the cluster has no workers any more")
+                    raise PoolLost("the cluster has no workers any more")
         return next(done)
 
     def close(self) -> None:

@@ -11,6 +11,8 @@ from autograder.suites import SUITES, datasets
 
 _PACKAGE = SUITES.parent
 _CODE = ("*.py", "*.j2", "*.ini")
+#: What a page looks like follows from these, and no result does.
+_LOOKS = ("*.css", "*.json")
 #: What computes: another version of it may give other numbers.
 _VERSIONS = ("autograder", "torch", "torchvision", "numpy", "ipykernel", "pytest")
 
@@ -57,12 +59,31 @@ def of_data(assignment: str, course_data: Path | None) -> str:
 @cache
 def of_package() -> str:
     """The digest of the grader's code without any suites, and of the versions that it runs with."""
-    versions = [f"{name} {version(name)}" for name in _VERSIONS]
-    return of_text(_of_code(_PACKAGE, besides=SUITES), *versions)
+    return of_text(_of_code(_PACKAGE, besides=SUITES), *_versions())
 
 
-def _of_code(folder: Path, besides: Path | None = None) -> str:
-    paths = {path for pattern in _CODE for path in folder.rglob(pattern)}
+def of_code() -> str:
+    """The digest of all code that is on disk now, suites included: what a new process would run."""
+    return of_text(_of_code(_PACKAGE, kinds=(*_CODE, *_LOOKS)), *_versions())
+
+
+def read_once(assignment: str, course_data: Path | None) -> dict[str, str]:
+    """Digests by name of what a process that grades an assignment reads once, and keeps."""
+    return {"code": of_code(), f"data of {assignment}": of_data(assignment, course_data)}
+
+
+def look_again() -> None:
+    """Forget what was found on disk: in a process that lives long, it may be other by now."""
+    for of_something in (of_suites, of_data, of_package):
+        of_something.cache_clear()
+
+
+def _versions() -> list[str]:
+    return [f"{name} {version(name)}" for name in _VERSIONS]
+
+
+def _of_code(folder: Path, besides: Path | None = None, kinds: tuple[str, ...] = _CODE) -> str:
+    paths = {path for pattern in kinds for path in folder.rglob(pattern)}
     if besides is not None:
         paths = {path for path in paths if not path.is_relative_to(besides)}
     return of_text(

@@ -18,8 +18,9 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -170,18 +171,37 @@ def prepare(assignment: str, terms: Terms) -> dict[str, int]:
         SandboxUnavailable: there is no sandbox on this machine.
         SuiteError: a suite cannot be read.
     """
-    _import_torch()
+    import_torch()
     if terms.sandbox is not None:
-        sandbox.check()
+        _has_sandbox()
+    return _points(assignment)
+
+
+# A process does these once: where suites are not what they were, it is not asked any more.
+
+
+@cache
+def _has_sandbox() -> None:
+    sandbox.check()
+
+
+@cache
+def _points(assignment: str) -> dict[str, int]:
     from autograder.grading import session as suite
 
     return {name: each.points for name, each in suite.collect(assignment).items()}
 
 
 def prepare_worker(
-    worker: Worker, assignments: Sequence[str], terms: Terms, log: logging.Logger
+    worker: Worker,
+    assignments: Sequence[str],
+    terms: Terms,
+    log: logging.Logger,
+    made_of: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, int]]:
-    """Start a worker that submissions of some assignments are to be graded in; see `prepare`.
+    """Start a worker that submissions of some assignments are to be graded in.
+
+    See `prepare`, and `Worker.prepare`.
 
     Returns:
         The points of each suite, by assignment and grade cell.
@@ -189,7 +209,7 @@ def prepare_worker(
     # The kernels' template imports what it needs beside the worker.
     early = [] if terms.sandbox is None else [(sandbox.warm_up, (terms.course_data,))]
     steps = [(prepare, (assignment, terms)) for assignment in assignments]
-    answers = worker.prepare(*early, *steps, log=log)
+    answers = worker.prepare(*early, *steps, log=log, made_of=made_of)
     return dict(zip(assignments, answers[len(early) :], strict=True))
 
 
@@ -375,7 +395,7 @@ def dependence_of(
     )
 
 
-def _import_torch() -> None:
+def import_torch() -> None:
     """Import what needs torch, and keep the garbage collector from ever looking through that.
 
     It would, a few times in between and once more at the end of the process: a second in all.

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from autograder.errors import AutograderError
 from autograder.grading import grader
 from autograder.grading.grader import Graded, Submission
 from autograder.grading.worker import why_not
@@ -22,6 +23,10 @@ Answer_co = TypeVar("Answer_co", covariant=True)
 #: What a worker needs, beside submissions' own memory.
 _WORKER_BYTES = 2 * 2**30
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+class PoolLost(AutograderError):
+    """A pool is gone in the midst of it, and does not come back; the text says what happened."""
 
 
 class AnyPool(Protocol[Answer_co]):
@@ -48,6 +53,7 @@ class AnyPool(Protocol[Answer_co]):
 
         Raises:
             SandboxUnavailable, SuiteError: nothing can be graded.
+            PoolLost: nothing more can be.
         """
 
     def close(self) -> None:

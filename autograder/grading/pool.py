@@ -8,15 +8,15 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future, as_completed
 from types import TracebackType
 from typing import Generic, TypeVar
 
 from autograder.errors import AutograderError
-from autograder.grading import grader
+from autograder.grading import early, grader
 from autograder.grading.grader import Graded, Submission, Terms
 from autograder.grading.parallel import cores, verdicts
-from autograder.grading.worker import Budget, Worker
+from autograder.grading.worker import Budget, BudgetSpent, Worker
 
 Answer = TypeVar("Answer")
 
@@ -58,7 +58,9 @@ class WorkerPool(Generic[Answer]):
         budget: Budget | None = None,
     ) -> None:
         self._work, self._terms, self._log = work, terms, log
-        self._workers = [Worker() for _ in range(jobs)]
+        # The first one may be warm by now, or a warm one of the service's. Not all of them: there
+        # they would have one template between them, and wait for each other's kernels.
+        self._workers = [early.first(), *(Worker() for _ in range(jobs - 1))]
         self._tasks: queue.SimpleQueue[_Task[Answer] | None] = queue.SimpleQueue()
         # Starting one keeps two cores busy: torch is imported in it and in its kernels' template.
         # The first is to grade soon, and not when all are ready.
@@ -84,9 +86,10 @@ class WorkerPool(Generic[Answer]):
         Raises:
             SandboxUnavailable, SuiteError: nothing can be graded.
         """
-        wait(self._starts, return_when=FIRST_COMPLETED)
-        first = next(start for start in self._starts if start.done())
-        return first.result()
+        for start in as_completed(self._starts):
+            if start.exception() is None:
+                return start.result()
+        return self._starts[0].result()  # none could be started: this one says why
 
     def outcomes(
         self, submissions: Iterable[Submission]
@@ -127,7 +130,10 @@ class WorkerPool(Generic[Answer]):
             with self._starting:
                 if self._closed:
                     raise Closed
-                suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
+                try:
+                    suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
+                except BudgetSpent:  # somebody has ended it: a new one may do
+                    suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
         except Exception as error:
             worker.close()
             start.set_exception(error)

@@ -20,13 +20,15 @@ import threading
 import time
 import traceback
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from autograder.grading import lent
+from autograder.grading.lent import Lent
 from autograder.kernel.protocol import Limits
 from autograder.language import Explained, Text
 from autograder.sandbox.template import close_templates
@@ -41,6 +43,9 @@ _LINUX = sys.platform == "linux"
 MAX_ANSWER = 2**29
 #: Seconds for what each worker begins with: it imports torch.
 _START_SECONDS = 300.0
+
+#: Whether this process is a worker: `_serve` says so.
+_is_worker = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,10 @@ class GraderLimits:
 
 class BudgetSpent(Explained):
     """A call needed more time or memory than it may, or its process died; the text says which."""
+
+
+class TakenBack(BudgetSpent):
+    """The process was asked to end, which is no call's fault: it is made again in another one."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,8 @@ class Budget:
     def of(cls, limits: Limits, grader: GraderLimits) -> "Budget":
         """The budget of a call that may do all there is to do for one submission."""
         return cls(
-            seconds=limits.submission_seconds + grader.grader_seconds,
+            # As much again may be given back to it (`autograder.kernel.fair_time`).
+            seconds=2 * limits.submission_seconds + grader.grader_seconds,
             processor_seconds=grader.grader_seconds,
             memory_bytes=grader.grader_bytes,
         )
@@ -121,33 +131,56 @@ def fork(theirs: Connection) -> Process:
 class Worker:
     """The process, started when it is first needed, and again where it was ended.
 
-    Not to be called from two threads at once, but for `end`.
+    Not to be called from two threads at once, but for `end`. In a process that is a worker itself,
+    nothing is started: what is called is done there, within the budget that this one has.
 
     Args:
         launch: starts the process, which gets its end of a connection.
+        borrow: gives one that is warm already, if there is any (`autograder.grading.lent`).
     """
 
-    def __init__(self, launch: Callable[[Connection], Process] = fork) -> None:
+    def __init__(
+        self,
+        launch: Callable[[Connection], Process] = fork,
+        borrow: Callable[[], tuple[Lent, Connection] | None] | None = None,
+    ) -> None:
         self.budget = Budget.of(Limits(), GraderLimits())
-        self._begin_process = launch
+        self._begin_process, self._borrow = launch, borrow
         self._process: Process | None = None
         self._connection: Connection | None = None
         self._start: tuple[Step, ...] = ()
+        self._made_of: dict[str, str] = {}
+        self._unheard = 0  # answers to come that nobody waits for
         self._data_bytes = 0
         self._owner = os.getpid()
 
-    def begin(self) -> None:
-        """Start the process, if it has not been."""
+    def begin(self, *steps: Step) -> None:
+        """Start the process, if it has not been.
+
+        Args:
+            steps: functions with their arguments, which it calls meanwhile. Nobody hears what comes
+                of them: what goes wrong goes wrong again, where they are called in earnest.
+        """
+        if _is_worker:
+            return
         if not self._alive:
             self._launch()
+        assert self._connection is not None
+        for step in steps:
+            self._connection.send(step)
+            self._unheard += 1
 
-    def prepare(self, *steps: Step, log: logging.Logger) -> list[Any]:
+    def prepare(
+        self, *steps: Step, log: logging.Logger, made_of: Mapping[str, str] | None = None
+    ) -> list[Any]:
         """Call what every worker has to begin with, now and after each new start.
 
         Args:
             steps: functions with their arguments, one after the other; the first ones soon, where
                 they start something that goes on beside the later ones.
             log: gets what is logged over there.
+            made_of: digests by name of what the process keeps, once it has read it: where one is
+                not what it was, a new process is started.
 
         Returns:
             what each gave back.
@@ -156,8 +189,14 @@ class Worker:
             whatever a function raises.
             BudgetSpent: the process died of it.
         """
+        if _is_worker:
+            return [function(*arguments) for function, arguments in steps]
+        made_of = made_of or {}
+        if any(self._made_of.get(name, digest) != digest for name, digest in made_of.items()):
+            self.close()
         self._start = steps
         self.begin()
+        self._made_of |= made_of
         answers = [self._ask(*step, _START_SECONDS, log) for step in steps]
         self._data_bytes = self._memory()
         return answers
@@ -180,6 +219,20 @@ class Worker:
             BudgetSpent: it needed too much, or its process died.
             whatever the function raises.
         """
+        if _is_worker:
+            return function(*arguments)
+        try:
+            return self._call(function, arguments, log, seconds)
+        except TakenBack:
+            return self._call(function, arguments, log, seconds)
+
+    def _call(
+        self,
+        function: Callable[..., Answer],
+        arguments: tuple[Any, ...],
+        log: logging.Logger,
+        seconds: float | None,
+    ) -> Answer:
         if not self._alive or self._memory() > self._data_bytes + self.budget.memory_bytes / 2:
             # What earlier submissions have left behind is not this one's.
             self.close()
@@ -218,12 +271,17 @@ class Worker:
         return self._process is not None and self._owner == os.getpid() and self._process.is_alive()
 
     def _launch(self) -> None:
+        self._made_of, self._unheard = {}, 0
+        self._owner = os.getpid()
+        if self._borrow is not None and (found := self._borrow()):
+            self._process, self._connection = found
+            _ends.add(self._connection)
+            return
         ours, theirs = multiprocessing.Pipe()
         _ends.add(ours)
         with theirs:
             self._process = self._begin_process(theirs)
         self._connection = ours
-        self._owner = os.getpid()
 
     def _ask(
         self,
@@ -240,13 +298,15 @@ class Worker:
                 kind, *told = pickle.loads(self._connection.recv_bytes(MAX_ANSWER))
                 if kind == "log":
                     log.log(*told)
+                elif self._unheard:
+                    self._unheard -= 1
                 elif kind == "error":
                     raise told[0]
                 else:
                     answer: Answer = told[0]
                     return answer
         except (EOFError, ConnectionError):
-            raise BudgetSpent(self._why_ended()) from None
+            raise self._why_ended() from None
         except BaseException as error:
             if not isinstance(error, Exception):  # an interrupt from the keyboard: now, not later
                 self._kill()
@@ -259,17 +319,18 @@ class Worker:
             self._process.kill()
         self.close()
 
-    def _why_ended(self) -> Text:
+    def _why_ended(self) -> BudgetSpent:
         assert self._process is not None
         self._process.join(5)
         status = self._process.exitcode
         self._kill()
         if status == -signal.SIGXCPU:
             most = self.budget.processor_seconds
-            return Text("it needed more than {most} s of the grader's time", most=most)
+            return BudgetSpent("it needed more than {most} s of the grader's time", most=most)
         if status == -signal.SIGABRT:  # so ends a library that gets no memory
-            return self._too_large()
-        return Text("the grader's process died of it (status {status})", status=status)
+            return BudgetSpent(self._too_large())
+        kind = TakenBack if status == -signal.SIGTERM else BudgetSpent
+        return kind("the grader's process died of it (status {status})", status=status)
 
     def _too_large(self) -> Text:
         most = self.budget.memory_bytes // 2**20
@@ -339,8 +400,8 @@ def _close_ends() -> None:
 
 os.register_at_fork(after_in_child=_close_ends)
 
-#: The worker of this process: started when it is first needed, ended with it.
-worker = Worker()
+#: The worker of this process: borrowed or started when it is first needed, ended with it.
+worker = Worker(borrow=lent.borrow)
 atexit.register(worker.close)
 
 
@@ -360,11 +421,13 @@ class _ToTheOtherSide(logging.Handler):
 
 
 def serve(descriptor: int) -> None:
-    """Be a worker, at the end of a connection that was inherited; see `cluster.start`."""
+    """Be a worker, at the end of a connection that was inherited: see `cluster` and `service`."""
     _serve(Connection(descriptor))
 
 
 def _serve(connection: Connection) -> None:
+    global _is_worker
+    _is_worker = True
     os.setsid()  # a Ctrl-C in the terminal is for nbgrader's process alone
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(connection.fileno(),), daemon=True).start()

@@ -5,7 +5,9 @@ manifold is dropped before it is decoded, and whoever waits for a message keeps 
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
+from queue import Empty
 from typing import Any
 
 from jupyter_client import AsyncKernelClient
@@ -24,6 +26,8 @@ class BoundedChannel(AsyncZMQSocketChannel):
     def __init__(self, connection: Connection, session: Session, loop: Any = None) -> None:
         # Not the one above, which asks for a socket of libzmq.
         ZMQSocketChannel.__init__(self, connection, session)  # type: ignore[arg-type]
+        #: Asked where the time is up: how many seconds more there are.
+        self.grace: Callable[[], float] = no_grace
 
     async def get_msg(  # type: ignore[override]
         self, timeout: float | None = None
@@ -31,12 +35,20 @@ class BoundedChannel(AsyncZMQSocketChannel):
         """The next message.
 
         Raises:
-            Empty: there is none within `timeout` seconds, or the time is up already.
+            Empty: there is none within `timeout` seconds and those of grace, or the time is up
+                already.
         """
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             assert isinstance(self.socket, Connection)
-            message = self._decode(await self.socket.receive(until))
+            try:
+                parts = await self.socket.receive(until)
+            except Empty:
+                if not (more := self.grace()):
+                    raise
+                until = time.monotonic() + more
+                continue
+            message = self._decode(parts)
             if message is not None:
                 return message
 
@@ -55,6 +67,11 @@ class BoundedChannel(AsyncZMQSocketChannel):
             return None
         names = (header["msg_id"], header["msg_type"], parent.get("msg_id", ""))
         return message if all(type(name) is str for name in names) else None
+
+
+def no_grace() -> float:
+    """What there is of grace for most messages."""
+    return 0.0
 
 
 def bound(client: AsyncKernelClient) -> None:

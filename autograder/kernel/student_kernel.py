@@ -31,12 +31,15 @@ from nbformat.v4 import new_output
 
 from autograder.errors import AutograderError
 from autograder.kernel import channel
+from autograder.kernel.channel import no_grace
+from autograder.kernel.fair_time import FairTime
 from autograder.kernel.history import History
 from autograder.kernel.output_budget import OutputBudget
 from autograder.kernel.protocol import KernelTrouble, Launch, Limits
 from autograder.language import Sentence, Text
 from autograder.sandbox import SandboxKernelManager
 from autograder.sandbox.folder import unpack
+from autograder.sandbox.usage import Usage
 from autograder.submission.cells import described
 
 _AGENT = compile(
@@ -101,6 +104,7 @@ class StudentKernel(NotebookClient):
         self.limits = limits
         self.notes: list[Text] = []
         self._deadline = time.monotonic() + limits.submission_seconds
+        self._fair = FairTime(self._usage, limits.submission_seconds)
         self._history = History(limits.replays)
         self._output = OutputBudget(limits.output_bytes)
         self._fatal_probes: dict[tuple[int, CodeType], tuple[str, Text]] = {}
@@ -225,7 +229,7 @@ class StudentKernel(NotebookClient):
             original = self.nb.cells[index]
             self._history.begins(index, time.monotonic())
             try:
-                self.execute_cell(deepcopy(original), index)
+                self._execute(deepcopy(original), index)
                 before, running = running, self._running()
                 now = time.monotonic()
                 wait = self._history.wait_after(index, ages, now, running, before)
@@ -268,7 +272,11 @@ class StudentKernel(NotebookClient):
         return self.kc is not None
 
     def _left(self) -> float:
-        return self._deadline - time.monotonic()
+        return self._deadline + self._fair.given - time.monotonic()
+
+    def _usage(self) -> Usage | None:
+        provisioner = self.km.provisioner if self.km is not None else None
+        return getattr(provisioner, "usage", None)
 
     # ------------------------------------------------------------------------------------- cells
 
@@ -298,7 +306,7 @@ class StudentKernel(NotebookClient):
         self._timed_out = self._heard_all = False
         self._history.begins(index, time.monotonic())
         try:
-            self.execute_cell(cell, index)
+            self._execute(cell, index)
         except DeadKernelError:
             cell.execution_count = None  # whether it was still told is chance
             return "KernelDied", self._why_dead()
@@ -312,6 +320,17 @@ class StudentKernel(NotebookClient):
             elif not self._heard_all:
                 self._say(index, _TOO_FAST)
         return None
+
+    def _execute(self, cell: NotebookNode, index: int) -> None:
+        """Have a cell run, with the time that it gets back."""
+        assert self.kc is not None
+        channel = self.kc.shell_channel
+        self._fair.begin()
+        channel.grace = self._fair.grace
+        try:
+            self.execute_cell(cell, index)
+        finally:
+            channel.grace = no_grace
 
     async def _async_poll_kernel_alive(self) -> None:
         """Like nbclient's, which looks once a second."""
@@ -519,11 +538,15 @@ class StudentKernel(NotebookClient):
         request = {**self.kc.session.msg("execute_request", asked), "buffers": list(buffers)}
         self.kc.shell_channel.send(request)
         message = request["header"]["msg_id"]
+        self._fair.begin()
         deadline = time.monotonic() + seconds
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise Empty
+                if not (more := self._fair.grace()):
+                    raise Empty
+                deadline += more
+                continue
             try:
                 reply = await ensure_async(self.kc.shell_channel.get_msg(timeout=min(left, 0.1)))
             except Empty:

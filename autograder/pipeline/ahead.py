@@ -151,6 +151,7 @@ class Line:
                 self._put(self._students[place], outcome)
         except Exception as error:
             self._log.warning("What is left is graded one by one: %s", error)
+            self._pool.close()  # it would hold cores and memory for nothing
         finally:
             with self._news:
                 self._ended = True

@@ -23,7 +23,8 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import find_all_files, rmtree
 from traitlets import Integer
 
-from autograder.grading import course, grader, record
+from autograder.errors import AutograderError
+from autograder.grading import course, dependence, grader, record
 from autograder.grading.course import CourseError
 from autograder.grading.dependence import Dependence
 from autograder.grading.grader import Graded, Submission
@@ -39,6 +40,7 @@ from autograder.pipeline.events import Progress
 from autograder.pipeline.grade import GradeNotebook
 from autograder.pipeline.safe import SafeNotebook
 from autograder.pipeline.settings import gathered, limit
+from autograder.pipeline.trouble import Trouble, advice
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import Intake, Taken, students
 from autograder.submission.limits import IntakeLimits, ReadLimits
@@ -65,7 +67,8 @@ class SubmissionExporter(NotebookExporter):
     """Reads submissions for `nbgrader autograde`; refuses the run where the course is not fit.
 
     Raises:
-        CourseError, SuiteError: on construction, when the assignment cannot be graded at all.
+        NbGraderException: on construction, when the assignment cannot be graded at all; nbgrader
+            ends with status 1, and the log says in lines what to do.
     """
 
     notebook_file_bytes = limit(IntakeLimits, "notebook_file_bytes")
@@ -99,6 +102,8 @@ class SubmissionExporter(NotebookExporter):
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
         self._progress = Progress(self.progress)
+        dependence.look_again()  # the formgrader's process lives on from run to run
+        self._trouble = Trouble(self.log, self._ends)
         pool: AnyPool[Ahead] | None = None
         try:
             self._step = GradeNotebook(parent=self)
@@ -113,6 +118,7 @@ class SubmissionExporter(NotebookExporter):
                 )
                 if student not in excluded  # another process may be grading it right now
             ]
+            self._step.seed_of(self._assignment, "", "")  # the secret is there, or is made now
             if workers := self._workers(len(handed_in)):
                 pool = self._step.pool(self._assignment, workers, self._cleaning())
             self._release = gradebook.released(self._directory.db_url, self._assignment)
@@ -129,13 +135,16 @@ class SubmissionExporter(NotebookExporter):
             )
             self._take_over(handed_in)
         except BaseException as error:
-            lines = str(error).splitlines()
+            why = advice(error)
+            lines = [why] if why else str(error).splitlines()
             for line in lines:
                 self.log.error(line)
             if isinstance(error, Exception):
                 self._progress.tell("refused", why=lines or [type(error).__name__])
             if pool is not None:
                 pool.close()
+            if why or isinstance(error, AutograderError):
+                raise NbGraderException("\n".join(lines)) from error
             raise
         self._progress.tell("begun", students=len(handed_in), workers=workers or 1)
         if pool is not None:
@@ -182,12 +191,39 @@ class SubmissionExporter(NotebookExporter):
                 self._ungraded.append(f"{escaped(student)}: {why}")
                 self._fail(student, why)
             else:
-                turns[str(self._intake.path(student))] = _Turn(partial(self._begin, student))
+                turns[str(self._intake.path(student))] = self._turn(partial(self._begin, student))
                 self._students.append(student)
-        turns[str(self._intake.path(LAST))] = _Turn(self._end)
+        turns[str(self._intake.path(LAST))] = self._turn(self._end)
         self._directory = CourseDirectory(parent=self._directory.parent, **values)
         self._converter.coursedir = self._directory
         self._converter.assignments = turns
+
+    def _turn(self, begin: Callable[[], list[str]]) -> _Turn:
+        """A turn that ends the run where the machine has refused something.
+
+        Raises:
+            NbGraderException: in its turn; nbgrader ends with status 1.
+        """
+
+        def begun() -> list[str]:
+            try:
+                self._look_back()
+                return begin()
+            except Exception as error:
+                if not (why := advice(error)):
+                    raise
+                self.log.error(why)
+                self._ends(why)
+                raise NbGraderException(why) from None
+
+        return _Turn(begun)
+
+    def _ends(self, why: str) -> None:
+        """Tell why nothing more is graded, and leave nothing running or lying about."""
+        if self._line is not None:
+            self._line.close()
+        self._intake.close()
+        self._progress.tell("refused", why=[why])
 
     def _new_intake(self) -> Intake:
         return Intake(
@@ -207,7 +243,6 @@ class SubmissionExporter(NotebookExporter):
         self._taken = taken = self._intake.take(student)
         # nbgrader's own way to leave it out of what it copies fails at names like `[a]`.
         self._directory.ignore = [*self._ignore, glob.escape(str(taken.notebook))]
-        self._look_back()
         done = self._graded_folder(student)
         why = self._why_grade(student, taken)
         if why is None:
@@ -227,10 +262,15 @@ class SubmissionExporter(NotebookExporter):
 
         Only now has nbgrader written it; where it met an error, or was interrupted, it has taken
         away again what there was.
+
+        Raises:
+            NbGraderException: the machine refused something: others would meet the same.
         """
         now, saved, self._now, self._saved = self._now, self._saved, "", None
         if saved is not None and saved[0].exists():
             self._progress.tell("saved", **saved[1])
+        elif self._trouble.why:
+            raise NbGraderException(self._trouble.why)
         elif now:
             self._fail(now, "nbgrader met an error, which its log tells")
 
@@ -243,7 +283,6 @@ class SubmissionExporter(NotebookExporter):
         Raises:
             NbGraderException: something could not be; nbgrader ends with status 1.
         """
-        self._look_back()
         if self._line is not None:
             self._line.close()
         self._intake.close()

@@ -11,11 +11,12 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Integer, Unicode, default
 
-from autograder.grading import grader, record, seeds
+from autograder.grading import dependence, grader, record, seeds
 from autograder.grading.course import CourseError
 from autograder.grading.grader import UNSAFE, Graded, Terms, Whole
 from autograder.grading.parallel import AnyPool, capacity
 from autograder.grading.pool import WorkerPool
+from autograder.grading.reserve import InReserve
 from autograder.grading.worker import Budget, GraderLimits, why_not, worker
 from autograder.kernel.protocol import Limits
 from autograder.pipeline import ahead
@@ -158,8 +159,10 @@ class GradeNotebook(NbGraderPreprocessor):
             SuiteError: a suite cannot be read.
         """
         worker.budget = self.budget()
+        terms = self.terms()
+        made_of = dependence.read_once(assignment, terms.course_data)
         with self._advice():
-            suites = grader.prepare_worker(worker, [assignment], self.terms(), self.log)
+            suites = grader.prepare_worker(worker, [assignment], terms, self.log, made_of)
             return suites[assignment]
 
     def budget(self) -> Budget:
@@ -175,21 +178,27 @@ class GradeNotebook(NbGraderPreprocessor):
             cleaning: the limits of what is made safe there; None where nothing is.
         """
         work = partial(ahead.grade, cleaning=cleaning)
-        if self.scheduler:
-            try:
-                from autograder.grading import cluster
-            except ImportError as error:
-                raise CourseError(
-                    f"A scheduler needs Dask ({error}): pip install 'autograder[cluster]'"
-                ) from None
-            return cluster.Cluster(
-                work,
-                [assignment],
-                self.terms(),
-                self.budget(),
-                cluster.connected(self.scheduler, self.allow_insecure),
-            )
-        return WorkerPool(work, [assignment], self.terms(), workers, self.log, self.budget())
+
+        def here(count: int) -> WorkerPool[Ahead]:
+            terms, budget = self.terms(), self.budget()
+            return WorkerPool(work, [assignment], terms, count, self.log, budget)
+
+        if not self.scheduler:
+            return here(workers)
+        try:
+            from autograder.grading import cluster
+        except ImportError as error:
+            raise CourseError(
+                f"A scheduler needs Dask ({error}): pip install 'autograder[cluster]'"
+            ) from None
+        far = cluster.Cluster(
+            work,
+            [assignment],
+            self.terms(),
+            self.budget(),
+            cluster.connected(self.scheduler, self.allow_insecure),
+        )
+        return InReserve(far, partial(here, workers), self.log)
 
     def suites(self, pool: AnyPool[Ahead], assignment: str) -> dict[str, int]:
         """The points of each suite, once the pool can grade.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +22,20 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine, event, make_url
 
 from autograder.grading.course import CourseError
 from autograder.grading.standing import Sheet, Standing
 from autograder.submission.rebuild import Release, ReleasedCell
+
+#: Seconds to wait for another program that is writing to a gradebook which is a file.
+PATIENCE = 30
+
+
+@event.listens_for(Engine, "connect")
+def _be_patient(connection: Any, _: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(f"PRAGMA busy_timeout = {1000 * PATIENCE}")
 
 
 @contextmanager

@@ -37,6 +37,7 @@ from autograder.sandbox.template import (
     ready_template,
     template,
 )
+from autograder.sandbox.usage import Usage, usage_of
 from autograder.sandbox.view import COURSE_DATA, View, covered_paths, environment
 
 _PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
@@ -198,6 +199,11 @@ class SandboxProvisioner(KernelProvisionerBase):
         if self._lifeline is not None and not self._listen():
             return None
         return self._exit_code
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the kernel has had of the processors; None where that is not known."""
+        return usage_of(self._init) if self._init >= 0 else None
 
     async def wait(self) -> int | None:
         """Wait until nothing of the kernel is left, and return its exit code."""

@@ -221,7 +221,7 @@ class Template:
     @property
     def alive(self) -> bool:
         """Whether it can still fork kernels."""
-        if self._owner != os.getpid() or self._process.poll() is not None:
+        if self._owner != os.getpid() or self._has_ended():
             return False
         try:
             # It says one word when it is ready and nothing after: an end of file is its end.
@@ -230,6 +230,9 @@ class Template:
             return True
         except OSError:
             return False
+
+    def _has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     @property
     def pid(self) -> int:
@@ -291,6 +294,25 @@ class Template:
             os.close(self._errors)
 
 
+class _Shared(Template):
+    """One that another process has started, which this one is a fork of; see `fork`."""
+
+    def __init__(self, control: int) -> None:
+        self._control = socket.socket(fileno=control)
+        self._lock = threading.Lock()
+        self._ready = True
+        self._owner = os.getpid()
+        self.spare = None
+        _sockets.add(self._control)
+
+    def _has_ended(self) -> bool:
+        return False  # its socket tells
+
+    def close(self) -> None:
+        """Let go of it; it ends with the last process that has it."""
+        self._control.close()
+
+
 _templates: dict[TemplateOptions, Template] = {}
 _templates_lock = threading.Lock()
 # A process forked from the grader must hold none of these, or the other ends would never learn
@@ -312,6 +334,26 @@ def ready_template(options: TemplateOptions) -> Template:
     found = template(options)
     found.wait_ready()
     return found
+
+
+def fork() -> int:
+    """`os.fork`, and the templates that are ready are the child's, too: its kernels are its own.
+
+    Whoever asks for a kernel does so in a message that is sent as a whole, and is answered over a
+    socket that comes with it: several processes may ask the same template.
+    """
+    shared = {
+        options: os.dup(each._control.fileno())
+        for options, each in _templates.items()
+        if each._ready and each.alive
+    }
+    child = os.fork()
+    if child == 0:
+        _templates.update({options: _Shared(fd) for options, fd in shared.items()})
+    else:
+        for fd in shared.values():
+            os.close(fd)
+    return child
 
 
 def close_templates() -> None:

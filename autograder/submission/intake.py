@@ -21,6 +21,7 @@ from pathlib import Path
 
 from nbgrader.utils import parse_utc
 
+from autograder.errors import UNWRITABLE
 from autograder.language import Explained, Sentence, Text
 from autograder.submission.digest import digest
 from autograder.submission.limits import IntakeLimits
@@ -115,7 +116,11 @@ class Intake:
             return f"its folder is {unfit}"
 
     def take(self, student: str) -> Taken:
-        """Copy a submission, and forget the one before it."""
+        """Copy a submission, and forget the one before it.
+
+        Raises:
+            OSError: there is no room for the copy.
+        """
         for old in (self.folder, self._others):
             shutil.rmtree(old, ignore_errors=True)
         target = self.path(student)
@@ -378,6 +383,13 @@ def _check(status: os.stat_result, limit: int, left: int | None) -> None:
 
 
 def _told(error: OSError) -> Text:
+    """Why something cannot be taken.
+
+    Raises:
+        OSError: it was the copy that could not be written: no submission's fault.
+    """
+    if error.errno in UNWRITABLE:
+        raise error
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return Text("a symbolic link, or no regular file")
     if error.errno in (errno.EACCES, errno.EPERM):

@@ -17,6 +17,12 @@ from autograder.suites.manual_backward import probes
 DATASETS = ("digits_3_vs_8",)
 
 
+def returned(student: Student, *call: Any, **how: Any) -> Any:
+    """What a call of a model's method gives: its name and arguments; `how` as in `probes.lr`."""
+    (left,) = student.run(probes.lr, calls=[[*call]], **how)
+    return left["returned"]
+
+
 def answers_of(student: Student, function: str, drawn: list[Inputs]) -> list[tuple[Any, Inputs]]:
     """What a function of the notebook's gives for answers and labels, beside what it was given."""
     pairs = [[each["yhat"], each["y"]] for each in drawn]

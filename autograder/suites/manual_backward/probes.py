@@ -2,15 +2,14 @@
 
 import tempfile
 from functools import partial
-from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy
 import torch
 from torch import Tensor, nn
 
 from autograder.exercise.inside_model import make_model_again
+from autograder.exercise.inside_stand_ins import with_stand_in
 from autograder.exercise.inside_state import copied, here, like, made, put
 
 # --------------------------------------------------------------------------------------------- LR
@@ -35,56 +34,42 @@ def _same(one, two):
     return one.data_ptr() == two.data_ptr() if both else isinstance(one, dict) and one is two
 
 
-def sigmoid(notebook, z):
-    return _model(notebook, 4).sigmoid(here(z, notebook.device))
-
-
 def arbitrary(z):
     """Stands for `sigmoid`."""
     return 2 * z + 5
 
 
-def forward(notebook, w, b, x, stand_in):
-    """The answers of a model; with `stand_in`, its sigmoid is another function."""
-    model = _model(notebook, len(w), w=w, b=b)
-    if stand_in:
-        model.sigmoid = lambda *z, **named: arbitrary(*z, *named.values())
-    return model.forward(here(x, notebook.device))
+W, B, RATE = torch.zeros(4, 1), torch.zeros(()), torch.scalar_tensor(0.1)
 
 
-def lr(notebook, w, b, calls, lr=torch.scalar_tensor(0.1), fresh=False):
+def lr(notebook, calls, w=W, b=B, lr=RATE, fresh=False, stand_in=False):
     """What calls of a model's methods leave behind, or of `train`: each is a name with arguments.
 
-    The name `grads` puts gradients, dw and db, in place for the next call. With `fresh`, each call
-    gets a model of its own.
+    What `optimize` is given, dw and db, is put in place before. With `fresh`, each call gets a
+    model of its own; with `stand_in`, its sigmoid is another function.
     """
     left, model = [], None
     for name, *given in here(calls, notebook.device):
         if fresh or model is None:
-            model = _model(notebook, len(w), lr=lr, w=w, b=b)
-        if name == "grads":
-            _put_grads(model, *given)
-            continue
+            model = _model(notebook, w=w, b=b, lr=lr)
+        if stand_in:
+            model.sigmoid = lambda *z, **named: arbitrary(*z, *named.values())
+        if name == "optimize":
+            grads = vars(model).get("grads")
+            model.grads = grads if isinstance(grads, dict) else {}
+            model.grads |= {f"d{of}": like(getattr(model, of), given.pop(0)) for of in ("w", "b")}
         call = partial(notebook.train, model) if name == "train" else getattr(model, name)
         found = {"returned": call(*given), "grads": getattr(model, "grads", None)}
         left.append(copied({**found, "w": model.w, "b": model.b}))
     return left
 
 
-def _model(notebook, dim, lr=torch.scalar_tensor(0.1), **state):
+def _model(notebook, **state):
     """A model with these numbers in it; its constructor is another test's matter."""
-    model = made(notebook.LR, dim, lr.to(notebook.device, copy=True))
-    for name, value in {"lr": lr, **state}.items():
+    model = made(notebook.LR, len(state["w"]), state["lr"].to(notebook.device, copy=True))
+    for name, value in state.items():
         put(model, name, value.to(notebook.device, copy=True), in_place=name != "lr")
     return model
-
-
-def _put_grads(model, dw, db):
-    new = {"dw": like(model.w, dw), "db": like(model.b, db)}
-    if isinstance(vars(model).get("grads"), dict):
-        model.grads.update(new)
-    else:
-        model.grads = new
 
 
 # ---------------------------------------------------------------------------------- loss, predict
@@ -102,70 +87,79 @@ def reshaped(notebook, img, size):
     return notebook.ReshapeTransform(tuple(size))(img)
 
 
-def piped(notebook, pictures, size, stand_in):
+def piped(notebook, pictures, size):
     """What each pipeline makes of each picture, six times over.
 
-    With `stand_in`, something that leaves pictures as they are is there for `ReshapeTransform`.
+    What leaves pictures as they are is there for `ReshapeTransform`, unless they fail with it.
 
     Returns:
         `type` of what `make_transforms` returned; `rows` by key, by picture; the shapes that were
-        `asked` of the stand-in.
+        `asked` for.
     """
     from PIL import Image
 
     asked = []
+    images = [Image.fromarray(picture) for picture in pictures]
 
     def note(*new_size, **named):
         asked.append(numpy.ravel([*new_size, *named.values()]).tolist())
         return lambda img: img
 
-    if stand_in:
-        notebook.ReshapeTransform = note
-    made = notebook.make_transforms(size)
-    pipelines = made if isinstance(made, dict) else {}
-    images = [Image.fromarray(picture) for picture in pictures]
-    rows = {
-        str(key): [[pipeline(image) for _ in range(6)] for image in images]
-        for key, pipeline in pipelines.items()
-    }
-    name = "dict" if made is pipelines else type(made).__name__
-    return {"type": name, "rows": rows, "asked": asked}
+    def rows():
+        made = notebook.make_transforms(size)
+        if not isinstance(made, dict):
+            return {"type": type(made).__name__}
+        rows = {
+            str(key): [[to(each) for _ in range(6)] for each in images] for key, to in made.items()
+        }
+        return {"type": "dict", "rows": rows}
+
+    found, used = with_stand_in(notebook, "ReshapeTransform", note, rows)
+    return {**found, "asked": asked if used else []}
 
 
-def describe(picture, place, size):
-    """A row that says which pipeline (its place) it comes from, which picture, and its folder."""
+SPLITS = ("train", "val")
+
+
+def code(pipeline, folder):
+    """What says so in a row: between two grey levels, where no number of a picture's is."""
+    return (64 * (SPLITS.index(pipeline) + 2 * SPLITS.index(folder)) + 0.5) / 255
+
+
+def describe(picture, size, pipeline="train"):
+    """A row of a picture's numbers, the first of which says its pipeline and its folder."""
     values = numpy.asarray(picture).reshape(-1)
     numbers = numpy.resize(values / 255, 3 * size**2)
-    numbers[0] = 2 + place + 2 * (values[0] % 2)
+    numbers[0] = code(pipeline, SPLITS[values[0] % 2])
     return torch.tensor(numbers, dtype=torch.float32)
 
 
-def loaded(notebook, tree, size, stand_in):
+def loaded(notebook, tree, size):
     """What `load_split` makes of each split of a tree of pictures, given by path.
 
-    With `stand_in`, pipelines that describe are there for those of `make_transforms`, and `size` is
-    what they are asked for, None where nothing asks for them.
+    Pipelines that describe are there for those of `make_transforms`, unless it fails with them.
+
+    Returns:
+        by split, what came back; what the pipelines were `asked` for with.
     """
     from PIL import Image
 
-    asked, splits = [], ("train", "val")
+    asked = []
 
     def make_transforms(*sizes, **named):
         asked.extend([*sizes, *named.values()])
-        return {
-            split: partial(describe, place=place, size=size) for place, split in enumerate(splits)
-        }
+        return {split: partial(describe, size=size, pipeline=split) for split in SPLITS}
 
-    if stand_in:
-        notebook.make_transforms = make_transforms
+    def load():
+        return {split: notebook.load_split(Path(folder), split, size) for split in SPLITS}
+
     with tempfile.TemporaryDirectory() as folder:
         for path, picture in tree.items():
             file = Path(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(file, compress_level=0)
-        found = {split: notebook.load_split(Path(folder), split, size) for split in splits}
-    expected = not stand_in or size in asked
-    return {**found, "size": size if expected else asked[0] if asked else None}
+        found, used = with_stand_in(notebook, "make_transforms", make_transforms, load)
+    return {**found, "asked": asked if used else []}
 
 
 # --------------------------------------------------------------------------------- train, model
@@ -175,114 +169,116 @@ def noted(notebook, x, y, answers, costs, swapped, iterations):
     """What `train` does with a model and a loss that answer with any numbers, and note their calls.
 
     Returns:
-        `losses`: what it returned; `given`: what model and loss got, the "whole" of x and y, the
-        first "part" of them, or "other"; `left`: whether w and b stayed as each step left them;
-        `steps`: for each, which answers its gradients are of (-1: none of them; None: there are no
-        new ones), and whether of the whole; `other`: whether a model was made.
+        `returned`: what it returned; `steps`: for each the number of the answers, from 1 on, that
+        its gradients are of; -1 where there are no new ones, -2 where they are others; `notes`:
+        whether model and loss got the "whole" of x and y, the first "part" of them, or "others";
+        whether "another model" was asked, or w and b were "moved" otherwise than by a step.
     """
     x, y, costs, answers = here([x, y, costs.float(), answers], notebook.device)
     numbers = [answer.tolist() for answer in answers]
-    given, left, made = set(), [], []
-    steps: list[Any] = []
+    notes: set[str] = set()
+    steps: list[int] = []
 
     def which(yhat):
-        """The number of the answer that yhat is, -1 where it is none of them."""
+        """The number of the answers that yhat is, from 1 on; -2 where it is none of them."""
         found = yhat.tolist() if isinstance(yhat, Tensor) else None
-        return numbers.index(found) if found in numbers else -1
+        return 1 + numbers.index(found) if found in numbers else -2
 
     def part(value, whole):
-        if not isinstance(value, Tensor) or value.dim() != 2:
-            return "other"
-        if torch.equal(value, whole):
-            return "whole"
-        return "part" if torch.equal(value, whole[:, : value.shape[1]]) else "other"
+        flat = isinstance(value, Tensor) and value.dim() == 2
+        if not flat or not torch.equal(value, whole[:, : value.shape[1]]):
+            return "others"
+        return "whole" if value.shape == whole.shape else "part"
 
     class Model(nn.Module):
         def __init__(self, *ignored, **named):
             super().__init__()
-            made.append(self)
-            self.lr, self.grads = torch.scalar_tensor(0.1, device=x.device), {}
+            self.lr, self.grads = torch.scalar_tensor(0.5, device=x.device), {}
             self.move()
 
         def move(self):
             """Put other numbers into w and b than before; their gradients are not known yet."""
             self.w, self.b = torch.full_like(x[:, :1], 1.5 + len(steps)), y.new_tensor(len(steps))
-            self.ready = None, False
+            self.ready = -1
+
+        def note(self):
+            stays = bool((self.w == 1.5 + len(steps)).all()) and float(self.b) == len(steps)
+            notes.add("another model" if self is not model else "stays" if stays else "moved")
 
         def forward(self, x_given):
-            given.add(part(x_given, x))
-            same_w = bool((self.w == 1.5 + len(steps)).all())
-            left.append(same_w and float(self.b) == len(steps))
+            notes.add(part(x_given, x))
+            self.note()
             return answers[min(len(steps), len(answers) - 1)].clone()
 
         def backward(self, x_given, yhat, y_given):
-            self.ready = which(yhat), part(x_given, x) == part(y_given, y) == "whole"
-            self.grads = {"dw": self.w, "db": self.b}
+            whole = part(x_given, x) == part(y_given, y) == "whole"
+            self.ready = which(yhat) if whole else -2
+            self.grads = {"dw": torch.ones_like(self.w), "db": torch.ones_like(self.b)}
 
         def optimize(self):
-            steps.append(self.ready)
+            kept = all(bool((each == 1).all()) for each in self.grads.values())
+            steps.append(self.ready if kept and self.lr == 0.5 else -2)
             self.move()
 
     def loss(yhat, labels):
         place = which(yhat)
         if place < 0:
-            return y.new_tensor(swapped if which(labels) >= 0 else swapped - 1)
-        given.add(part(labels, y))
-        return costs[place].clone()
+            return y.new_tensor(swapped if which(labels) > 0 else swapped - 1)
+        notes.add(part(labels, y))
+        return costs[place - 1].clone()
 
-    notebook.loss, notebook.LR = loss, Model
-    losses = notebook.train(Model(), x, y, iterations)
-    found = {"losses": losses, "given": list(given), "left": all(left), "steps": steps[:1000]}
-    return {**found, "other": len(made) > 1}
-
-
-def weights(notebook):
-    return {"w": notebook.model.w, "b": notebook.model.b}
+    notebook.loss, notebook.LR, model = loss, Model, Model()
+    returned = notebook.train(model, x, y, iterations)
+    model.note()
+    return {"returned": returned, "notes": list(notes), "steps": steps[:1000]}
 
 
-def plan(notebook, cells):
-    """How the student's cells train `model`: image size, and each learning rate with its steps."""
-    splits = {}
+class Trained(nn.Module):
+    """Good enough to train with, by autograd."""
+
+    def __init__(self, dim, lr=0.01):
+        super().__init__()
+        self.w, self.b = nn.Parameter(torch.zeros(int(dim), 1)), nn.Parameter(torch.zeros(()))
+        self.lr, self.grads = lr, {}
+
+    def forward(self, x):
+        self.to(x.device)
+        return torch.sigmoid(nn.functional.linear(x.T, self.w.T, self.b[None]).T)
+
+    def backward(self, x, yhat, y):
+        cost = nn.functional.binary_cross_entropy(self(x), y)
+        self.grads = dict(
+            zip(("dw", "db"), torch.autograd.grad(cost, [self.w, self.b]), strict=True)
+        )
+
+    def optimize(self):
+        for number, slope in zip((self.w, self.b), self.grads.values(), strict=True):
+            number.data -= float(self.lr) * slope
+
+
+def train(model, x, y, iterations):
+    for _ in range(min(int(iterations), 3000)):
+        model.backward(x, None, y)
+        model.optimize()
+    return [0.5] * min(int(iterations), 100000)
+
+
+def weights(notebook, cells, splits):
+    """The numbers of `model`; with cells, after those made it again, of pictures (m, 3, 28, 28)."""
 
     def load_split(data_dir, split, image_size):
-        size, m = int(image_size), {"train": 600}.get(split, 200)
-        if (split, size) not in splits:
-            x = torch.rand(3 * size * size, m, device=notebook.device)
-            splits[split, size] = x, (torch.arange(m) % 2.0).reshape(1, m).to(notebook.device)
-        return splits[split, size]
+        x, y = here(splits[split], notebook.device)
+        if image_size > 64:
+            raise ValueError("pictures as large as these take too long")
+        size = int(image_size), int(image_size)
+        x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
+        return x.flatten(1).T.contiguous(), y
 
-    def trained_on(x, y):
-        """The size of the pictures where they are all those of the training split, else 0."""
-        for (split, size), whole in splits.items():
-            if split == "train" and all(map(torch.equal, (x, y), whole)):
-                return size
-        return 0
-
-    class Noted(nn.Module):
-        def __init__(self, dim, lr=0.01):
-            super().__init__()
-            self.w = torch.ones(int(dim), 1, device=notebook.device)
-            self.b = torch.ones((), device=notebook.device)
-            self.lr, self.grads, self.noted = torch.as_tensor(lr), {}, []
-
-        def forward(self, x):
-            return torch.full((1, x.shape[1]), 0.5, device=notebook.device)
-
-        def backward(self, x, yhat, y):
-            self.size = trained_on(x, y)
-
-        def optimize(self):
-            self.noted.append([self.size, float(self.lr), 1])
-
-    def train(model, x, y, iterations):
-        model.noted.append([trained_on(x, y), float(model.lr), int(iterations)])
-        return [0.5] * min(int(iterations), 100000)
-
-    given = {"load_split": load_split, "LR": Noted, "train": train}
-    for split in ("train", "val"):
-        x, y = load_split(None, split, notebook._names.get("image_size", 28))
-        given |= {f"x_{split}": x, f"y_{split}": y}
-    loss, predict = (lambda yhat, y: torch.tensor(0.5)), (lambda yhat, y: 50.0)
-    make_model_again(notebook, cells, **given, loss=loss, predict=predict)
-    runs = groupby(notebook.model.noted, key=lambda note: note[:2])
-    return [[*what, sum(steps for *_, steps in notes)] for what, notes in runs][:100]
+    if cells:
+        stand_ins = {"load_split": load_split, "LR": Trained, "train": train}
+        stand_ins |= {"loss": lambda yhat, y: torch.tensor(0.5), "predict": lambda yhat, y: 50.0}
+        for split in SPLITS:
+            x, y = load_split(None, split, notebook._names.get("image_size", 28))
+            stand_ins |= {f"x_{split}": x, f"y_{split}": y}
+        make_model_again(notebook, cells, **stand_ins)
+    return {"w": notebook.model.w, "b": notebook.model.b}

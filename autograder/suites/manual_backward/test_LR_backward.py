@@ -5,14 +5,13 @@ from itertools import product
 import pytest
 import torch
 
-from autograder.exercise import Formula, Misconception, checks, expect, fail, in_double
+from autograder.exercise import Formula, Misconception, checks, expect, fail, in_double, mistake
 from autograder.exercise.attempts import named_where
 from autograder.exercise.autograd_use import autograd_in
 from autograder.exercise.by_hand import expect_by_hand
-from autograder.exercise.checks import mistake
-from autograder.exercise.in_order import NEAR
+from autograder.exercise.in_order import is_near
 from autograder.suites import manual_backward as lesson
-from autograder.suites.manual_backward import draw_state, probes
+from autograder.suites.manual_backward import probes
 
 DIM = 5
 #: The batch sizes that are compared: differences in float32 may be right by luck in one of them,
@@ -25,7 +24,7 @@ STALE = ("x", "yhat"), ("x",), ("yhat",)
 
 def draw(rng, state=None, m=8):
     """Pictures, and what the model answers to them: never near 0 or 1."""
-    state = state or draw_state(rng, DIM)
+    state = state or lesson.draw_state(rng, DIM)
     x = lesson.draw_pictures(rng, DIM, m)
     yhat = lesson.sigmoid(state["w"].double().T @ x.double() + state["b"].double()).float()
     return {**state, "x": x, "yhat": yhat, "y": lesson.draw_labels(rng, m), "m": m}
@@ -149,34 +148,26 @@ STORED = Misconception(
 @pytest.fixture(scope="module")
 def given(suite_rng):
     """Several data sets for one model."""
-    state = draw_state(suite_rng, DIM)
+    state = lesson.draw_state(suite_rng, DIM)
     return [db.draw(suite_rng, state=state, m=m) for m in SIZES]
 
 
 @pytest.fixture(scope="module")
-def taken():
-    """The ways into autograd that were taken so far: a gradient can be kept for a later call."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def left(student, given, taken):
+def left(student, given):
     """What `backward` of a fresh model leaves behind on each data set."""
-    return ask(student, given, given, taken, fresh=True)
+    return ask(student, given, given, fresh=True)
 
 
 @pytest.fixture(scope="module")
-def in_turn(student, given, taken):
+def in_turn(student, given):
     """What three calls of one model leave behind."""
-    return ask(student, given, [given[0], *given[-2:]], taken)
+    return ask(student, given, [given[0], *given[-2:]])
 
 
-def ask(student, given, sets, taken, **how):
+def ask(student, given, sets, **how):
     with named_where_stored(student, given):
         calls = [*map(backward, sets)]
-        watched = student.watch(probes.lr, w=given[0]["w"], b=given[0]["b"], calls=calls, **how)
-    taken += watched.autograd
-    return watched.value
+        return student.watch(probes.lr, w=given[0]["w"], b=given[0]["b"], calls=calls, **how)
 
 
 def backward(data):
@@ -203,9 +194,9 @@ def entry(left, key):
     grads = left["grads"]
     expect(isinstance(grads, dict), "`grads` should be a dictionary with the keys `dw` and `db`.")
     expect(key in grads, "`grads` has no entry `{key}` after `backward`.", key=key)
-    told = {"key": key, "got": checks.kind(grads[key])}
+    says = "`grads['{key}']` should be a tensor; yours is {got}."
     number = isinstance(grads[key], torch.Tensor | float)
-    expect(number, "`grads['{key}']` should be a tensor; yours is {got}.", **told)
+    expect(number, says, key=key, got=checks.kind(grads[key]))
     return grads[key]
 
 
@@ -213,17 +204,15 @@ def returned_instead(left):
     """Whether the gradients were returned and `grads` left as it was."""
     parts, grads = left["returned"], left["grads"]
     parts = list(parts.values()) if isinstance(parts, dict) else parts
-    if not isinstance(parts, list) or not parts or not isinstance(parts[0], torch.Tensor):
-        return False
+    first = parts[0] if isinstance(parts, list) and parts else None
     kept = grads.get("dw") if isinstance(grads, dict) else None
-    return not isinstance(kept, torch.Tensor) or not torch.equal(kept, parts[0])
+    return isinstance(first, torch.Tensor) and not is_near(kept, first)
 
 
 def answers(left, key, given):
     """What lies under a key, beside the data sets that it came of."""
-    expect(not any(map(returned_instead, left)), RETURNED)
-    for one, data in zip(left, given, strict=True):
-        yield entry(one, key), data
+    expect(not any(map(returned_instead, left.value)), RETURNED)
+    return [(entry(one, key), data) for one, data in zip(left.value, given, strict=True)]
 
 
 @pytest.mark.points(5)
@@ -264,7 +253,7 @@ def test_db(student, left, given):
     #> torch.Size([]) -0.125
     #> torch.Size([]) -0.125
     """
-    got = list(answers(left, "db", given))
+    got = answers(left, "db", given)
     # A difference that has stretched adds up to m times as much.
     if db.diagnosis(got) == summed and dw.diagnosis(answers(left, "dw", given)) == stretched:
         fail(stretched)
@@ -290,24 +279,24 @@ def test_afresh(in_turn, left, given):
     print(small.w.ravel().tolist(), round(small.b.item(), 4))  # as before
     #> [0.0, 0.0] 1.0986
     """
-    moved = [not torch.equal(in_turn[-1][of].ravel(), given[0][of].ravel()) for of in ("w", "b")]
+    expect_working(left)
+    calls, alone = in_turn.value, left.value[-2:]
+    moved = [not torch.equal(calls[-1][of].ravel(), given[0][of].ravel()) for of in ("w", "b")]
     mistake("updates-in-backward", any(moved)).says(
         "`backward` changes `w` or `b`. It only works out the gradients; the step is for"
         " `optimize`."
     )
-    for key in ("dw", "db"):
-        now, alone = (
-            [torch.as_tensor(entry(each, key)).nan_to_num() for each in calls]
-            for calls in (in_turn, left[-2:])
-        )
-        if alike(now[1:], alone):
+    for key, n in product(("dw", "db"), (0, 1)):
+        three = *calls[n : n + 2], alone[n]
+        before, now, own = (torch.as_tensor(entry(each, key)) for each in three)
+        if is_near(now, own):
             continue
-        summed = [b + a if b.shape == a.shape else b for b, a in zip(now, alone, strict=False)]
-        mistake("gradients-accumulated", alike(now[1:], summed)).says(
+        summed = before.shape == own.shape and is_near(now, before + own)
+        mistake("gradients-accumulated", summed).says(
             "Your gradients pile up: each call adds to the ones before, as PyTorch's own"
             " `backward()` does. Here each call starts afresh and puts its own in place of the old."
         )
-        mistake("first-call-kept", alike(now[1:], now[:-1])).says(
+        mistake("first-call-kept", is_near(now, before)).says(
             "The second call, with other pictures, leaves the gradients of the first in place."
         )
         fail(
@@ -315,29 +304,22 @@ def test_afresh(in_turn, left, given):
             " something of the first call is left.",
             key=key,
         )
-    working(*in_turn[:2])
 
 
-def alike(some, others):
-    """Whether gradients are the same, but for round-off."""
-    return all(checks.is_close(*pair, NEAR) for pair in zip(some, others, strict=True))
-
-
-def working(one, then):
-    """Fail unless two calls left finite gradients, and other data other ones."""
-    for left, key in product((one, then), ("dw", "db")):
-        value = torch.as_tensor(entry(left, key))
+def expect_working(left):
+    """Fail unless fresh models are left with finite gradients, and other data with other ones."""
+    one, then = left.value[:2]
+    for each, key in product((one, then), ("dw", "db")):
+        value = torch.as_tensor(entry(each, key))
         expect(bool(torch.isfinite(value).all()), "`{key}` should be finite.", key=key)
     before, after = entry(one, "dw"), entry(then, "dw")
-    expect(
-        before.any() and not torch.equal(before, after),
-        "`backward` does not work yet: `dw` does not follow from the data.",
-        RETURNED if returned_instead(one) else None,
-    )
+    says = "`backward` does not work yet: `dw` does not follow from the data."
+    follows = before.any() and not torch.equal(before, after)
+    expect(follows, says, RETURNED if returned_instead(one) else None)
 
 
 @pytest.mark.points(10)
-def test_by_hand(student, left, in_turn, taken):
+def test_by_hand(student, left, in_turn):
     """The gradients are worked out by hand: `backward` works and does not use autograd.
 
     small = LR(3)
@@ -353,5 +335,6 @@ def test_by_hand(student, left, in_turn, taken):
     print(small.grads["dw"].ravel().cpu(), small.grads["db"].cpu())
     #> tensor([ 0.2500,  0.3750, -1.0000]) tensor(-0.1250)
     """
-    working(*left[:2])
-    expect_by_hand([*autograd_in(student.code, ["LR.backward"]), *taken])
+    expect_working(left)
+    written = autograd_in(student.code, ["LR.backward"])
+    expect_by_hand([*written, *left.autograd, *in_turn.autograd])

@@ -9,7 +9,8 @@ from functools import partial
 import pytest
 
 from autograder.exercise import Formula, expect, tried
-from autograder.suites.manual_backward import draw_pictures, draw_state, probes, reshaped, sigmoid
+from autograder.suites.manual_backward import draw_pictures, draw_state, reshaped, returned, sigmoid
+from autograder.suites.manual_backward.probes import arbitrary
 
 DIM, M = 5, 131  # more pictures than the constants that people write into slices
 
@@ -38,7 +39,7 @@ answers = Formula(
     "`forward(x)`",
     draw=draw,
     given={"z": score},
-    also=lambda stand_in: {"function": probes.arbitrary if stand_in else sigmoid},
+    also=lambda stand_in: {"function": arbitrary if stand_in else sigmoid},
     reference=lambda z, function: function(z),
     terms=DIM + 1,
     steps=2,
@@ -79,7 +80,8 @@ row.mistake("answers-without-row", lambda w, x: (w * x).sum(0), shape_only=True)
 
 def ask(student, rng, stand_in=False):
     inputs = answers.draw(rng, stand_in=stand_in)
-    return student.run(probes.forward, **inputs), inputs
+    how = {name: inputs[name] for name in ("w", "b", "stand_in")}
+    return returned(student, "forward", inputs["x"], **how), inputs
 
 
 # Passes with the student's own `sigmoid`, or with an arbitrary function in its place.

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from autograder.exercise import Formula, Misconception, Text, between, checks, expect
-from autograder.exercise.checks import mistake
+from autograder.exercise import Formula, Misconception, Text, between, checks, expect, mistake
 from autograder.suites.manual_backward import probes
 
 # Width of the pictures and learning rate are other ones for each submission.
@@ -42,17 +41,14 @@ LR_FIXED = Misconception(
 
 
 @pytest.fixture(scope="module")
-def given(suite_rng):
-    return w.draw(suite_rng)
-
-
-@pytest.fixture(scope="module")
-def found(student, given):
-    return student.run(probes.init, **given)
+def found(student, suite_rng):
+    """What two models hold, beside what they were `given`."""
+    given = w.draw(suite_rng)
+    return {**student.run(probes.init, **given), "given": given}
 
 
 @pytest.mark.points(2)
-def test_w_and_b(found, given):
+def test_w_and_b(found):
     """`w` is a column of zeros, `(dim, 1)`, and `b` a scalar zero, both float32.
 
     small = LR(5)
@@ -61,7 +57,7 @@ def test_w_and_b(found, given):
     print(small.b.shape, small.b.dtype, float(small.b))
     #> torch.Size([]) torch.float32 0.0
     """
-    zeros = [w.form(found["w"], **given), b.form(found["b"], **given)]
+    zeros = [each.form(found[name], **found["given"]) for name, each in (("w", w), ("b", b))]
     mistake("random-start", any(each.any() for each in zeros)).says(
         "Your `w` or `b` starts with other numbers than zeros. One weighted sum alone has no need"
         " of random weights, and the first loss is log 2 only with zeros."
@@ -69,7 +65,7 @@ def test_w_and_b(found, given):
 
 
 @pytest.mark.points(1)
-def test_lr(found, given):
+def test_lr(found):
     """`lr` is kept as it is given, a scalar tensor; it is 0.01 where none is given.
 
     for small in LR(5), LR(5, lr=torch.scalar_tensor(0.25)):
@@ -78,7 +74,7 @@ def test_lr(found, given):
     #> True 0.2500
     """
     fixed = LR_FIXED if checks.is_close(found["lr"][0], found["lr"][1], 1e-6) else None
-    for got, wanted in zip(found["lr"], (0.01, float(given["lr"])), strict=True):
+    for got, wanted in zip(found["lr"], (0.01, float(found["given"]["lr"])), strict=True):
         mistake("lr-python-number", isinstance(got, float)).says(
             "You turn `lr` into a Python number. It always comes as a scalar tensor, and stays one."
         )
@@ -87,7 +83,7 @@ def test_lr(found, given):
 
 
 @pytest.mark.points(1)
-def test_grads(found, given):
+def test_grads(found):
     """`grads` is a dictionary with `dw`, of the shape of `w`, and `db`, of the shape of `b`.
 
     for name, gradient in sorted(LR(5).grads.items()):
@@ -105,7 +101,10 @@ def test_grads(found, given):
     mistake("other-keys", {*grads} != {"dw", "db"}).says(
         'Your `grads` has other keys than the ones wanted, `"dw"` and `"db"`.'
     )
-    for key, own, shape in (("dw", found["w"], (given["dim"], 1)), ("db", found["b"], ())):
+    for key, own, shape in (
+        ("dw", found["w"], w.right(**found["given"]).shape),
+        ("db", found["b"], ()),
+    ):
         shapes = [each.shape for each in (grads[key], own) if isinstance(each, torch.Tensor)]
         if len(shapes) < 2 or shapes[0] != shapes[1]:  # that of `w` or `b` is another test's matter
             checks.tensor(grads[key], Text("`grads['{key}']`", key=key), shape)

@@ -78,12 +78,9 @@ value.mistake(
     "Your loss compares every answer with every label: `yhat` and `y` have stretched to `(m, m)`"
     " because one was a column and the other a row."
 )
-swapped = value.mistake(
-    "arguments-swapped",
-    lambda yhat, y: (
-        -(yhat * y.log().clamp(min=-100) + (1 - yhat) * (1 - y).log().clamp(min=-100)).mean()
-    ),
-).says("Your loss takes the logarithm of `y` instead of `yhat`: the two are swapped somewhere.")
+swapped = value.mistake("arguments-swapped", lambda yhat, y: cross_entropy(y, yhat)).says(
+    "Your loss takes the logarithm of `y` instead of `yhat`: the two are swapped somewhere."
+)
 value.mistake(
     "part-of-the-pictures",
     lambda ones, zeros: ((ones + zeros)[:, :first].mean() for first in (10, 32, 100)),
@@ -138,8 +135,12 @@ def given(suite_rng):
     return [value.draw(suite_rng) for _ in range(2)]
 
 
-def numbers(answers):
-    return [checks.number(mean_of(got), "The loss", finite=False) for got, _ in answers]
+def losses_of(student, given, *pairs):
+    """The losses of these pairs, then of usual ones, and the mistake that explains the latter."""
+    sets = [{"yhat": yhat, "y": y} for yhat, y in pairs] + given
+    answers = answers_of(student, "loss", sets)
+    numbers = [checks.number(mean_of(got), "The loss", finite=False) for got, _ in answers]
+    return numbers, value.diagnosis(answers[len(pairs) :])
 
 
 def swapped_told(student, given):
@@ -195,19 +196,15 @@ def test_sure_and_right(student, given):
     #> 0.23
     """
     yhat, y = given[0]["yhat"], given[0]["y"]
-    sure = [{"yhat": torch.cat([y[:, :5], yhat[:, 5:]], dim=1), "y": y}, {"yhat": y, "y": y}]
-    got = answers_of(student, "loss", sure + given)
-    some, all_sure, *usual = numbers(got)
+    partly = torch.cat([y[:, :5], yhat[:, 5:]], dim=1)
+    (some, all_sure, *usual), known = losses_of(student, given, (partly, y), (y, y))
     with swapped_told(student, given):
         expect(not any(map(math.isnan, (some, all_sure))), NOT_A_NUMBER)
         expect(max(abs(some), abs(all_sure)) < 1e30, INFINITE)
     works = all(abs(each) > 1e-3 for each in usual)
     expect(works, "The loss of usual answers is about 0: it does not work yet.")
-    expect(
-        abs(all_sure) < 0.02,
-        "If every answer is sure and right, the loss should be about 0; yours is not.",
-        value.diagnosis(got[2:]),
-    )
+    says = "If every answer is sure and right, the loss should be about 0; yours is not."
+    expect(abs(all_sure) < 0.02, says, known)
 
 
 @pytest.mark.points(2)
@@ -220,17 +217,11 @@ def test_sure_and_wrong(student, given):
     #> True True
     """
     y = given[0]["y"]
-    sure = [{"yhat": 1 - y, "y": y}, {"yhat": y, "y": 1 - y}]
-    got = answers_of(student, "loss", sure + given)
-    one, other, *usual = numbers(got)
+    (one, other, *usual), because = losses_of(student, given, (1 - y, y), (y, 1 - y))
     with swapped_told(student, given):
         expect(abs(one) < 1e30 and abs(other) < 1e30, INFINITE)  # nan is not below either
-    because = value.diagnosis(got[2:])
     if checks.is_close(usual, [cross_entropy(**each) for each in given], NEAR):
         cut_off = min(one, other) > max(usual) and checks.is_close(one, other, 0.01)
         because = FORGIVEN if max(one, other) < min(usual) else CUT_OFF if cut_off else because
-    expect(
-        min(abs(one), abs(other)) > 5,
-        "Being sure and wrong has to cost more than 5 on average; with yours it costs less.",
-        because,
-    )
+    says = "Being sure and wrong has to cost more than 5 on average; with yours it costs less."
+    expect(min(abs(one), abs(other)) > 5, says, because)

@@ -6,11 +6,8 @@ others in their place, too: a model and a loss that answer with any numbers and 
 
 import pytest
 import torch
-from torch import Tensor
 
-from autograder.exercise import Failure, Formula, Misconception, between, checks, expect
-from autograder.exercise.attempts import first_that_passes
-from autograder.exercise.checks import mistake
+from autograder.exercise import Formula, Misconception, between, checks, expect, mistake, tried
 from autograder.exercise.returned import Forms, floats
 from autograder.exercise.trajectories import follow, plain
 from autograder.suites import manual_backward as lesson
@@ -73,100 +70,102 @@ FORMS = Forms(
 RETURNS_EARLY = Misconception(
     "returns-early", "Your list has a single entry: does `return` stand inside the loop?"
 )
-NO_BACKWARD = Misconception(
+
+
+def as_many(value, name, right):
+    says = "{wanted} iterations should make {wanted} steps, not {got}."
+    expect(len(value) == ITERATIONS, says, wanted=ITERATIONS, got=len(value))
+    return value
+
+
+# Which answers each step follows from, counted from 1; without new gradients it is -1.
+NONE, ONE_EACH = torch.tensor([-1.0]), torch.arange(1.0, ITERATIONS + 1)
+steps = Formula(
+    "The steps",
+    draw=lambda rng, early=False: {"early": early},
+    reference=lambda: ONE_EACH,
+    take=as_many,
+    size=lambda: 1.0,
+    message="A step does not follow from its iteration: each is made with the gradients that"
+    " `backward` works out from the present answers, and from x and y as `train` is given them.",
+    cases=[{}, {"early": True}],
+)
+steps.mistake("no-step", lambda: ONE_EACH[:0]).says(
+    "The model does not change: an iteration has to end with `optimize()`."
+)
+steps.add(STALE, lambda: torch.ones(ITERATIONS))
+steps.add(RETURNS_EARLY, lambda early: (ONE_EACH[:1] for _ in range(early)))
+steps.mistake(
+    "step-missing", lambda early: (ONE_EACH[:n] for n in range(1 + early, ITERATIONS))
+).says("You take fewer steps than there are iterations: one of them has none.")
+steps.mistake(
+    "several-steps",
+    lambda: torch.arange(1.0, 2 * ITERATIONS + 1),
+    lambda: torch.stack([2 * ONE_EACH - 1, NONE.expand(ITERATIONS)], dim=1).flatten(),
+).says("You take more than one step in an iteration: `optimize` is called too often.")
+steps.mistake(
     "no-backward",
-    "You take steps without working out the gradients anew: each iteration calls `backward` once.",
+    lambda: (torch.cat([ONE_EACH[:n], NONE.expand(ITERATIONS - n)]) for n in (0, 1)),
+).says(
+    "You take steps without working out the gradients anew: each iteration calls `backward` once."
 )
-TOO_MANY = Misconception(
-    "several-steps", "You take more than one step in an iteration: `optimize` is called too often."
-)
-MISSING_STEP = Misconception(
-    "step-missing", "You take fewer steps than there are iterations: one of them has none."
-)
-OTHER_ARGUMENTS = "The model and the loss should get x and y as they are given to `train`."
-OTHER_MODEL = Misconception(
-    "trains-another-model",
-    "You train a model that you make inside of `train`; the one to be trained is the argument.",
+steps.mistake(
+    "step-before-backward", lambda: (torch.cat([NONE, ONE_EACH[:-1] + n]) for n in (0, 1))
+).says(
+    "You take the step before `backward`: it uses the gradients of the iteration before, and the"
+    " first step uses none."
 )
 
 
 @pytest.fixture(scope="module")
 def given(suite_rng):
-    return losses.draw(suite_rng)
-
-
-@pytest.fixture(scope="module")
-def right(given):
-    """Plain gradient descent, float64: answers and costs before each step, w and b after all."""
+    """What to train with, and where plain gradient descent leads, in float64."""
 
     def cost(state, x, y):
         return lesson.cross_entropy(lesson.sigmoid(state[0].T @ x + state[1]), y)
 
-    x, y, (w, b, lr) = given["x"], given["y"], given["state"].values()
-    path = follow(cost, [w, b], [(x, y)] * ITERATIONS, plain(float(lr.double())))
-    answers = [lesson.sigmoid(w.T @ x.double() + b) for w, b in path.places]
-    w, b = path.places[-1]
-    return {"answers": answers[:-1], "costs": path.losses, "w": w, "b": b}
+    drawn = losses.draw(suite_rng)
+    w, b, lr = drawn["state"].values()
+    path = follow(cost, [w, b], [(drawn["x"], drawn["y"])] * ITERATIONS, plain(float(lr.double())))
+    return {**drawn, "path": path}
 
 
-def parts_work(student, given, right):
-    """Whether all iterations come out right with the student's parts, called one by one from here.
+def with_own(student, given):
+    """What `train` does with the student's own model and loss, beside the right costs."""
+    calls = [["train", given["x"], given["y"], ITERATIONS]]
+    (left,) = student.run(probes.lr, **given["state"], calls=calls)
+    return {**left, "costs": given["path"].losses}
 
-    Then it is the fault of `train` where it does not train, whatever its calls look like.
-    """
-    x, y, calls = given["x"], given["y"], []
-    for yhat in right["answers"]:
-        calls += [["forward", x], ["backward", x, yhat.float(), y], ["optimize"]]
-    pairs = [[right["answers"][0].float(), y]]
-    try:
-        left = student.run(probes.lr, **given["state"], calls=calls)
-        cost = student.run(probes.on_pairs, name="loss", pairs=pairs)
-    except Failure:
-        return False
-    got = [*(each["returned"] for each in left[::3]), left[-1]["w"], left[-1]["b"], *cost]
-    wanted = [*right["answers"], right["w"], right["b"], right["costs"][0]]
-    return all(
-        isinstance(mine, Tensor) and checks.is_close(mine, each, 1e-5, scale=1.0)
-        for mine, each in zip(got, wanted, strict=True)
+
+def with_stand_ins(student, given):
+    """What it does with others in their place, beside the costs that those have told."""
+    inputs = {name: given[name] for name in ("x", "y", "answers", "costs")}
+    found = student.run(probes.noted, **inputs, swapped=SWAPPED, iterations=ITERATIONS)
+    mistake("part-of-the-pictures", "part" in found["notes"]).says(
+        "You train on the first pictures alone, as a slice like `x[:, :10]` cuts them out. Every"
+        " picture counts, however many there are."
     )
+    as_given = "The model and the loss should get x and y as they are given to `train`."
+    expect("others" not in found["notes"], as_given)
+    mistake("trains-another-model", "another model" in found["notes"]).says(
+        "You train a model that you make inside of `train`; the one to be trained is the argument."
+    )
+    mistake("starts-anew-each-iteration", "moved" in found["notes"]).says(
+        "You put other numbers into the model's `w` or `b` than the step left there. Training goes"
+        " on from where the iteration before has ended."
+    )
+    # How many steps an iteration makes is the matter of another test than that of the losses.
+    each = min(round(len(found["steps"]) / ITERATIONS), 2)
+    return {**found, "costs": given["costs"][torch.arange(ITERATIONS + 1) * each]}
 
 
-def with_either(student, given, check_own, check_noted, is_own_fault=lambda: False):
-    """Pass where training is right with the student's parts or, unless those work, in its calls.
-
-    The notes tell more about `train` alone, so they give the reason where neither passes.
-    """
-
-    def with_own():
-        calls = [["train", given["x"], given["y"], ITERATIONS]]
-        check_own(*student.run(probes.lr, **given["state"], calls=calls))
-
-    def with_stand_ins():
-        inputs = {name: given[name] for name in ("x", "y", "answers", "costs")}
-        found = student.run(probes.noted, **inputs, swapped=SWAPPED, iterations=ITERATIONS)
-        mistake("part-of-the-pictures", "part" in found["given"]).says(
-            "You train on the first pictures alone, as a slice like `x[:, :10]` cuts them out."
-            " Every picture counts, however many there are."
-        )
-        expect("other" not in found["given"], OTHER_ARGUMENTS)
-        mistake("starts-anew-each-iteration", not found["left"]).says(
-            "You put other numbers into the model's `w` or `b` than the step left there. Training"
-            " goes on from where the iteration before has ended."
-        )
-        check_noted(found)
-        if is_own_fault():
-            with_own()
-
-    first_that_passes(with_own, with_stand_ins, last_tells=True)
-
-
-def in_list(returned):
-    message = "The list of losses should have {length} entries; yours has {got}."
-    return floats(returned, ITERATIONS, {1: RETURNS_EARLY}, forms=FORMS, message=message)
+# The notes tell more about `train` alone, so they give the reason where neither way passes.
+with_either = tried(with_own, with_stand_ins, last_tells=True)
 
 
 @pytest.mark.points(2)
-def test_losses(student, given, right):
+@with_either
+def test_losses(ask, given):
     """`train` returns a list of Python floats: the loss of each iteration, before its step.
 
     small = LR(2, lr=torch.scalar_tensor(0.5))
@@ -175,25 +174,16 @@ def test_losses(student, given, right):
     print([round(value, 4) for value in train(small, x, y, 3)])  # the first: before the first step
     #> [0.6931, 0.5755, 0.5137]
     """
-
-    def check_own(left):
-        losses.check(in_list(left["returned"]), costs=right["costs"])
-
-    def check_noted(found):
-        got, costs = in_list(found["losses"]), given["costs"]
-        # How many steps an iteration makes is the other test's matter.
-        if len(found["steps"]) == 2 * ITERATIONS:
-            costs = costs[::2]
-        elif not found["steps"]:
-            costs = costs[:1].expand(ITERATIONS + 1)
-        expect(not found["other"], OTHER_MODEL)
-        losses.check(got, costs=costs)
-
-    with_either(student, given, check_own, check_noted)
+    found = ask(given)
+    message = "The list of losses should have {length} entries; yours has {got}."
+    early = {1: RETURNS_EARLY}
+    got = floats(found["returned"], ITERATIONS, early, forms=FORMS, message=message)
+    losses.check(got, costs=found["costs"])
 
 
 @pytest.mark.points(3)
-def test_steps(student, given, right):
+@with_either
+def test_steps(ask, given):
     """Each iteration makes one step, from gradients of the present answers.
 
     small = LR(2, lr=torch.scalar_tensor(0.5))
@@ -203,39 +193,10 @@ def test_steps(student, given, right):
     print([round(value, 4) for value in (*small.w.ravel().tolist(), small.b.item())])
     #> [0.3609, 0.466, 0.042]
     """
-
-    def check_own(left):
-        for name, kept in (("`w`", "w"), ("`b`", "b")):
-            got = lesson.reshaped(left[kept], name, right[kept])
-            checks.close(got, right[kept], name, checks.roundoff(DIM + M, ITERATIONS), scale=2.0)
-
-    def check_noted(found):
-        steps, n = found["steps"], len(found["steps"])
-        ready = [of is not None for of, _ in steps]
-        early = isinstance(found["losses"], list) and len(found["losses"]) == 1
-        few = RETURNS_EARLY if early else MISSING_STEP if n < ITERATIONS else None
-        expect(not found["other"], OTHER_MODEL)
-        mistake("no-step", not steps).says(
-            "The model does not change: an iteration has to end with `optimize()`."
-        )
-        expect(any(ready), NO_BACKWARD)
-        expect(
-            n == ITERATIONS,
-            "{wanted} iterations should make {wanted} steps, not {got}.",
-            TOO_MANY if n >= 2 * ITERATIONS else few,
-            **{"wanted": ITERATIONS, "got": n},
-        )
-        expect(all(ready[1:]), NO_BACKWARD)
-        mistake("step-before-backward", not ready[0]).says(
-            "You take the step before `backward`: it uses the gradients of the iteration before,"
-            " and the first step uses none."
-        )
-        whole = all(whole for _, whole in steps)
-        expect(whole, "`backward` should get x and y as they are given to `train`.")
-        expect(
-            [of for of, _ in steps] == [*range(ITERATIONS)],
-            "The gradients are not worked out from the answers of their iteration.",
-            STALE if steps[0][0] == steps[1][0] == 0 else None,
-        )
-
-    with_either(student, given, check_own, check_noted, lambda: parts_work(student, given, right))
+    found = ask(given)
+    if "steps" in found:
+        early = isinstance(found["returned"], list) and len(found["returned"]) == 1
+        return steps.check(torch.tensor(found["steps"]), early=early)
+    for name, right in zip(("w", "b"), given["path"].places[-1], strict=True):
+        got = lesson.reshaped(found[name], f"`{name}`", right)
+        checks.close(got, right, f"`{name}`", checks.roundoff(DIM + M, ITERATIONS), scale=2.0)
