@@ -14,6 +14,7 @@ from autograder.commands.workspace import Workspace
 from autograder.grading import report
 from autograder.language import Text
 from autograder.pipeline.page import STYLE
+from autograder.submission.cells import cell_of
 
 pytestmark = pytest.mark.kernel
 
@@ -86,6 +87,8 @@ def course(
     workspace.submit("wrong", "parameters", nb)
     workspace.submit("overruled", "parameters", nb)
     nb = solution("parameters")
+    cell_of(nb, "picture_tree").source = "tree = 'mine'"
+    cell_of(nb, "picture_tree").metadata.pop("jupyter")
     nb.cells[4:4] = [new_code_cell(DYING), new_code_cell(SHOWN)]
     workspace.submit("dead", "parameters", nb)
     workspace.submit("unreadable", "parameters", nb).write_text("no notebook")
@@ -212,6 +215,18 @@ def test_a_dead_kernel_is_told_with_its_cell_and_what_it_cost(
         "In your cell that begins import os, signal: KernelDied: The kernel died"
     )
     assert note.endswith("It cost no points.")
+
+
+def test_a_picture_that_was_opened_and_changed_is_put_back_folded(
+    page: Page, course: Workspace
+) -> None:
+    open_feedback(page, course, "dead")
+    assert "mine" not in page.locator("main").inner_text()
+    folded = page.locator("details", has_text="Given code").filter(has_text="tree = [")
+    code = folded.locator("pre")
+    assert not code.is_visible()
+    folded.locator("summary").click()
+    assert code.is_visible()
 
 
 def test_what_could_not_be_graded_is_no_zero(page: Page, course: Workspace) -> None:

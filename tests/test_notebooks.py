@@ -394,7 +394,10 @@ def test_as_a_script_it_runs_in_plain_python(
     script, resources = ScriptExporter().from_notebook_node(nb)
     assert resources["output_extension"] == ".py"
     (tmp_path / "parameters.py").write_text(script)
-    plain = "import runpy, sys; sys.modules['IPython'] = None; runpy.run_path('parameters.py')"
+    plain = (
+        "import runpy, sys; sys.modules['IPython'] = None;"
+        " runpy.run_path('parameters.py', run_name='__main__')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", plain],
         cwd=tmp_path,
