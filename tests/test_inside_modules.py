@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from autograder.exercise import inside_modules as inside
 from autograder.exercise.distributions import looks
+from autograder.exercise.networks import forward
 
 
 class Made(nn.Module):
@@ -114,3 +115,36 @@ def test_a_part_that_is_passed_twice_is_seen() -> None:
 def test_what_random_numbers_look_like(numbers: Any, like: str) -> None:
     for seed in range(20):
         assert looks(numbers(torch.Generator().manual_seed(seed))) == like
+
+
+class Product(nn.Module):
+    """A layer that begins with weights of some shape."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weights
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2), (2,)])
+def test_a_layer_is_asked_with_given_numbers(shape: tuple[int, ...]) -> None:
+    """Whatever form its own numbers have: they are replaced where they have another."""
+    x, weights = torch.ones(4, 2), torch.arange(6.0).reshape(2, 3)
+    found = inside.answer_with(lambda: Product(*shape), x, {"weights": weights})
+    assert torch.equal(found["forward"], x @ weights)
+    assert not found["cut"]
+
+
+def test_a_network_is_asked_with_given_numbers() -> None:
+    x = torch.ones(4, 2)
+    layers = [[torch.ones(2, 3), torch.ones(3)], [torch.ones(3, 1), torch.ones(1)]]
+    network = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    found = inside.assembled(network, x, layers)
+    assert torch.equal(found["forward"], forward(x, layers, between=None))
+    assert (found["tensors"], found["hidden"], found["reused"]) == (4, False, False)
+    broken = nn.Sequential(nn.Linear(3, 1))
+    assert inside.assembled(broken, x, must=False)["forward"] is None
+    with pytest.raises(RuntimeError):
+        inside.assembled(broken, x)

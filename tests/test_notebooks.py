@@ -1,7 +1,10 @@
 """The notebooks: what is released is what is in source/, and an unsolved one says what to do."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbconvert.exporters import ScriptExporter
 
 from autograder import ROOT
 from autograder.commands.workspace import Workspace
@@ -354,7 +358,52 @@ def test_a_visible_check_tells_the_error_that_there_is(
     run(nb, tmp_path, monkeypatch)
     (output,) = errors(nb.cells[-1:])
     assert output.ename == says.partition(":")[0]
-    assert output.traceback == [says, *(f"  {place}" for place in places)]
+    told, *lines = output.traceback
+    assert told.replace("\n", " ") == says
+    assert lines == [f"  {place}" for place in places]
+    assert max(map(len, told.splitlines())) <= 76  # JupyterLab breaks what is longer in mid-word
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "says"),
+    [
+        ("", "", 0, "The hidden checks, which award the points, come after you have handed in."),
+        ("y = x @ self.weights", "y = x @ weigths", 1, "NameError: name 'weigths' is not defined"),
+        (
+            "y = x @ self.weights",
+            "# YOUR CODE HERE\n        raise NotImplementedError()",
+            1,
+            "StillToDo: `MyLinear.forward` is still to do: write your code where its cell says YOUR"
+            " CODE HERE, run that cell, then run this one again.",
+        ),
+        (
+            "self.weights = nn.Parameter(",
+            "self.weights = (",
+            1,
+            "AssertionError: weights must be an nn.Parameter",
+        ),
+    ],
+)
+def test_as_a_script_it_runs_in_plain_python(
+    old: str, new: str, status: int, says: str, solution: Solution, tmp_path: Path
+) -> None:
+    nb = solution("parameters")
+    answer = cell_of(nb, "MyLinear")
+    assert old in answer.source
+    answer.source = answer.source.replace(old, new)
+    script, resources = ScriptExporter().from_notebook_node(nb)
+    assert resources["output_extension"] == ".py"
+    (tmp_path / "parameters.py").write_text(script)
+    plain = "import runpy, sys; sys.modules['IPython'] = None; runpy.run_path('parameters.py')"
+    done = subprocess.run(
+        [sys.executable, "-c", plain],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+    )
+    assert done.returncode == status, done.stderr
+    assert (done.stderr if status else done.stdout).splitlines()[-1].startswith(says)
 
 
 def test_without_course_data_a_student_is_told_what_to_do(

@@ -5,7 +5,19 @@ from functools import partial
 import pytest
 import torch
 
-from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, at_each, follow, replay, slope
+from autograder.exercise import loops, small_network
+from autograder.exercise.checks import Failure
+from autograder.exercise.criteria import mse
+from autograder.exercise.inside_loops import watched
+from autograder.exercise.trajectories import (
+    OPTIMIZERS,
+    Optimizer,
+    at_each,
+    follow,
+    replay,
+    slope,
+    vector,
+)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
@@ -42,3 +54,34 @@ def test_losses_and_slopes_at_a_place_each() -> None:
     assert at_each(loss, places, batches).tolist() == [9.0, 1.0]
     assert at_each(partial(slope, loss), places, batches).tolist() == [[6.0], [2.0]]
     assert not places[0][0].requires_grad
+
+
+def test_the_network_that_is_watched_is_the_graders() -> None:
+    """What a right loop returns, and steps along, is what the grader works out by itself."""
+    rng = torch.Generator().manual_seed(5)
+    drawn = small_network.draw_training(rng, 150, 2, "mse", epochs=2, lr=0.05)
+
+    def train(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[float]:
+        history = []
+        for _ in range(2):
+            total = 0.0
+            for x, y in drawn["batches"]:
+                optimizer.zero_grad()
+                loss = mse(network(x), y)
+                loss.backward()
+                optimizer.step()
+                total += loss.item() * len(x)
+            history.append(total / 150)
+        return history
+
+    run = loops.Run(drawn=drawn, **watched(train, drawn["start"], ("SGD", {"lr": 0.05})))
+    losses = small_network.losses(cases=[{}])
+    loops.check_trained(run)
+    loops.check_floats(run)
+    loops.check_losses(losses, run)
+    each = small_network.gradients_at(drawn["at"], drawn["batches"], 2)["each"]
+    taken = torch.stack([vector(step["gradients"]) for step in run.steps])
+    torch.testing.assert_close(taken, each(mse), rtol=1e-4, atol=1e-6)
+    run.result = [value + 0.01 for value in run.result]
+    with pytest.raises(Failure):
+        loops.check_losses(losses, run)

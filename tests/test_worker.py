@@ -154,6 +154,14 @@ def test_a_process_that_is_asked_to_end_does_its_work_again(worker: Worker) -> N
     assert worker.call(pid_after, 1.0, log=LOG) != first
 
 
+def test_what_is_begun_early_is_done_first_and_nobody_hears_of_it() -> None:
+    worker = Worker()
+    worker.begin((os.putenv, ("EARLY", "yes")), (fails, ()), (says, ("early",)))
+    assert worker.prepare((pid, ()), log=LOG) == [worker.call(pid, log=LOG)]
+    assert worker.call(subprocess.getoutput, "echo $EARLY", log=LOG) == "yes"
+    worker.close()
+
+
 def test_limits_are_the_calls_and_leave_the_hard_ones(worker: Worker) -> None:
     for soft, hard in worker.call(limits, log=LOG).values():
         assert soft > 0

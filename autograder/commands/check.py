@@ -44,7 +44,7 @@ def main(arguments: Namespace) -> int:
     try:
         said = _lent(arguments, notebook)
     except (NotUp, BudgetSpent):  # what needs too much is told by who can say it
-        said = _check(arguments, notebook)
+        said = _alone(arguments, notebook)
     print(said.errors, end="", file=sys.stderr)
     print(said.out, end="")
     return said.status
@@ -64,6 +64,14 @@ def _lent(arguments: Namespace, notebook: bytes) -> Said:
         return worker.call(_check, arguments, notebook, log=_LOG)
     finally:
         worker.close()
+
+
+def _alone(arguments: Namespace, notebook: bytes) -> Said:
+    """What a worker of our own says, which begins before all else."""
+    from autograder.grading import early
+
+    early.begin()
+    return _check(arguments, notebook)
 
 
 def _refused(theirs: Connection) -> Process:

@@ -19,11 +19,12 @@ from typing import IO, Any
 
 from autograder.commands.grading_run import InLines, Live, Run, Shown, Verbatim
 
-#: `nbgrader`, with this package imported first: that makes a start sooner (`autograder`).
+#: `nbgrader`, where a worker begins before nbgrader is imported.
 NBGRADER: Sequence[str | Path] = (
     sys.executable,
     "-c",
-    "import autograder, nbgrader.apps.nbgraderapp as n; raise SystemExit(n.main())",
+    "from autograder.grading import early; early.begin();"
+    " import nbgrader.apps.nbgraderapp as nbgrader; raise SystemExit(nbgrader.main())",
 )
 #: The exit status of what was stopped from the keyboard, as shells have it.
 STOPPED = 130

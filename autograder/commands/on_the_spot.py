@@ -19,10 +19,10 @@ from nbgrader.coursedir import CourseDirectory
 
 from autograder.commands.check import UNGRADED, Said
 from autograder.errors import AutograderError
-from autograder.grading import grader, record, report
+from autograder.grading import early, grader, record, report
 from autograder.grading.grader import Graded, Submission, Terms
 from autograder.grading.standing import Sheet
-from autograder.grading.worker import Budget, why_not, worker
+from autograder.grading.worker import Budget, why_not
 from autograder.language import Sentence
 from autograder.pipeline import page
 from autograder.pipeline.grade import GradeNotebook
@@ -140,6 +140,7 @@ class Course:
         self._config = app.config
         self._directory = CourseDirectory(config=app.config)
         self._step = GradeNotebook(config=app.config)
+        self._worker = early.first()
 
     @property
     def budget(self) -> Budget:
@@ -206,12 +207,12 @@ class Course:
         )
 
     def grade(self, submission: Submission) -> Graded:
-        """Grade it in the worker, within the limits of the course."""
+        """Grade it in a worker, within the limits of the course."""
         assignment, terms = submission.assignment, self.terms
-        worker.budget = self.budget
-        grader.prepare_worker(worker, [assignment], terms, _LOG)
+        self._worker.budget = self.budget
+        grader.prepare_worker(self._worker, [assignment], terms, _LOG)
         try:
-            return worker.call(grader.grade, submission, terms, log=_LOG)
+            return self._worker.call(grader.grade, submission, terms, log=_LOG)
         except Exception as error:  # whatever it was: the grader's fault, and no student's
             why = why_not(error, _LOG, f"Grading a submission of {assignment}")
             nb, _ = restored([], submission.release)
@@ -226,7 +227,7 @@ class Course:
         sheet = Sheet.of(submission.assignment, graded.results.values(), submission.release.points)
         resources = {"nbgrader": told, "metadata": {"name": submission.assignment}}
         config = GenerateFeedback(coursedir=self._directory, config=self._config).config
-        return worker.call(page.make, nb, resources, Told(sheet), config, log=_LOG)
+        return self._worker.call(page.make, nb, resources, Told(sheet), config, log=_LOG)
 
     def _released(self) -> dict[str, Path]:
         """The notebooks that were handed out, by assignment."""

@@ -32,19 +32,20 @@ CRITERIA = {"mse": nn.MSELoss, "linex": Linex, "classes": Classes}
 
 def watched(
     loop: Callable[[nn.Module, torch.optim.Optimizer], Any],
-    layers: Sequence[nn.Module],
     start: Sequence[Tensor],
     optimizer: tuple[str, dict[str, Any]],
     modes: Sequence[bool] = (),
     grads: Sequence[Tensor] = (),
     full: bool = True,
 ) -> dict[str, Any]:
-    """Let a loop train layers in a row, or evaluate them, and tell all that happens meanwhile.
+    """Let a loop train a network, or evaluate it, and tell all that happens meanwhile.
+
+    The network is two linear layers with a tanh between them, five modules in all: itself, its
+    inner part with the first layer and the tanh, and the last layer.
 
     Args:
         loop: gets the network and the optimizer.
-        layers: one after the other.
-        start: their parameters.
+        start: the parameters of the two layers.
         optimizer: the name of its class in `torch.optim`, and its settings.
         modes: of all modules, before, in the order of `modules()`: whether they are training.
         grads: of the parameters, before.
@@ -76,7 +77,8 @@ def watched(
             passes.append({**note, "own": self is network})
             return outputs
 
-    network = Network(*layers)
+    first, last = (nn.Linear(weights.shape[1], weights.shape[0]) for weights in start[::2])
+    network = Network(nn.Sequential(first, nn.Tanh()), last)
     parameters = list(network.parameters())
     noted = parameters if full else []
     for parameter, values in zip(parameters, start, strict=True):

@@ -1,7 +1,7 @@
 """Any module, seen from inside: what it holds, and what it gives. Sent along with probes."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import torch
@@ -127,6 +127,65 @@ def answer(module: Any, x: Tensor, tensors: Sequence[Tensor]) -> dict[str, Any]:
             found["cut"] = bool(others) and depends(module, x, others)
         except RuntimeError:
             found["cut"] = True
+    return found
+
+
+def answer_with(
+    make: Callable[[], nn.Module], x: Tensor, given: dict[str, Tensor]
+) -> dict[str, Any]:
+    """What a layer gives with these numbers in it, see :func:`answer`.
+
+    Where its own tensors are of another form or type, or `forward` cannot use them, there are
+    parameters of the right form in their place: that form is another test's matter.
+
+    Args:
+        make: makes the layer.
+        given: the numbers, by the names of attributes, see :func:`tensor_named`.
+    """
+
+    def ask(replaced: bool) -> dict[str, Any]:
+        layer = make()
+        fill(tensors_of(layer), given.values())
+        with suppress(Exception):
+            for name, numbers in given.items() if replaced else ():
+                setattr(layer, name, nn.Parameter(numbers.clone()))
+        used = (tensor_named(layer, name, numbers.dim()) for name, numbers in given.items())
+        return answer(layer, x, [each for each in used if each is not None])
+
+    own = [(each.shape, each.dtype) for each in tensors_of(make())]
+    fits = all((numbers.shape, numbers.dtype) in own for numbers in given.values())
+    try:
+        return ask(replaced=not fits)
+    except Exception:
+        with suppress(Exception):
+            return ask(replaced=fits)
+        raise
+
+
+def assembled(
+    network: nn.Module, x: Tensor, layers: Iterable[Iterable[Tensor]] = (), must: bool = True
+) -> dict[str, Any]:
+    """What a network of layers holds, and what it gives with numbers in it.
+
+    Args:
+        layers: the numbers of each, which find their place by their shape; without any, the network
+            keeps its own.
+        must: whether an exception in `forward` counts.
+
+    Returns:
+        `tensors`: how many it holds; `hidden`: whether some are no registered parameters; `filled`:
+        what its tensors hold of each layer; where `forward` works, whether it is `reused`, see
+        :func:`reuses`, and what :func:`answer` tells.
+    """
+    tensors = tensors_of(network)
+    found = {
+        "tensors": len(tensors),
+        "hidden": any(kept_as(network, tensor) != "parameter" for tensor in tensors),
+        "filled": [fill(tensors, layer) for layer in layers],
+        "forward": None,
+    }
+    with nullcontext() if must else suppress(Exception):
+        found |= {"reused": reuses(network, x)} | answer(network, x, tensors)
     return found
 
 

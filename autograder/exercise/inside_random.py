@@ -16,4 +16,4 @@ def disturb(number: int) -> None:
 
 def draws() -> list[Any]:
     """What whoever draws next gets of each."""
-    return [torch.rand(3), torch.tensor(np.random.rand(3)), random.random()]
+    return [torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from autograder.exercise import checks, returned
 from autograder.exercise.checks import Misconception, expect, fail, mistake
+from autograder.exercise.formula import Formula
 from autograder.exercise.means import LAST_SKIPPED
 from autograder.exercise.pytorch_words import Says
 from autograder.exercise.trajectories import Optimizer, replay, vector
@@ -215,3 +216,27 @@ def check_arrivals(arrived: dict[str, bool]) -> None:
         "The inputs are moved to `device`, but the labels are not: the criterion meets outputs and"
         " labels on different devices."
     )
+
+
+def check_floats(run: Run, forms: returned.Forms = returned.FORMS) -> None:
+    """Check that a training loop has returned one Python float for each epoch."""
+    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
+    named = returned.lengths(epochs, per_epoch)
+    returned.floats(run.result, epochs, named, forms=forms, type=run.type, graph=run.graph)
+
+
+def check_losses(formula: Formula, run: Run) -> None:
+    """Check each loss that a training loop has returned: how many is another test's matter.
+
+    Args:
+        formula: of those that are right, `at` the parameters before each step and `after` it. On
+            what was drawn, these are those of a right loop, which has `walked` some steps.
+    """
+    expect(bool(run.passes), NO_FORWARD)
+    batches, epochs = run.drawn["batches"], run.drawn["epochs"]
+    got = returned.series(run.result, epochs, len(batches))[:epochs]
+    at, after = run.places(epochs * len(batches)), [step["after"] for step in run.steps]
+    # Where it is not to be told where it was, it is compared with a right loop.
+    seen = {**run.drawn, **({"at": at, "after": after, "walked": 0} if at else {"after": []})}
+    last = len(got) * len(batches)
+    formula.check(got, **{**seen, "at": seen["at"][:last], "after": seen["after"][:last]})

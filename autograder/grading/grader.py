@@ -171,7 +171,7 @@ def prepare(assignment: str, terms: Terms) -> dict[str, int]:
         SandboxUnavailable: there is no sandbox on this machine.
         SuiteError: a suite cannot be read.
     """
-    _import_torch()
+    import_torch()
     if terms.sandbox is not None:
         _has_sandbox()
     return _points(assignment)
@@ -395,7 +395,7 @@ def dependence_of(
     )
 
 
-def _import_torch() -> None:
+def import_torch() -> None:
     """Import what needs torch, and keep the garbage collector from ever looking through that.
 
     It would, a few times in between and once more at the end of the process: a second in all.

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 from autograder.errors import AutograderError
-from autograder.grading import grader, lent
+from autograder.grading import early, grader
 from autograder.grading.grader import Graded, Submission, Terms
 from autograder.grading.parallel import cores, verdicts
 from autograder.grading.worker import Budget, BudgetSpent, Worker
@@ -58,9 +58,9 @@ class WorkerPool(Generic[Answer]):
         budget: Budget | None = None,
     ) -> None:
         self._work, self._terms, self._log = work, terms, log
-        # The first one may be a warm one of the service's. Not all of them: there they would have
-        # one template between them, and wait for each other's kernels.
-        self._workers = [Worker(borrow=None if place else lent.borrow) for place in range(jobs)]
+        # The first one may be warm by now, or a warm one of the service's. Not all of them: there
+        # they would have one template between them, and wait for each other's kernels.
+        self._workers = [early.first(), *(Worker() for _ in range(jobs - 1))]
         self._tasks: queue.SimpleQueue[_Task[Answer] | None] = queue.SimpleQueue()
         # Starting one keeps two cores busy: torch is imported in it and in its kernels' template.
         # The first is to grade soon, and not when all are ready.

@@ -150,13 +150,25 @@ class Worker:
         self._connection: Connection | None = None
         self._start: tuple[Step, ...] = ()
         self._made_of: dict[str, str] = {}
+        self._unheard = 0  # answers to come that nobody waits for
         self._data_bytes = 0
         self._owner = os.getpid()
 
-    def begin(self) -> None:
-        """Start the process, if it has not been."""
+    def begin(self, *steps: Step) -> None:
+        """Start the process, if it has not been.
+
+        Args:
+            steps: functions with their arguments, which it calls meanwhile. Nobody hears what comes
+                of them: what goes wrong goes wrong again, where they are called in earnest.
+        """
+        if _is_worker:
+            return
         if not self._alive:
             self._launch()
+        assert self._connection is not None
+        for step in steps:
+            self._connection.send(step)
+            self._unheard += 1
 
     def prepare(
         self, *steps: Step, log: logging.Logger, made_of: Mapping[str, str] | None = None
@@ -259,7 +271,7 @@ class Worker:
         return self._process is not None and self._owner == os.getpid() and self._process.is_alive()
 
     def _launch(self) -> None:
-        self._made_of = {}
+        self._made_of, self._unheard = {}, 0
         self._owner = os.getpid()
         if self._borrow is not None and (found := self._borrow()):
             self._process, self._connection = found
@@ -286,6 +298,8 @@ class Worker:
                 kind, *told = pickle.loads(self._connection.recv_bytes(MAX_ANSWER))
                 if kind == "log":
                     log.log(*told)
+                elif self._unheard:
+                    self._unheard -= 1
                 elif kind == "error":
                     raise told[0]
                 else:

@@ -7,16 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from autograder.exercise.inside_modules import (
-    answer,
+    answer_with,
+    assembled,
     described,
-    fill,
     follows,
     held,
-    kept_as,
     loaded,
-    reuses,
-    tensor_named,
-    tensors_of,
 )
 
 # --------------------------------------------------------------------------------------- MyLinear
@@ -29,31 +25,11 @@ def layer(notebook, sizes, **how):
     return described(layer, weights=2, bias=1) | {"sizes": sizes}
 
 
-def linear(notebook, x, weights, bias=None):
-    """What a layer with these numbers gives, and whether some of them cannot learn by it.
-
-    Where the student's own tensors are of a form that `forward` cannot use, there are parameters of
-    the right form in their place: that form is another test's matter, as is their type.
-    """
-    given = {"weights": weights} if bias is None else {"weights": weights, "bias": bias}
-    how = {"bias": False} if bias is None else {}
-    own, other = (notebook.MyLinear(*weights.shape, **how) for _ in range(2))
-    fill(tensors_of(own) + tensors_of(other), given.values())
-    with suppress(Exception):
-        for name, numbers in given.items():
-            setattr(other, name, nn.Parameter(numbers.clone()))
-    shapes, errors = [each.shape for each in tensors_of(own)], []
-    fits = all(numbers.shape in shapes for numbers in given.values())
-    for layer in (own, other) if fits else (other, own):
-        try:
-            used = [tensor_named(layer, name, numbers.dim()) for name, numbers in given.items()]
-            found = answer(layer, x, [each for each in used if each is not None])
-        except Exception as error:
-            errors.append(error)
-            continue
-        double = any(each.dtype == torch.float64 for each in tensors_of(layer))
-        return found | ({"forward": found["forward"].float()} if double else {})
-    raise errors[0 if fits else 1]
+def linear(notebook, x, **numbers):
+    """What a layer with these numbers gives, and whether some of them cannot learn by it."""
+    how = {} if "bias" in numbers else {"bias": False}
+    sizes = numbers["weights"].shape
+    return answer_with(lambda: notebook.MyLinear(*sizes, **how), x, numbers)
 
 
 # ------------------------------------------------------------- parameter_names, count_parameters
@@ -109,16 +85,11 @@ def standardize(notebook, x, mean, std):
     return notebook.Standardize(mean.clone(), std.clone())(x.clone())
 
 
-def saved(notebook, x, mean, std):
-    """What a module saves, and what another one with other numbers gives after loading it."""
-    module = notebook.Standardize(mean.clone(), std.clone())
-    return described(module) | loaded(module, notebook.Standardize(2 * mean, 3 * std), x)
-
-
-def moved(notebook, x, mean, std):
-    """What a module holds, and whether all that `forward` uses goes along to another device."""
-    module, double = (notebook.Standardize(mean.clone(), std.clone()) for _ in range(2))
-    return described(module) | follows(module, double, x)
+def kept(notebook, x, mean, std):
+    """What a module holds, what is saved and loaded, and what goes along to a device."""
+    one, double = (notebook.Standardize(mean.clone(), std.clone()) for _ in range(2))
+    other = notebook.Standardize(2 * mean, 3 * std)
+    return described(one) | loaded(one, other, x) | follows(one, double, x)
 
 
 # -------------------------------------------------------------------------------------------- MLP
@@ -128,31 +99,15 @@ class Layer(nn.Linear):
     """Stands for MyLinear."""
 
 
-def network(notebook, sizes, x, layers=(), must=True, stand_in=False):
-    """What a network has, and what it gives with given numbers in it.
-
-    The numbers in `layers` find their place by their shape; without any, the network keeps its own.
-    An exception in `forward` counts only where it `must` work.
-    """
+def network(notebook, sizes, stand_in=False, **given):
+    """Of whose layers a network is made, and what is `assembled` in it."""
     if stand_in:
         notebook.MyLinear = Layer
     network = notebook.MLP(list(sizes))
-    modules, tensors = [m for m in held(network) if isinstance(m, nn.Module)], tensors_of(network)
+    modules = [each for each in held(network) if isinstance(each, nn.Module)]
     own = [each for each in modules if isinstance(getattr(each, "weights", None), Tensor)]
     with suppress(Exception):  # it is not there, or no class: that is another test's matter
         own += [each for each in modules if isinstance(each, notebook.MyLinear)]
-    linear = [each for each in modules if isinstance(each, nn.Linear)]
-    found = {
-        "own": bool(own),
-        "torch": any(all(each is not mine for mine in own) for each in linear),
-        "hidden": any(kept_as(network, tensor) != "parameter" for tensor in tensors),
-        "tensors": len(tensors),
-        "filled": [fill(tensors, layer) for layer in layers],
-        "forward": None,
-    }
-    try:
-        return found | {"reused": reuses(network, x)} | answer(network, x, tensors)
-    except Exception:
-        if must:
-            raise
-        return found
+    theirs = [each for each in modules if isinstance(each, nn.Linear)]
+    others = any(all(each is not mine for mine in own) for each in theirs)
+    return {"own": bool(own), "torch": others} | assembled(network, **given)

@@ -15,6 +15,7 @@ from torch.nn.functional import leaky_relu
 
 from autograder.exercise import Formula, Misconception, check_leading, checks, expect, fail, tried
 from autograder.exercise.checks import mistake
+from autograder.exercise.networks import forward
 from autograder.suites.parameters import probes, run
 
 
@@ -22,16 +23,6 @@ def draw(rng, sizes=(5, 7, 6, 2), rows=12):
     normal = partial(torch.randn, generator=rng)
     layers = [[normal(n, m), normal(m)] for n, m in pairwise(sizes)]
     return {"x": 2 * normal(rows, sizes[0]), "layers": layers}
-
-
-def forward(x, layers, between=torch.relu, first=None, last=None, only=None):
-    """A network's result; with `only`, one pair of layers alone has something between them."""
-    bends = [between if only in (None, place) else None for place in range(len(layers) - 1)]
-    x = first(x) if first else x
-    for (weights, bias), bend in zip(layers, [*bends, last], strict=True):
-        x = x @ weights + bias
-        x = bend(x) if bend else x
-    return x
 
 
 CASES: list[dict[str, Any]] = [{"sizes": (5, 7, 2), "rows": 131}, {"sizes": (4, 6, 5, 3)}]

@@ -8,33 +8,20 @@ from torch import Tensor
 from autograder.exercise import Formula, Misconception, Text, checks, expect, fail, mistake
 from autograder.suites.parameters import probes
 
-
-def of(pairs):
-    return [name for name, _ in pairs]
-
-
-def own(*modules):
-    """The names of the modules' own parameters; a module comes with the path to it."""
-    return [f"{path}{n}" for path, m in modules for n in of(m.named_parameters(recurse=False))]
-
-
+# The module is always the same: its names are no secret.
 SIZES = [3, 4, 5, 2]
 MODULE = probes.Nested(*SIZES)
-NAMES = of(MODULE.named_parameters())
+NAMES = list(dict(MODULE.named_parameters()))
 LAST_PARTS = [name.rpartition(".")[2] for name in NAMES]
-CHILDREN = [(f"{path}.", module) for path, module in MODULE.named_children()]
-LEAVES = [(f"{path}.", m) for path, m in MODULE.named_modules() if not list(m.children())]
 
-
-# The module is always the same: its names are no secret.
-names = Formula("The list", draw=lambda rng: {}, reference=lambda: NAMES, take=lambda got, *_: got)
-names.mistake("own-parameters-only", lambda: own(("", MODULE))).says(
+names = Formula("The list", reference=lambda: NAMES, take=lambda got, *_: got)
+names.mistake("own-parameters-only", lambda: [n for n in NAMES if "." not in n]).says(
     "Your list stops at the module's own parameters: those of the modules inside it are missing."
 )
-names.mistake("one-level-only", lambda: own(("", MODULE), *CHILDREN)).says(
+names.mistake("one-level-only", lambda: [n for n in NAMES if n.count(".") < 2]).says(
     "Your list stops one level down: a module inside a module inside the module is missing."
 )
-names.mistake("leaves-only", lambda: own(*LEAVES)).says(
+names.mistake("leaves-only", lambda: [n for n in NAMES if "." in n]).says(
     "Your list has the parameters of the innermost modules alone: a module that holds other modules"
     " can have parameters of its own."
 )
@@ -44,9 +31,8 @@ names.mistake("buffers-as-parameters", lambda: list(MODULE.state_dict())).says(
 )
 names.mistake(
     "module-names",
-    lambda: of(MODULE.named_modules()),
-    lambda: of(MODULE.named_modules())[1:],
-    lambda: of(MODULE.named_children()),
+    lambda: (list(dict(MODULE.named_modules()))[start:] for start in (0, 1)),
+    lambda: list(dict(MODULE.named_children())),
 ).says(
     "Your list holds the names of modules, not of parameters: a module can have several parameters,"
     " or none."

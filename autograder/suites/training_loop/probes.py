@@ -6,7 +6,6 @@ from itertools import islice
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from autograder.exercise.inside_loops import CRITERIA, arrivals, watched
@@ -14,10 +13,6 @@ from autograder.exercise.inside_model import make_model_again, model_answers
 from autograder.exercise.inside_random import disturb, draws
 
 # ------------------------------------------------------------------------ a loop that is watched
-
-
-#: More batches than these are many.
-MANY = 20
 
 
 def call(notebook, task, network, x, y, criterion, optimizer, size, epochs=1, device="cpu"):
@@ -30,16 +25,14 @@ def call(notebook, task, network, x, y, criterion, optimizer, size, epochs=1, de
     return notebook.evaluate(network, loader, criterion, device)
 
 
-def loop(notebook, task, start, x, y, criterion, optimizer, batch_size, epochs=1, **before):
-    """What happens to two layers with a tanh between them, see `watched`."""
+def loop(notebook, task, x, y, criterion, batch_size, epochs=1, **given):
+    """What happens to a small network, see `watched`; with many batches not all is noted."""
 
     def run(network, optimizer):
         loss = CRITERIA[criterion]()
         return call(notebook, task, network, x, y, loss, optimizer, batch_size, epochs)
 
-    first, last = (nn.Linear(*reversed(weights.shape)) for weights in start[::2])
-    layers = nn.Sequential(first, nn.Tanh()), last
-    return watched(run, layers, start, optimizer, **before, full=len(x) <= MANY * batch_size)
+    return watched(run, **given, full=len(x) <= 20 * batch_size)
 
 
 def device(notebook, task):
@@ -77,37 +70,35 @@ def tensors(notebook, cases, device):
 # ----------------------------------------------------------------------------------- make_loader
 
 
-def loaders(notebook, x, y, size, seed, other, noise):
-    """Two epochs of several loaders while others use the shared random generators."""
+def loaders(notebook, x, y, size, seed, noise):
+    """Several loaders, used while others draw from the shared random generators.
+
+    Returns:
+        Of each, two `epochs`, and what was `left` to others: what they drew before each epoch.
+    """
 
     def make(number, seed=seed):
         disturb(number)
         return notebook.make_loader(x, y, size, seed)
 
-    def two_epochs(number, seed=seed):
-        loader = make(number, seed)
-        disturb(number + 1)
-        first = batches(loader)
-        disturb(number + 2)
-        return [first, batches(loader)]
-
-    def left(number):
-        """What others draw where nothing disturbs the generators but the loader itself."""
-        loader = make(number)
-        made = draws()
-        batches(loader)
-        return [*made, *draws()]
+    def used(loader, number):
+        epochs, left = [], []
+        for turn in (1, 2):
+            left += draws()
+            disturb(number + turn)
+            epochs.append(batches(loader))
+        return {"epochs": epochs, "left": left}
 
     one, two = noise
-    pair = [make(one), make(one)]
+    first, second = make(one), make(one)
     return {
-        "one": two_epochs(one),
-        "again": two_epochs(two),
-        "twice": two_epochs(one),
-        "other": two_epochs(one, other),
-        "left": [left(number) for number in noise],
-        "pair": [[batches(loader), batches(loader)] for loader in pair],
-        "is_loader": isinstance(pair[0], DataLoader),
+        "one": used(make(one), one),
+        "again": used(make(two), two),
+        "twice": used(make(one), one),
+        "other": used(make(one, seed + 6), one),
+        "first": used(first, one),
+        "second": used(second, one),
+        "is_loader": isinstance(first, DataLoader),
     }
 
 
@@ -140,14 +131,12 @@ def plain(array, device):
 
 
 def step(model, x, y, criterion, optimizer):
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     loss = criterion(model(x), y)
-    slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
-    settings = optimizer.param_groups[0]
-    rate = settings["lr"] / (1 - settings.get("momentum", 0))
-    for parameter, slope in zip(parameters, slopes, strict=True):
-        if slope is not None:
-            parameter.data = parameter.data - rate * slope
+    for group in optimizer.param_groups:
+        rate = group["lr"] / (1 - group.get("momentum", 0))
+        slopes = torch.autograd.grad(loss, group["params"], retain_graph=True, allow_unused=True)
+        for parameter, slope in zip(group["params"], slopes, strict=True):
+            parameter.data = parameter.data - (0 if slope is None else rate * slope)
     return float(loss)
 
 

@@ -1,38 +1,16 @@
 """The loops: what they return, along which gradients they step, and what their losses are."""
 
-from functools import partial
-from typing import Any
-
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
-from autograder.exercise import criteria, loops, returned
+from autograder.exercise import Formula, criteria, loops, returned
+from autograder.exercise import small_network as network
 from autograder.exercise.checks import Misconception, expect, mistake
-from autograder.exercise.criteria import Criterion, linex, mse
-from autograder.exercise.formula import Formula, Inputs
-from autograder.exercise.loops import NO_FORWARD, PYTORCH_SAYS, Run
-from autograder.exercise.means import sizes_of
-from autograder.exercise.pytorch_words import named_by_pytorch
+from autograder.exercise.loops import Run
 from autograder.exercise.student import Student
-from autograder.exercise.trajectories import OPTIMIZERS, Optimizer, at_each, plain, slope, vector
-from autograder.suites.training_loop import network, probes
-
-#: What is drawn, and not for the probe.
-FOR_THE_GRADER = ("batches", "at", "after", "walked", "lr")
-
-
-def watch(
-    student: Student, task: str, drawn: Inputs, optimizer: Optimizer | None = None, **more: Any
-) -> Run:
-    """Run a loop on what was drawn, with plain descent; name what PyTorch says about a graph."""
-    drawn = {**drawn, **more}
-    given = optimizer or plain(drawn.get("lr", 0.1))
-    inputs = {name: value for name, value in drawn.items() if name not in FOR_THE_GRADER}
-    inputs["optimizer"] = [given.name, dict(given.options)]
-    with named_by_pytorch(*PYTORCH_SAYS):
-        return Run(drawn=drawn, **student.run(probes.loop, task=task, **inputs))
-
+from autograder.exercise.trajectories import OPTIMIZERS, vector
+from autograder.suites.training_loop import probes
 
 # -------------------------------------------------------------------- the gradients of the steps
 
@@ -44,20 +22,10 @@ SWAPPED = Misconception(
 #: Slow enough that nothing grows beyond all bounds where gradients add up, or are sums.
 SLOW = {"outputs": 1, "criterion": "linex", "lr": 0.003}
 
-
-def gradients_at(at: list[Any], batches: list[Any], epochs: int) -> Inputs:
-    turns = batches * epochs
-
-    def each(criterion: Criterion, first: int | None = None) -> Tensor:
-        return at_each(partial(slope, network.loss(criterion, first)), at, turns)
-
-    return {"each": each, "right": each(linex), "samples": sizes_of(turns)[:, None]}
-
-
 gradients = Formula(
     "The gradient at a step",
     draw=network.draw_training,
-    also=gradients_at,
+    also=network.gradients_at,
     reference=lambda right: right,
     # A dozen terms a sum, three sums deep, an exponential at the end.
     terms=40,
@@ -122,16 +90,16 @@ def check(run: Run) -> None:
 
 
 any_optimizer = pytest.mark.parametrize(
-    ("optimizer", "criterion"), [("momentum", "linex"), ("adam", "classes")], ids=["SGD", "Adam"]
+    "given", [("momentum", "linex"), ("adam", "classes")], ids=["SGD", "Adam"]
 )
 
 
-def check_optimizer(
-    student: Student, task: str, rng: Generator, optimizer: str, criterion: str
-) -> None:
+def check_optimizer(student: Student, task: str, rng: Generator, given: tuple[str, str]) -> None:
     """Check that the steps of the given optimizer, and nothing else, made the parameters move."""
-    drawn, given = network.draw(rng, 17, 3, 5, criterion == "classes"), OPTIMIZERS[optimizer]
-    loops.check_moved_by(given, watch(student, task, drawn, given, criterion=criterion, epochs=3))
+    optimizer, criterion = OPTIMIZERS[given[0]], given[1]
+    drawn = network.draw(rng, 17, 3, batch_size=5, criterion=criterion, epochs=3)
+    run = network.watch(student, probes.loop, drawn, optimizer, task=task)
+    loops.check_moved_by(optimizer, run)
 
 
 # ------------------------------------------------------------------------ the losses of the epochs
@@ -147,35 +115,3 @@ UNWEIGHTED = Misconception(
     " count for more than the others. Section 5 has an example with numbers.",
 )
 FORMS = returned.Forms(graphs=GRAPH_KEPT)
-
-
-def check_floats(run: Run) -> None:
-    """Check that a loop has returned one Python float for each epoch."""
-    epochs, per_epoch = run.drawn["epochs"], len(run.drawn["batches"])
-    named = returned.lengths(epochs, per_epoch)
-    returned.floats(run.result, epochs, named, forms=FORMS, type=run.type, graph=run.graph)
-
-
-#: A formula of the losses that plain descent with a mean squared error gives, an epoch each.
-losses = partial(
-    Formula,
-    "The list of losses",
-    draw=network.draw_training,
-    terms=30,
-    steps=lambda walked: 3 + walked,
-    parts=network.first_epochs,
-)
-
-
-def check_losses(formula: Formula, run: Run) -> None:
-    """Check each loss that is there: how many there should be is another test's matter."""
-    expect(bool(run.passes), NO_FORWARD)
-    batches, epochs = run.drawn["batches"], run.drawn["epochs"]
-    got = returned.series(run.result, epochs, len(batches))[:epochs]
-    turns, last = batches * epochs, len(got) * len(batches)
-    at, after, walked = run.places(len(turns)), [step["after"] for step in run.steps], 0
-    if at is None:  # no telling where it was: compared with a right loop
-        path = network.walk(run.drawn["start"], turns, mse, run.drawn["lr"])
-        at, after, walked = path[:-1], [], len(turns)
-    around = {"at": at[:last], "after": after[:last], "walked": walked}
-    formula.check(got, **{**run.drawn, **around})

@@ -1,5 +1,8 @@
 """`make_loader`: shuffled batches of pairs, repeatable whatever others draw."""
 
+from itertools import chain
+from operator import eq, ne
+
 import pytest
 import torch
 
@@ -29,10 +32,8 @@ def ask(student, rng, count):
     """
     x = torch.randn(count, 3, generator=rng)
     y = torch.stack([torch.randperm(count, generator=rng), torch.arange(count)], dim=1)
-    noise = torch.randint(10**6, (2,), generator=rng).tolist()
-    seed = int(torch.randint(10**4, (1,), generator=rng)) + 1
-    found = student.run(probes.loaders, x=x, y=y, size=SIZE, seed=seed, other=seed + 6, noise=noise)
-    return found, x, y
+    seed, *noise = torch.randint(1, 10**6, (3,), generator=rng).tolist()
+    return student.run(probes.loaders, x=x, y=y, size=SIZE, seed=seed, noise=noise), x, y
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def loaders(student, suite_rng):
 
 
 def rows(epoch, x):
-    """The number of each sample of an epoch, in its order, found by its inputs.
+    """The numbers of the samples of each batch, in its order, found by their inputs.
 
     That the batches are pairs is another test's matter.
     """
@@ -49,20 +50,20 @@ def rows(epoch, x):
     inputs = [[part for part in batch if part.shape[1:] == x.shape[1:]] for batch in tensors]
     expect(all(inputs), "Each batch should be a pair `(x, y)`, with rows of x as they are.")
     expect(bool(inputs), NO_BATCHES)
-    match = (torch.cat([first.float() for first, *_ in inputs])[:, None] == x).all(2)
-    known = bool((match.sum(1) == 1).all())
+    number = {tuple(row): place for place, row in enumerate(x.tolist())}
+    found = [[number.get(tuple(row)) for row in first.tolist()] for first, *_ in inputs]
+    known = None not in chain(*found)
     expect(known, "The rows of your batches are not rows of `x` as it was given.")
-    return match.int().argmax(1)
+    return found
 
 
-def same(one, other):
-    """Whether lists of tensors and numbers are the same."""
-    pairs = zip(one, other, strict=False)
-    return len(one) == len(other) and all(torch.equal(*map(torch.as_tensor, p)) for p in pairs)
+def order_of(epoch, x):
+    """The numbers of the samples, in the order of an epoch."""
+    return [*chain(*rows(epoch, x))]
 
 
-def unshuffled(orders):
-    return all(torch.equal(order, torch.arange(len(order))) for order in orders)
+def unshuffled(*orders):
+    return all(order == [*range(len(order))] for order in orders)
 
 
 @pytest.mark.points(4)
@@ -80,13 +81,13 @@ def test_pairs(loaders):
     #> 2 True
     """
     found, x, y = loaders
-    expect(bool(found["one"][0]), NO_BATCHES)
-    for epoch in filter(None, found["one"]):
+    expect(bool(found["one"]["epochs"][0]), NO_BATCHES)
+    for epoch in filter(None, found["one"]["epochs"]):
         for batch in epoch:
             check_pair(batch, x, y)
-        labels, order = torch.cat([labels for _, labels in epoch]), rows(epoch, x)
+        labels, order = torch.cat([labels for _, labels in epoch]), order_of(epoch, x)
         apart = not torch.equal(labels, y[order])
-        in_order = torch.equal(labels, y) or unshuffled([order])
+        in_order = torch.equal(labels, y) or unshuffled(order)
         mistake("labels-not-shuffled", apart and in_order).says(
             "The rows of x are shuffled, those of y are not, or the other way round: each row must"
             " keep its label."
@@ -113,9 +114,8 @@ def check_pair(batch, x, y):
     )
     shapes = "A batch should have rows of x and rows of y, of the shapes that they have there."
     expect(got == wanted, shapes)
-    inputs, labels = batch
-    expect(len(inputs) == len(labels), "A batch should have as many rows of x as of y.")
-    types = inputs.dtype == x.dtype and labels.dtype == y.dtype
+    expect(len(batch[0]) == len(batch[1]), "A batch should have as many rows of x as of y.")
+    types = [part.dtype for part in batch] == [x.dtype, y.dtype]
     expect(types, "A batch should have the number types that x and y have.")
 
 
@@ -134,13 +134,13 @@ def test_all_samples(student, rng, loaders, count):
     #> [3, 3, 3, 1] True
     """
     found, x, _ = loaders if count == 23 else ask(student, rng, count)
-    first, second = found["one"]
+    first, second = found["one"]["epochs"]
     expect(bool(second) or not first, ONE_PASS)
     wanted = [min(SIZE, count - start) for start in range(0, count, SIZE)]
     says = "{count} samples in batches of 5 should make batches of {wanted}; yours have {got}."
     for epoch in (first, second):
         expect(bool(epoch), NO_BATCHES, DROPPED if count % SIZE else None)
-        order, sizes = rows(epoch, x), [len(rows([batch], x)) for batch in epoch]
+        order, sizes = order_of(epoch, x), [len(batch) for batch in rows(epoch, x)]
         expect(not count % SIZE or sizes != wanted[:-1], DROPPED)
         right = sorted(sizes) == sorted(wanted)
         ignored = not right and sizes[0] != wanted[0] and sum(sizes) == count
@@ -148,7 +148,7 @@ def test_all_samples(student, rng, loaders, count):
             "Your batches have another size than the `batch_size` that was given."
         )
         expect(right, says, count=count, wanted=wanted, got=sizes[:20])
-        mistake("drawn-with-replacement", not unshuffled([order.sort().values])).says(
+        mistake("drawn-with-replacement", not unshuffled(sorted(order))).says(
             "In an epoch, some samples come several times and others not at all, as it happens when"
             " they are drawn with replacement."
         )
@@ -168,19 +168,20 @@ def test_shuffled(loaders):
     #> 12
     """
     found, x, _ = loaders
-    expect(bool(found["one"][1]), ONE_PASS)
-    first, second = (rows(epoch, x) for epoch in found["one"])
-    expect(not unshuffled([first, second]), NOT_SHUFFLED)
-    mistake("shuffled-once", torch.equal(first, second)).says(
+    epochs = found["one"]["epochs"]
+    expect(bool(epochs[1]), ONE_PASS)
+    first, second = (order_of(epoch, x) for epoch in epochs)
+    expect(not unshuffled(first, second), NOT_SHUFFLED)
+    mistake("shuffled-once", first == second).says(
         "Your samples are shuffled once, and every epoch has that same order. Each epoch needs an"
         " order of its own."
     )
-    one, other = ({frozenset(rows([b], x).tolist()) for b in epoch} for epoch in found["one"])
+    one, other = ({frozenset(batch) for batch in rows(epoch, x)} for epoch in epochs)
     mistake("whole-batches-shuffled", one == other and len(one) > 1).says(
         "The order of your batches changes, but the samples in them are the same in each epoch: it"
         " is the samples that should be shuffled."
     )
-    moved = min(int((order != torch.arange(len(order))).sum()) for order in (first, second))
+    moved = min(sum(map(ne, order, range(len(order)))) for order in (first, second))
     expect(moved > len(first) // 2, "Most samples keep their places; they should be shuffled.")
 
 
@@ -208,30 +209,29 @@ def test_seed(loaders):
     #> 4
     """
     found, x, _ = loaders
-
-    def orders(epochs):
-        return [rows(epoch, x) for epoch in epochs if epoch]
-
-    one, again, twice, other = (orders(found[n]) for n in ("one", "again", "twice", "other"))
-    expect(not unshuffled(one), NOT_SHUFFLED)
-    left = zip(*found["left"], strict=True)
-    mistake("reseeds-globally", any(same([mine], [theirs]) for mine, theirs in left)).says(
+    names = ("one", "again", "twice", "other", "first", "second")
+    one, again, twice, other, *pair = (
+        [order_of(epoch, x) for epoch in found[name]["epochs"] if epoch] for name in names
+    )
+    expect(not unshuffled(*one), NOT_SHUFFLED)
+    reseeds = any(map(eq, found["one"]["left"], found["again"]["left"]))
+    mistake("reseeds-globally", reseeds).says(
         "Your loader seeds the random generator that everyone shares: whoever draws numbers"
         " afterwards gets the same ones each time, and your batches change as soon as others draw"
         " in between. Give it a generator of its own."
     )
-    mistake("depends-on-global-state", not same(one, again) and same(one, twice)).says(
+    mistake("depends-on-global-state", one != again and one == twice).says(
         "The same seed gives other batches once somebody else has drawn random numbers: your"
         " shuffling draws from the generator that everyone shares. Give it one of its own."
     )
-    mistake("not-repeatable", not same(one, again)).says(
+    mistake("not-repeatable", one != again).says(
         "The same seed gives other batches with every call, even when nobody else draws any"
         " numbers: something else than `seed` decides about them."
     )
-    mistake("seed-ignored", same(one, other)).says(
+    mistake("seed-ignored", one == other).says(
         "Your batches are the same for every seed: the argument `seed` has no effect."
     )
-    mistake("shared-generator", not same(*map(orders, found["pair"]))).says(
+    mistake("shared-generator", pair[0] != pair[1]).says(
         "All your loaders draw from one and the same generator: a second loader changes the batches"
         " of the first. Each needs a generator of its own."
     )

@@ -3,6 +3,8 @@
 The other byte order is not asked for: no lesson of the notebook is about it.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -76,26 +78,24 @@ numbers.mistake("memory-order", lambda memory: memory, where_seen=True).says(
     "Your values come in the order in which the array lies in memory, which is not the order of its"
     " rows: a transposed array shows the difference."
 )
-numbers.mistake(
+
+misshapen = partial(numbers.mistake, shape_only=True)
+misshapen(
     "single-number-gets-an-axis",
-    lambda values: (values.flatten() for _ in [1] if values.dim() == 0),
-    shape_only=True,
+    lambda values: (values.reshape(1) for _ in [1] if not values.dim()),
 ).says(
     "An array of shape `()`, a single number, comes back with an axis, as shape `(1,)`. Some"
     " functions add one on the way (`np.ascontiguousarray`, `np.atleast_1d`)."
 )
-numbers.mistake(
-    "flattened",
-    lambda values: (values.flatten() for _ in [1] if values.dim() > 1),
-    shape_only=True,
-).says("Your tensor is flat: it has the array's numbers, but not its shape.")
-numbers.mistake(
-    "transposed", lambda values: values.permute(tuple(range(values.dim()))[::-1]), shape_only=True
-).says("Your tensor is the transpose of the array: rows and columns have changed places.")
-numbers.mistake(
+misshapen("flattened", lambda values: (values.flatten() for _ in [1] if values.dim() > 1)).says(
+    "Your tensor is flat: it has the array's numbers, but not its shape."
+)
+misshapen("transposed", lambda values: values.permute(tuple(range(values.dim()))[::-1])).says(
+    "Your tensor is the transpose of the array: rows and columns have changed places."
+)
+misshapen(
     "extra-axis",
     lambda values: (values.unsqueeze(n) for n in range(values.dim() + 1) if values.dim()),
-    shape_only=True,
 ).says("Your tensor has an axis more than the array (one of size 1).")
 
 ARRAY = Misconception("not-a-tensor", "You return a NumPy array; a PyTorch tensor is asked for.")

@@ -4,38 +4,16 @@ import pytest
 import torch
 
 from autograder.exercise import criteria, loops, means
+from autograder.exercise import small_network as network
 from autograder.exercise.checks import Misconception, expect
-from autograder.exercise.criteria import mse
-from autograder.exercise.trajectories import at_each
-from autograder.suites.training_loop import network, probes, steps
-from autograder.suites.training_loop.network import BATCH, walk
+from autograder.suites.training_loop import probes, steps
 
 BATCHES = {"samples": 443, "epochs": 3}  # of 131, 131, 131 and 50 samples
 
-
-def losses_at(start, at, after, batches):
-    """The loss of each batch, a row an epoch, and what other parameters and batches give."""
-    per_epoch, sizes = len(batches), means.sizes_of(batches)
-    epochs = len(at) // per_epoch
-
-    def each(places, first=None, some=batches):
-        losses = at_each(network.loss(mse, first), places, some * epochs)
-        return losses.reshape(epochs, len(some))
-
-    def trained_with(some):
-        return each(walk(start, some * epochs, mse, 0.05)[:-1], some=some)
-
-    known = len(after) == len(at)
-    ends = [p for p in after[per_epoch - 1 :: per_epoch] for _ in batches]
-    return {
-        "each": each,
-        "losses": each(at),
-        "late": means.either(each(after), sizes) if known else (),
-        "at_end": means.either(each(ends), sizes) if known else (),
-        "trained_with": trained_with,
-        "fewer": trained_with(batches[:-1]),
-        "sizes": sizes,
-    }
+mean_losses = network.losses(
+    message="The losses are not the epochs' means over all samples.",
+    cases=[{**BATCHES, "outputs": 2, "criterion": "mse", "lr": 0.05}],
+)
 
 
 def of_parts(each, at, sizes):
@@ -45,6 +23,12 @@ def of_parts(each, at, sizes):
             yield means.mean(each(at, first), weights)
 
 
+def without_last(trained_with, batches, sizes):
+    losses = trained_with(batches[:-1])
+    yield from means.either(losses, sizes[:-1])
+    yield losses @ sizes[:-1] / sizes.sum()
+
+
 def so_far(losses, sizes):
     """The epochs' means where each epoch has those before it in its sum."""
     for mean in means.either(losses, sizes) if len(losses) > 1 else ():
@@ -52,18 +36,8 @@ def so_far(losses, sizes):
         yield mean.cumsum(0) / torch.arange(1, len(losses) + 1)
 
 
-mean_losses = steps.losses(
-    also=losses_at,
-    reference=means.mean,
-    message="The losses are not the epochs' means over all samples.",
-    cases=[{**BATCHES, "outputs": 2, "criterion": "mse", "lr": 0.05}],
-)
 means.add_mistakes(mean_losses, steps.UNWEIGHTED)
-mean_losses.add(
-    means.LAST_SKIPPED,
-    lambda fewer, sizes: iter(means.either(fewer, sizes[:-1])),
-    lambda fewer, sizes: fewer @ sizes[:-1] / sizes.sum(),
-)
+mean_losses.add(means.LAST_SKIPPED, without_last)
 mean_losses.add(means.FIRST_BATCH, lambda trained_with, batches: trained_with(batches[:1])[:, 0])
 mean_losses.add(criteria.PART, of_parts)
 mean_losses.mistake("total-not-reset", so_far).says(
@@ -84,7 +58,7 @@ mean_losses.mistake("loss-at-end-of-epoch", lambda at_end: iter(at_end)).says(
 def whole(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD."""
     drawn = mean_losses.draw(suite_rng, **mean_losses.cases[0])
-    return steps.watch(student, "train", drawn)
+    return network.watch(student, probes.loop, drawn, task="train")
 
 
 @pytest.mark.points(8)
@@ -105,12 +79,17 @@ def test_steps(student, rng):
     #> 1.3940
     """
     drawn = steps.gradients.draw(rng, **BATCHES, **steps.SLOW)
-    steps.check(steps.watch(student, "train", drawn))
+    steps.check(network.watch(student, probes.loop, drawn, task="train"))
     # And of many batches none is left out.
-    some = {**drawn, "x": drawn["x"][:BATCH], "y": drawn["y"][:BATCH], "epochs": 1}
-    count = len(steps.watch(student, "train", some, batch_size=1).steps)
-    short = loops.CUT_SHORT if count < BATCH else None
-    expect(count == BATCH, loops.A_BATCH, short, wanted=BATCH, got=count)
+    some = {
+        **drawn,
+        "x": drawn["x"][: network.BATCH],
+        "y": drawn["y"][: network.BATCH],
+        "epochs": 1,
+    }
+    count = len(network.watch(student, probes.loop, some, task="train", batch_size=1).steps)
+    short = loops.CUT_SHORT if count < network.BATCH else None
+    expect(count == network.BATCH, loops.A_BATCH, short, wanted=network.BATCH, got=count)
 
 
 @pytest.mark.points(2)
@@ -124,7 +103,7 @@ def test_returned(whole):
     print(type(history), len(history), {isinstance(value, float) for value in history})
     #> <class 'list'> 5 {True}
     """
-    steps.check_floats(whole)
+    loops.check_floats(whole, steps.FORMS)
 
 
 @pytest.mark.points(6)
@@ -142,7 +121,7 @@ def test_mean_loss(whole):
     print([f"{value:.4f}" for value in history])
     #> ['0.9990', '0.2369']
     """
-    steps.check_losses(mean_losses, whole)
+    loops.check_losses(mean_losses, whole)
 
 
 @pytest.mark.points(4)
@@ -168,8 +147,8 @@ def test_training_mode(student, rng, mode):
         "eval-mode-in-training",
         "A model that comes in training mode is switched to evaluation mode by your loop.",
     )
-    drawn = network.draw(rng, 17, 2, 5)
-    run = steps.watch(student, "train", drawn, criterion="mse", epochs=3, modes=[mode] * 5)
+    drawn = network.draw(rng, 17, 2, batch_size=5, epochs=3)
+    run = network.watch(student, probes.loop, drawn, task="train", modes=[mode] * 5)
     message = "Not every batch goes through the model in training mode."
     loops.check_modes(run, True, stays, message, switched if mode else None)
 
@@ -195,7 +174,7 @@ def test_device(student):
 
 @pytest.mark.points(2)
 @steps.any_optimizer
-def test_any_optimizer(student, rng, optimizer, criterion):
+def test_any_optimizer(student, rng, given):
     """It works with any criterion, and with any optimizer: the one that is given moves the
     parameters, and nothing else does.
 
@@ -215,4 +194,4 @@ def test_any_optimizer(student, rng, optimizer, criterion):
     print([f"{value:.4f}" for value in history])  # the labels are class numbers here
     #> ['1.4213', '1.1077']
     """
-    steps.check_optimizer(student, "train", rng, optimizer, criterion)
+    steps.check_optimizer(student, "train", rng, given)

@@ -3,41 +3,28 @@
 import pytest
 import torch
 
-from autograder.exercise import criteria
-from autograder.exercise.criteria import mse
-from autograder.exercise.trajectories import at_each
-from autograder.suites.training_loop import network, steps
+from autograder.exercise import criteria, loops
+from autograder.exercise import small_network as network
+from autograder.suites.training_loop import probes, steps
 
 FULL = {"samples": network.BATCH, "epochs": 3}
 
-
-def losses_at(at, batches):
-    def each(places, first=None):
-        return at_each(network.loss(mse, first), places, batches * len(at))
-
-    return {"each": each, "right": each(at), "count": len(at)}
-
-
-losses = steps.losses(
-    also=losses_at,
-    reference=lambda right: right,
+losses = network.losses(
     message="The losses are not those of `criterion(outputs, labels)` before each step.",
     cases=[{**FULL, "outputs": 2, "criterion": "mse", "lr": 0.1}],
 )
-losses.mistake(
-    "loss-after-step", lambda each, after, count: (each(after) for _ in [1] if len(after) == count)
-).says(
+losses.mistake("loss-after-step", lambda late: iter(late)).says(
     "Your losses are from after each step. The loss of an epoch is the one that `backward()` starts"
     " from: keep that number, and compute no second one."
 )
 losses.mistake(
     "losses-add-up",
-    lambda right, count: (right.cumsum(0) / by for by in (1, torch.arange(1, count + 1))),
+    lambda right: (right.cumsum(0) / by for by in (1, torch.arange(1, len(right) + 1))),
     where_seen=True,
 ).says("Each of your losses has those of the epochs before it added.")
 losses.mistake(
     "same-loss-repeated",
-    lambda right, count: (right[place].expand(count) for place in (-1, 0)),
+    lambda right: (right[place].expand(len(right)) for place in (-1, 0)),
     where_seen=True,
 ).says("Your list repeats one loss; each epoch has a loss of its own.")
 losses.mistake("loss-times-samples", lambda right, x: right * len(x)).says(
@@ -49,14 +36,14 @@ losses.mistake("loss-divided-again", lambda right, x: right / len(x)).says(
     " by them."
 )
 losses.add(criteria.ROOT, lambda right: right.sqrt())
-losses.add(criteria.PART, lambda each, at: (each(at, first) for first in criteria.CONSTANTS))
+losses.add(criteria.PART, lambda each, at: (each(at, first)[:, 0] for first in criteria.CONSTANTS))
 
 
 @pytest.fixture(scope="module")
 def whole(student, suite_rng):
     """What happens with two outputs, mean squared error and plain SGD."""
     drawn = losses.draw(suite_rng, **losses.cases[0])
-    return steps.watch(student, "train_full_batch", drawn)
+    return network.watch(student, probes.loop, drawn, task="train_full_batch")
 
 
 @pytest.mark.points(10)
@@ -78,7 +65,7 @@ def test_steps(student, rng):
     #> 2.9261
     """
     drawn = steps.gradients.draw(rng, **FULL, **steps.SLOW)
-    steps.check(steps.watch(student, "train_full_batch", drawn))
+    steps.check(network.watch(student, probes.loop, drawn, task="train_full_batch"))
 
 
 @pytest.mark.points(5)
@@ -92,7 +79,7 @@ def test_returned(whole):
     print(type(history), len(history), {isinstance(value, float) for value in history})
     #> <class 'list'> 5 {True}
     """
-    steps.check_floats(whole)
+    loops.check_floats(whole, steps.FORMS)
 
 
 @pytest.mark.points(5)
@@ -108,12 +95,12 @@ def test_losses(whole):
     print([f"{value:.4f}" for value in history])
     #> ['18.0000', '6.4800', '2.3328']
     """
-    steps.check_losses(losses, whole)
+    loops.check_losses(losses, whole)
 
 
 @pytest.mark.points(5)
 @steps.any_optimizer
-def test_any_optimizer(student, rng, optimizer, criterion):
+def test_any_optimizer(student, rng, given):
     """It works with any criterion, and with any optimizer: the one that is given moves the
     parameters, and nothing else does.
 
@@ -133,4 +120,4 @@ def test_any_optimizer(student, rng, optimizer, criterion):
     print([f"{value:.4f}" for value in history])
     #> ['1.3863', '1.1963']
     """
-    steps.check_optimizer(student, "train_full_batch", rng, optimizer, criterion)
+    steps.check_optimizer(student, "train_full_batch", rng, given)
