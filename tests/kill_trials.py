@@ -28,6 +28,7 @@ from typing import Any
 import psutil
 
 from autograder.commands import corpora
+from autograder.commands.processes import SHARED_MEMORY, abandoned_memory
 from autograder.commands.workspace import Workspace
 from autograder.grading.report import SUMMARY_ID
 from tests import cluster
@@ -215,7 +216,7 @@ class Trials:
     def trial(self, number: int, victim: Victim, chance: random.Random) -> Trial:
         """Kill somebody at a moment of the run, and see what the next call makes of it."""
         course = self._copy(f"trial-{number}")
-        shared = set(os.listdir("/dev/shm"))
+        shared = set(os.listdir(SHARED_MEMORY))
         with ExitStack() as stack:
             dask = None
             if victim in ON_DASK:
@@ -244,7 +245,7 @@ class Trials:
             trial.problems.append(f"graded again: {', '.join(again)}")
         if left_files := sorted(os.listdir(course.folder / "tmp")):
             trial.problems.append(f"left in the temporary folder: {left_files}")
-        if left_files := sorted(set(os.listdir("/dev/shm")) - shared):
+        if left_files := abandoned_memory(shared):
             trial.problems.append(f"left in /dev/shm: {left_files}")
         if not trial.problems:
             shutil.rmtree(course.folder)

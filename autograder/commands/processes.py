@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+SHARED_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,17 @@ def processor_seconds(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def abandoned_memory(before: set[str]) -> list[str]:
+    """Names of shared memory that is new since `before`, and that no living process has."""
+    held: set[str] = set()
+    for path in _PROC.glob("[0-9]*/maps"):
+        try:
+            held.update(
+                line.split()[-1] for line in path.read_text().splitlines() if "/shm/" in line
+            )
+        except OSError:
+            continue
+    new = {path for path in SHARED_MEMORY.iterdir() if path.name not in before}
+    return sorted(path.name for path in new if str(path) not in held)

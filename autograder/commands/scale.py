@@ -31,7 +31,15 @@ import nbformat
 
 from autograder import ROOT
 from autograder.commands import corpora
-from autograder.commands.processes import Process, family, find, memory, processor_seconds
+from autograder.commands.processes import (
+    SHARED_MEMORY,
+    Process,
+    abandoned_memory,
+    family,
+    find,
+    memory,
+    processor_seconds,
+)
 from autograder.commands.workspace import Workspace
 
 #: Of a hundred submissions, so many are hostile and so many are wrong; the others are correct.
@@ -116,7 +124,7 @@ def main(arguments: Namespace) -> int:
             there = course.notebook("submitted", assignment, student).parent
             there.mkdir(parents=True)
             work.hand_in(there)
-        shared = set(os.listdir("/dev/shm"))
+        shared = set(os.listdir(SHARED_MEMORY))
         seen, status = _graded(course, assignment, folder)
         problems = [*_growth(seen, drawn), *_left(seen, folder, shared)]
         problems += _injustice(course, assignment, drawn)
@@ -301,7 +309,7 @@ def _left(seen: Seen, folder: Path, shared: set[str]) -> Iterator[str]:
         time.sleep(0.1)
     if files := sorted(os.listdir(folder / "tmp")):
         yield f"Left in the folder for temporary files: {', '.join(files)}"
-    if files := sorted(set(os.listdir("/dev/shm")) - shared):
+    if files := abandoned_memory(shared):
         yield f"Left in /dev/shm: {', '.join(files)}"
     if files := sorted(os.listdir(folder / "host")):
         yield f"Hostile work came to the folder {folder / 'host'}: {', '.join(files)}"
