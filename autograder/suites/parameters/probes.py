@@ -85,11 +85,19 @@ def standardize(notebook, x, mean, std):
     return notebook.Standardize(mean.clone(), std.clone())(x.clone())
 
 
-def kept(notebook, x, mean, std):
-    """What a module holds, what is saved and loaded, and what goes along to a device."""
-    one, double = (notebook.Standardize(mean.clone(), std.clone()) for _ in range(2))
-    other = notebook.Standardize(2 * mean, 3 * std)
-    return described(one) | loaded(one, other, x) | follows(one, double, x)
+def saved(notebook, x, mean, std):
+    """What a module saves, and what another one with other numbers gives after loading it."""
+    module = notebook.Standardize(mean.clone(), std.clone())
+    return described(module) | loaded(module, notebook.Standardize(2 * mean, 3 * std), x)
+
+
+def moved(notebook, x, mean, std):
+    """What a module holds, and whether all that `forward` uses goes along to another device.
+
+    Whatever `forward` gives stays here: what it is worth is another test's matter.
+    """
+    module, double = (notebook.Standardize(mean.clone(), std.clone()) for _ in range(2))
+    return described(module) | follows(module, double, x)
 
 
 # -------------------------------------------------------------------------------------------- MLP

@@ -147,7 +147,7 @@ def test_saved(student, rng):
     print(other(torch.tensor([[14.0, 1.0]])).tolist())  # as module would do it
     #> [[1.0, -2.0]]
     """
-    found = run(student, probes.kept, **standardize.draw(rng))
+    found = run(student, probes.saved, **standardize.draw(rng))
     unsaved = found["state"] < 2
     mistake("buffer-not-persistent", unsaved and found["buffers"] >= 2).says(
         "Your buffers are registered with `persistent=False`: they move with the module, but are"
@@ -175,7 +175,7 @@ def test_not_trained(student, rng):
     print(len(module.state_dict()))  # and yet there
     #> 2
     """
-    found = run(student, probes.kept, **standardize.draw(rng))
+    found = run(student, probes.moved, **standardize.draw(rng))
     mistake("buffers-as-parameters", bool(found["parameters"])).says(
         "`mean` or `std` is a parameter. It is measured, not learned, so an optimizer must not find"
         " it, not even with `requires_grad=False`. A buffer is saved and moved, but never trained."
@@ -194,7 +194,7 @@ def test_moved(student, rng):
     print(module(torch.ones(3, 2, dtype=torch.float16)).dtype)
     #> torch.float16
     """
-    found = run(student, probes.kept, **standardize.draw(rng))
+    found = run(student, probes.moved, **standardize.draw(rng))
     expect(found["holds"], NOTHING_KEPT)
     held = len(found["parameters"]) + found["buffers"]
     expect(
