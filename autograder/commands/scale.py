@@ -245,10 +245,10 @@ def _look(root: int, seen: Seen, ended: threading.Event) -> None:
     while not ended.wait(_LOOK):
         members = family(root)
         seen.processes.update(members)
-        names = {each.pid: each.name for each in members}
+        below = {each.pid: each for each in members}
         sizes: Counter[str] = Counter()
         for each in members:
-            if role := _role(each, root, names):
+            if role := _role(each, root, below):
                 sizes[role] += memory(each.pid)
         if len(sizes) == len(_ROLES):  # not while one of them is just being replaced
             seen.sizes.append((len(seen.saved), dict(sizes)))
@@ -256,13 +256,18 @@ def _look(root: int, seen: Seen, ended: threading.Event) -> None:
             seen.spent.append((len(seen.saved), spent))
 
 
-def _role(process: Process, root: int, names: dict[int, str]) -> str:
+def _role(process: Process, root: int, below: dict[int, Process]) -> str:
     """What a process is; empty for kernels, whose memory is the submissions'."""
     if process.pid == root:
         return "grader"
-    if process.parent == root:
-        return "workers"
-    return "templates" if names.get(process.parent) == "bwrap" else ""
+    parent = below.get(process.parent)
+    if parent is not None and parent.name == "bwrap":
+        return "templates"
+    while process.pid != root and process.name != "bwrap":  # workers, and what they come from
+        if process.parent not in below:
+            return ""
+        process = below[process.parent]
+    return "workers" if process.pid == root else ""
 
 
 # ---------------------------------------------------------------------------------- what came of it
