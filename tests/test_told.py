@@ -321,7 +321,8 @@ ONE, OTHER = Misconception("one", "It is one."), Misconception("other", "It is t
 
 def diagnosed(got: Any, among: list[tuple[Misconception, Any]], scale: float | None = None) -> str:
     wanted = torch.tensor([3.0, 4.0])
-    found = checks.diagnose(checks.Compared(torch.tensor(got), wanted, list(among), 1e-5, scale))
+    compared = checks.Compared(torch.tensor(got), wanted, lambda: among, 1e-5, scale)
+    found = checks.diagnose(compared)
     return found.name if found else ""
 
 

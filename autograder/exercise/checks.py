@@ -8,7 +8,7 @@ failure names the one that matches, or none.
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -264,7 +264,7 @@ def close(
         among: pairs of a misconception and what it would give on the same input (of any shape).
         scale: the size of the summed terms; the largest entry of `wanted` where it is None.
     """
-    compared = Compared(got, wanted, list(among), relative, scale)
+    compared = Compared(got, wanted, lambda: list(among), relative, scale)
     if not compared.right:
         fail(message or Text(WRONG_VALUES, name=Text(name)), diagnose(compared))
 
@@ -276,16 +276,21 @@ class Compared:
     Attributes:
         got: the student's value.
         wanted: what is right, float64.
-        among: pairs of a mistake and what it would give on the same input (of any shape).
+        mistaken: gives :attr:`among`, which nobody needs of a value that is right.
         relative: the tolerance, from :func:`roundoff`, relative to `scale`.
         scale: the size of the summed terms; the largest entry of `wanted` where it is None.
     """
 
     got: Any
     wanted: Any
-    among: list[tuple[Misconception, Any]]
+    mistaken: Callable[[], list[tuple[Misconception, Any]]]
     relative: float
     scale: float | None = None
+
+    @cached_property
+    def among(self) -> list[tuple[Misconception, Any]]:
+        """Pairs of a mistake and what it would give on the same input (of any shape)."""
+        return self.mistaken()
 
     @property
     def right(self) -> bool:

@@ -23,8 +23,8 @@ itself, and tries each of its mistakes on many draws.
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -294,18 +294,24 @@ class Formula:
         """
         exact = in_double(inputs)
         whole = self._whole(exact)
-        wanted, among = of(self._reference, whole), self._wrong(exact, whole)
+        wanted = of(self._reference, whole)
         relative, scale = self._tolerance(whole)
+
+        def mistaken(by: Callable[[Any], Any] = self._by) -> Among:
+            return [(known, by(value)) for known, value in self._wrong(exact, whole)]
+
         try:
             got = self._taken(got, wanted, _told(self.name, inputs))
         except Failure:
-            self._name_by_form(got, Compared(got, wanted, among, relative, scale), whole)
+            unlike = Compared(got, wanted, partial(mistaken, _itself), relative, scale)
+            self._name_by_form(got, unlike, whole)
             raise
-        accepted = _all(self._accepted, whole)
-        if any(checks.is_close(got, each, relative, scale) for each in accepted):
-            got = wanted
-        among = [(known, self._by(value)) for known, value in among]
-        return Compared(self._by(got), self._by(wanted), among, relative, scale)
+        compared = Compared(self._by(got), self._by(wanted), mistaken, relative, scale)
+        if not compared.right:
+            accepted = _all(self._accepted, whole)
+            if any(checks.is_close(got, each, relative, scale) for each in accepted):
+                return replace(compared, got=self._by(wanted))
+        return compared
 
     def _taken(self, got: Any, wanted: Any, name: Text) -> Any:
         if self._take is not None:

@@ -6,6 +6,7 @@ are those of `torch.optim`; what else it looks up is a switch that makes it wron
 right ones against torch's own.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,11 +17,11 @@ from torch import Tensor
 Kept = dict[str, Any]
 
 
-class Options(dict[str, Any]):
+class Options(defaultdict[str, Any]):
     """Options and switches by name; those that are not there are 0."""
 
-    def __missing__(self, name: str) -> int:
-        return 0
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(int, given)
 
 
 def sgd(p: Any, g: Any, kept: Kept, o: Options) -> Any:
@@ -82,6 +83,8 @@ def root(square: Any, eps: Any, o: Options) -> Any:
 
 def decayed(p: Any, g: Any, o: Options) -> tuple[Any, Any]:
     """Numbers and gradients after weight decay: `decay` says where it is, if not in gradients."""
+    if not o["weight_decay"]:
+        return p, g
     amount, way = o["weight_decay"] * p, o["decay"]
     if way in ("decoupled", "unscaled", "grows"):
         return p - {"decoupled": o["lr"], "unscaled": 1, "grows": -o["lr"]}[way] * amount, g
@@ -139,35 +142,43 @@ def follow(
     own = [own[0] for _ in own] if wrong["first_group"] else own
     at = [p.double().flatten().numpy() for p in start]
     series = [g.double().reshape(len(g), -1).numpy() for g in gradients]
-    apart = {"shared", "counted_each", "only"} & {*ways}
-    if not (any(missing) or groups or apart):  # a rule works number by number
-        at, series, own = [np.concatenate(at)], [np.concatenate(series, 1)], own[:1]
-        missing = [()]
     order = [k for group in groups for k in group["places"]] or [*range(len(at))]
+    sizes = np.cumsum([0, *map(len, at)])
+    apart = {"shared", "counted_each", "only", "stops_at_missing"} & {*ways}
+    alike: dict[Any, list[int]] = {}
+    for k in order:  # a rule works number by number: what fares alike is moved together
+        alike.setdefault(k if apart else repr((own[k], missing[k])), []).append(k)
+    order = [members[0] for members in alike.values()]
+    for first, members in zip(order, alike.values(), strict=True):
+        at[first] = np.concatenate([at[k] for k in members])
+        series[first] = np.concatenate([series[k] for k in members], 1)
     kept: list[Kept] = [{} for _ in at]
     kept = [kept[0]] * len(at) if wrong["shared"] else kept
     given = [Options({**defaults, **options, **each, **ways}) for each in own]
     counts, calls, path, half = [0] * len(at), 0, [], len(series[0]) // 2
+    gone = [{*steps} for steps in missing]
+    still = {"first": [*range(1, len(at))], "last": [*range(len(at) - 1)]}.get(wrong["only"], ())
+    sign = ways.get("sign", 1)
     for step in range(len(series[0])):
-        for each, mine in zip(own, given, strict=True):
-            if later and step == half and not wrong["lr_fixed"]:
+        for each, mine in zip(own, given, strict=True) if later and step == half else ():
+            if not wrong["lr_fixed"]:
                 mine["lr"] = mine["lr"] if "lr" in each and not wrong["lr_for_all"] else later
         for k in order:
-            slope, lacks = series[k][step], step in missing[k]
-            calls += not lacks
+            slope, lacks = series[k][step], step in gone[k]
             if lacks and wrong["stops_at_missing"]:
                 break
+            calls += not lacks
             counts[k] += not lacks or wrong["counts_missing"] or wrong["missing_as_zero"]
             if lacks and wrong["decays_missing"]:
                 at[k] = at[k] * (1 - given[k]["lr"] * given[k]["weight_decay"])
-            moves = {"first": k == 0, "last": k == len(at) - 1}.get(wrong["only"], True)
-            if not moves or (lacks and not wrong["missing_as_zero"]):
+            if k in still or (lacks and not wrong["missing_as_zero"]):
                 continue
             if wrong["lost"]:
                 kept[k].clear()
             t = calls if wrong["counted_each"] else counts[k]
             kept[k]["t"] = 1 if wrong["lost"] == "count, too" else t
             new = rule(at[k], 0 * slope if lacks else slope, kept[k], given[k])
-            at[k] = at[k] + ways.get("sign", 1) * (new - at[k])
-        path.append(np.concatenate(at))
-    return torch.from_numpy(np.stack(path))
+            at[k] = new if sign == 1 else at[k] + sign * (new - at[k])
+        path.append(np.concatenate([at[k] for k in order]))
+    numbers = [range(sizes[k], sizes[k + 1]) for members in alike.values() for k in members]
+    return torch.from_numpy(np.stack(path)[:, np.argsort(np.concatenate(numbers))])

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
+from autograder.exercise import Student
 from autograder.exercise.asked import Asked
 from autograder.exercise.layers import Layer
-from autograder.exercise.student import Student
 from autograder.suites.blocks import probes
 
 TASKS = ("Linear", "ReLU", "LayerNorm", "ResidualBlock", "SelfAttention", "TransformerBlock")

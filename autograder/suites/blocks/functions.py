@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from autograder.exercise.draws import away_from_zero
+from autograder.exercise import away_from_zero
 from autograder.exercise.gradients import with_gradient_of
 from autograder.exercise.layer_norm import layer_norm
 from autograder.exercise.linear import linear

@@ -7,9 +7,8 @@ once more with stand-ins for the blocks: earlier mistakes cost nothing here.
 import pytest
 import torch
 
+from autograder.exercise import Marks, Misconception, expect
 from autograder.exercise.answers import finite
-from autograder.exercise.checks import Misconception, expect
-from autograder.exercise.marks import Marks
 from autograder.exercise.retrain import as_made_or_again
 from autograder.suites.blocks import probes
 from autograder.suites.blocks.digits import held_out

@@ -8,9 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.exercise import Text, away_from_zero, between, checks
-from autograder.exercise.formula import Inputs
-from autograder.exercise.student import Student
+from autograder.exercise import Inputs, Student, Text, away_from_zero, between, checks
 from autograder.suites.manual_backward import probes
 
 #: Folders of `course_data` that the notebook reads.

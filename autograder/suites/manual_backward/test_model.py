@@ -9,8 +9,7 @@ from math import isqrt
 import pytest
 import torch
 
-from autograder.exercise import Misconception, checks, expect
-from autograder.exercise.marks import Marks
+from autograder.exercise import Marks, Misconception, checks, expect
 from autograder.exercise.retrain import as_made_or_again
 from autograder.suites.manual_backward import probes
 from autograder.suites.manual_backward.pictures import given, held_out

@@ -5,9 +5,8 @@ from typing import Any
 
 from torch import Generator
 
-from autograder.exercise import Formula, Misconception, Says, StudentError, expect, walks
+from autograder.exercise import Formula, Misconception, Says, StudentError, expect, mistake, walks
 from autograder.exercise.attempts import named_where
-from autograder.exercise.checks import mistake
 from autograder.exercise.described import Test, described
 from autograder.exercise.described import graded as by
 from autograder.exercise.formula import Inputs

@@ -8,9 +8,8 @@ from functools import partial
 
 import torch
 
-from autograder.exercise import checks
+from autograder.exercise import between, checks
 from autograder.exercise.described import graded
-from autograder.exercise.draws import between
 from autograder.exercise.rules import Options
 from autograder.exercise.switches import Wrong, switched
 from autograder.suites.optimizers import probes

@@ -9,9 +9,8 @@ import math
 import pytest
 import torch
 
+from autograder.exercise import Marks, Misconception
 from autograder.exercise.answers import column
-from autograder.exercise.checks import Misconception
-from autograder.exercise.marks import Marks
 from autograder.exercise.retrain import as_made_or_again
 from autograder.suites.optimizers import probes
 

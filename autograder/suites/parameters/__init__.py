@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from autograder.exercise import Misconception, Says, named_by_pytorch
-from autograder.exercise.student import Probe, Student
+from autograder.exercise import Misconception, Probe, Says, Student, named_by_pytorch
 
 NO_SUPER = Misconception(
     "super-init-missing",

@@ -6,7 +6,7 @@ from operator import eq, ne
 import pytest
 import torch
 
-from autograder.exercise.checks import Misconception, expect, mistake
+from autograder.exercise import Misconception, expect, mistake
 from autograder.suites.training_loop import probes
 
 SIZE = 5  # of a batch

@@ -7,9 +7,8 @@ student's own cell runs once more with stand-ins for them: their mistakes cost n
 import pytest
 import torch
 
+from autograder.exercise import Marks, Misconception, expect
 from autograder.exercise.answers import column
-from autograder.exercise.checks import Misconception, expect
-from autograder.exercise.marks import Marks
 from autograder.exercise.retrain import as_made_or_again
 from autograder.suites.training_loop import probes
 

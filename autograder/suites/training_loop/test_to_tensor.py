@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from autograder.exercise import Formula, Says, named_by_pytorch
 from autograder.exercise.checks import Misconception, expect, kind, mistake
 from autograder.exercise.distributions import by_own_statistics
-from autograder.exercise.formula import Formula
-from autograder.exercise.pytorch_words import Says, named_by_pytorch
 from autograder.suites.training_loop import probes
 
 DTYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "int8"]
