@@ -57,8 +57,9 @@ def grader(run: "Run") -> list[psutil.Process]:
 
 
 def worker(run: "Run") -> list[psutil.Process]:
-    """The processes beside it."""
-    return [each for each in run.process.children() if each.name() != "bwrap"]
+    """The processes beside it: the one that workers come from, and they."""
+    below = run.process.children(recursive=True)
+    return [each for each in below if each.cmdline() == run.process.cmdline()]
 
 
 def template(run: "Run") -> list[psutil.Process]:

@@ -1,13 +1,12 @@
-"""Where all workers of a pool but the first come from: forks of one process.
+"""Where all workers of a pool come from: forks of one process, which never has a submission.
 
-That process is a fork of the first worker, made before it has had a submission. So torch is
-imported once and kernels have one template, however many workers there are; and whoever takes the
-place of one that a submission has worn down is there at once, as new as the others were.
+It is what would have been the first worker. So torch is imported once and kernels have one
+template, however many workers there are; and whoever takes the place of one that a submission has
+worn down is there at once, as new as the others were.
 """
 
 import errno
 import gc
-import logging
 import os
 import socket
 import sys
@@ -17,10 +16,12 @@ from multiprocessing.connection import Connection
 
 from autograder.grading.lender import Lender
 from autograder.grading.lent import Lent, received
-from autograder.grading.worker import BudgetSpent, Worker
+from autograder.grading.worker import Parted, Worker
 
 #: Seconds in which it has forked a worker, if it is well.
 _PATIENCE = 30.0
+#: Seconds in which it ends with its template, once nobody needs it.
+_SOON = 5.0
 
 
 class Nursery:
@@ -30,17 +31,16 @@ class Nursery:
         self._begun = threading.Event()
         self._asking = threading.Lock()
         self._socket: socket.socket | None = None
+        self._process: Parted | None = None
 
-    def begin(self, first: Worker, log: logging.Logger) -> None:
-        """Make it of a worker that is ready, and has had no submission; where that can be.
-
-        Whoever takes its place comes from here, too.
-        """
+    def begin(self, first: Worker) -> None:
+        """Make it of a worker that is ready, and has had no submission; where that can be."""
         if sys.platform != "linux":
             return
-        with suppress(BudgetSpent, OSError):
-            self._socket = first.split(_lend, log)
-            first.borrow = self.borrow
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with suppress(OSError), theirs:
+            self._process = first.part(_lend, theirs)
+        self._socket, first.borrow = ours, self.borrow
 
     def settle(self) -> None:
         """Let nobody wait any more: it has begun, or never will."""
@@ -67,11 +67,17 @@ class Nursery:
             return None
 
     def close(self) -> None:
-        """End it; its workers go on with what they do."""
+        """End it, and the kernels' template."""
         with self._asking:
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
+        if self._process is not None:
+            process, connection = self._process
+            connection.close()
+            process.join(_SOON)
+            process.kill()
+            process.join()
 
 
 def _lend(boss: socket.socket) -> None:

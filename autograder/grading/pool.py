@@ -138,8 +138,9 @@ class WorkerPool(Generic[Answer]):
                     suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
                 except BudgetSpent:  # somebody has ended it: a new one may do
                     suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
-            if worker is self._first and len(self._workers) > 1:
-                self._nursery.begin(worker, self._log)
+                if worker is self._first and len(self._workers) > 1:
+                    self._nursery.begin(worker)
+                    grader.prepare_worker(worker, assignments, self._terms, self._log)
         except Exception as error:
             worker.close()
             start.set_exception(error)

@@ -133,6 +133,9 @@ def fork(theirs: Connection) -> Process:
     return process
 
 
+Parted = tuple[Process, Connection]
+
+
 class Worker:
     """The process, started when it is first needed, and again where it was ended.
 
@@ -254,31 +257,23 @@ class Worker:
             self.close()
             raise BudgetSpent(self._too_large()) from None
 
-    def split(
-        self, function: Callable[[socket.socket], None], log: logging.Logger
-    ) -> socket.socket:
-        """Have a fork made of the process, as it is now, that calls a function and ends.
+    def part(self, function: Callable[[socket.socket], None], end: socket.socket) -> Parted:
+        """Have the process call a function, and be no worker any more; the next call gets another.
 
         Args:
-            function: gets one end of a pair of sockets of whole messages. That it is closed on the
-                other side is the sign to end.
-
-        Returns:
-            the other end.
+            function: of a module. When it returns, the process ends.
+            end: what it is called with.
 
         Raises:
-            BudgetSpent: the process has died.
-            OSError: it cannot be forked.
+            OSError: the process is gone.
         """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        _ends.add(ours)
-        try:
-            with theirs:
-                self._ask(_split, (function,), _START_SECONDS, log, theirs.fileno())
-        except BaseException:
-            ours.close()
-            raise
-        return ours
+        assert self._process is not None
+        assert self._connection is not None
+        parted = self._process, self._connection
+        self._process = self._connection = None
+        parted[1].send((_called_with_an_end, (function,)))
+        send_handle(parted[1], end.fileno(), parted[0].pid)
+        return parted
 
     def close(self) -> None:
         """End the process, and with it its kernels."""
@@ -323,15 +318,11 @@ class Worker:
         arguments: tuple[Any, ...],
         seconds: float,
         log: logging.Logger,
-        descriptor: int | None = None,
     ) -> Answer:
         assert self._connection is not None
-        assert self._process is not None
         deadline = time.monotonic() + seconds
         try:
             self._connection.send((function, arguments))
-            if descriptor is not None:
-                send_handle(self._connection, descriptor, self._process.pid)
             while self._connection.poll(max(0.0, deadline - time.monotonic())):
                 kind, *told = pickle.loads(self._connection.recv_bytes(MAX_ANSWER))
                 if kind == "log":
@@ -465,6 +456,9 @@ def serve(descriptor: int) -> None:
 
 def _serve(connection: Connection) -> None:
     global _is_worker, _boss
+    if _boss is not None:  # this is a fork of a worker
+        _boss.close()
+        _close_pipes()
     _is_worker, _boss = True, connection
     os.setsid()  # a Ctrl-C in the terminal is for nbgrader's process alone
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -494,19 +488,11 @@ def _answer(connection: Connection) -> None:
         del function, arguments, whole
 
 
-def _split(function: Callable[[socket.socket], None]) -> None:
-    """Have a fork of this worker call a function; see `Worker.split`."""
+def _called_with_an_end(function: Callable[[socket.socket], None]) -> None:
+    """Call a function with what is sent after this; see `Worker.part`."""
     assert _boss is not None
-    descriptor = recv_handle(_boss)
-    if template.fork() == 0:
-        try:
-            _boss.close()
-            _close_pipes()
-            function(socket.socket(fileno=descriptor))
-        finally:
-            os._exit(0)
-    template.outlive()  # what ends this worker is not to end the kernels of others
-    os.close(descriptor)
+    function(socket.socket(fileno=recv_handle(_boss)))
+    raise SystemExit  # nobody waits for an answer
 
 
 def _close_pipes() -> None:

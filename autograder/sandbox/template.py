@@ -202,8 +202,6 @@ class Template:
         self._lock = threading.Lock()
         self._ready = False
         self._owner = os.getpid()
-        #: Whether it goes on after this process, as long as a fork of it has it, too.
-        self.outlives = False
         #: A kernel that was asked for in advance, and on what terms; the provisioner's.
         self.spare: tuple[dict[str, Any], Any] | None = None
         try:
@@ -280,12 +278,10 @@ class Template:
         return lifeline
 
     def close(self) -> None:
-        """End it and all its kernels; let go of it, where others have it."""
+        """End it and all its kernels."""
         if self._owner != os.getpid():
             return
         self._control.close()
-        if self.outlives:
-            return
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -304,13 +300,17 @@ class _Shared(Template):
     def __init__(self, control: int) -> None:
         self._control = socket.socket(fileno=control)
         self._lock = threading.Lock()
-        self._ready = self.outlives = True
+        self._ready = True
         self._owner = os.getpid()
         self.spare = None
         _sockets.add(self._control)
 
     def _has_ended(self) -> bool:
         return False  # its socket tells
+
+    def close(self) -> None:
+        """Let go of it; it ends with the last process that has it."""
+        self._control.close()
 
 
 _templates: dict[TemplateOptions, Template] = {}
@@ -359,12 +359,6 @@ def fork() -> int:
         for fd in shared.values():
             os.close(fd)
     return child
-
-
-def outlive() -> None:
-    """Have the templates go on after this process: forks of it have them, too."""
-    for each in _templates.values():
-        each.outlives = True
 
 
 def close_templates() -> None:
