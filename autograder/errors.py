@@ -35,6 +35,7 @@
   x NbGraderFailed               within `watch`: a step of nbgrader's came to nothing
   x CannotRegrade                `regrade`: nothing to grade again, or nothing came of it
   x CannotReport                 `report`: nothing to report on, or a file that cannot be written
+  x CannotExport                 within an export: its file cannot be written
 
 Raised by, and caught by:
 
@@ -63,7 +64,7 @@ Raised by, and caught by:
   `grading/worker.py`.
 * Commands: InUse, CorpusError, CannotCheck, CannotWatch, CannotRegrade and CannotReport, by the
   command of that name; NbGraderFailed stays within `watch`, which tries again, and then leaves it
-  to a person.
+  to a person. CannotExport stays within `pipeline/exports.py`, which ends nbgrader's command.
 
 Two kinds are not derived from the root. What no `except Exception` on the way may catch is a
 BaseException: _TooLong (`pipeline/safe.py`). What is raised in a student kernel is of a file that

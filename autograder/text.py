@@ -1,7 +1,11 @@
-"""Texts that students or their code made, before they are shown."""
+"""Texts that students or their code made, before they are shown; and files made of text."""
 
 import logging
+import os
+import shutil
 import unicodedata
+from contextlib import suppress
+from pathlib import Path
 
 
 def printable(text: str) -> str:
@@ -30,6 +34,33 @@ def is_plain(text: str) -> bool:
     return text.isprintable() or all(
         c.isprintable() or unicodedata.category(c) == "Zs" for c in text
     )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file of text, or leave what is there: it is put in its place once it is complete.
+
+    Raises:
+        OSError: it could not be written; nothing of it is left.
+    """
+    if path.exists() and not path.is_file():  # a device, a pipe: there is nothing to replace
+        path.write_text(text, encoding="utf-8", newline="")
+        return
+    target = path.resolve()
+    if target.exists():
+        target.open("r+b").close()  # what may not be written is not to be replaced either
+    new = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with new.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, new)
+        new.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            new.unlink()
+        raise
 
 
 class PlainLog(logging.Filter):

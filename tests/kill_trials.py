@@ -2,9 +2,11 @@
 
     python -m tests.kill_trials [TRIALS [SEED]]
 
-Each trial grades four submissions in a course folder of its own, kills one process meanwhile, and
-then calls plain `nbgrader autograde`. Counted is, by who was killed: how often all went on by
-itself, and what was wrong. Wrong is: a gradebook or notebooks that are not what they would have
+Each trial grades six submissions in a course folder of its own, kills one process meanwhile, and
+then calls plain `nbgrader autograde`. Nearly always somebody is killed while a worker has a
+submission in hand, as nbgrader tells (`autograder.pipeline.events`); the others while they start.
+Counted is, by who was killed: how often that was so, how often all went on by itself, and what was
+wrong. Wrong is: a gradebook or notebooks that are not what they would have
 been, work that was finished and is graded again, a call that does not end, a next call that does
 not end well, and anything that is left behind: processes, folders, shared memory. The exit status
 is 1 where anything was.
@@ -17,8 +19,9 @@ import random
 import shutil
 import sys
 import tempfile
+import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -34,9 +37,10 @@ from autograder.grading.report import SUMMARY_ID
 from tests import cluster
 from tests.cluster import Cluster
 
-ASSIGNMENT, SUBMISSIONS = "parameters", 4
-#: Half of the time somebody is killed while it starts; else a moment after so many are graded.
-AFTER = (0, 0, 0, 1, 2, 3)
+ASSIGNMENT, SUBMISSIONS = "parameters", 6
+#: One in so many is killed at some moment of the start; the others in such a part of a second after
+#: the first submission is in hand, or after so many of them are graded.
+AT_START, PART, AFTER = 10, 0.5, (0, 0, 1, 2, 3)
 NBGRADER = str(Path(sys.executable).with_name("nbgrader"))
 #: Seconds in which a run ends, whatever becomes of it, and in which its processes do.
 PATIENCE, SOON = 400.0, 30.0
@@ -114,12 +118,31 @@ class Run:
 
     Attributes:
         own: all processes that were seen below it, and itself: they must end with it.
+        told: the students of whom it has told each kind of thing, where it tells anything.
     """
 
     process: psutil.Popen
     course: Workspace
     dask: Cluster | None
     own: set[psutil.Process] = field(default_factory=set)
+    told: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def listen(self, pipe: int) -> None:
+        """Note what it tells, to its end."""
+        with os.fdopen(pipe) as lines:
+            for line in lines:
+                event = json.loads(line)
+                self.told[event["kind"]].add(event.get("student", ""))
+
+    @property
+    def begun(self) -> bool:
+        """Whether any submission has been given to a worker."""
+        return bool(self.told["under_way"])
+
+    @property
+    def in_hand(self) -> set[str]:
+        """The students whose work is being graded."""
+        return self.told["under_way"] - self.told["answered"]
 
     def family(self) -> list[psutil.Process]:
         """All processes that have part in it now."""
@@ -161,13 +184,17 @@ class Trial:
     """What came of one.
 
     Attributes:
+        at_start: whether it was to be killed at some moment of the start.
         saved: how many were graded when it was killed.
+        in_hand: how many were being graded then.
         status: how the run ended that something was killed of; `next` how the next one did.
     """
 
     victim: str
     moment: float
+    at_start: bool = False
     saved: int = 0
+    in_hand: int = 0
     status: int = 0
     next: int = 0
     problems: list[str] = field(default_factory=list)
@@ -184,9 +211,9 @@ class Trials:
         for place in range(SUBMISSIONS):
             entry = samples[place % len(samples)].entry
             self.course.submit(f"s{place}", ASSIGNMENT, corpora.build(entry))
-        self.seconds: dict[bool, float] = {}
+        self.start: dict[bool, float] = {}
         done = self._copy("alone")
-        self.seconds[False] = self._undisturbed(done, None)
+        self.start[False] = self._undisturbed(done, None)
         self.rows, self.cells = rows(done), graded(done)
         assert len(self.cells) == SUBMISSIONS, "nothing can be graded here"
 
@@ -195,23 +222,38 @@ class Trials:
         return Workspace(self.folder / name)
 
     def _undisturbed(self, course: Workspace, dask: Cluster | None) -> float:
+        """Grade all; return how many seconds it took until the first submission was in hand."""
         started = time.monotonic()
-        assert self._begin(course, dask).end() == 0, (course.folder / "log").read_text()
-        return time.monotonic() - started
+        run = self._begin(course, dask)
+        while run.process.poll() is None and not run.begun:
+            time.sleep(0.01)
+        start = time.monotonic() - started
+        assert run.end() == 0, (course.folder / "log").read_text()
+        return start
 
     def _begin(self, course: Workspace, dask: Cluster | None = None) -> Run:
         temporary = course.folder / "tmp"
         temporary.mkdir(exist_ok=True)
+        ours, theirs = os.pipe()
         words = [NBGRADER, "autograde", ASSIGNMENT, "--GradeNotebook.workers=2"]
+        words.append(f"--SubmissionExporter.progress={theirs}")
         environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONWARNINGS": "ignore"}
         if dask:
             words.append(f"--GradeNotebook.scheduler={dask.address}")
             environment |= dask.environment
         with (course.folder / "log").open("ab") as log:
             process = psutil.Popen(
-                words, cwd=course.folder, env=environment, stdout=log, stderr=log
+                words,
+                cwd=course.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs],
             )
-        return Run(process, course, dask)
+        os.close(theirs)
+        run = Run(process, course, dask)
+        threading.Thread(target=run.listen, args=[ours], daemon=True).start()
+        return run
 
     def trial(self, number: int, victim: Victim, chance: random.Random) -> Trial:
         """Kill somebody at a moment of the run, and see what the next call makes of it."""
@@ -223,8 +265,8 @@ class Trials:
                 dask = stack.enter_context(
                     cluster.running(self.folder / f"dask-{number}", workers=2)
                 )
-                if True not in self.seconds:
-                    self.seconds[True] = self._undisturbed(self._copy("on-dask"), dask)
+                if True not in self.start:
+                    self.start[True] = self._undisturbed(self._copy("on-dask"), dask)
             trial = self._killed(course, dask, victim, chance)
         finished = {student: _touched(course, student) for student in graded(course)}
         before = rows(course)
@@ -255,23 +297,25 @@ class Trials:
         self, course: Workspace, dask: Cluster | None, victim: Victim, chance: random.Random
     ) -> Trial:
         """Begin a run and kill somebody; a moment that is too late is drawn again."""
+        at_start = chance.randrange(AT_START) == 0
         while True:
-            after, moment = chance.choice(AFTER), chance.random()
-            moment *= 1.0 if after else self.seconds[dask is not None]
-            due = math.inf if after else time.monotonic() + moment
+            after = chance.choice(AFTER)
+            moment = chance.random() * (self.start[dask is not None] if at_start else PART)
             started = time.monotonic()
+            due = started + moment if at_start else math.inf
             run = self._begin(course, dask)
-            trial = Trial(victim.__name__, moment)
+            trial = Trial(victim.__name__, moment, at_start)
             while run.process.poll() is None:
                 run.look()
-                if due == math.inf and len(graded(course)) >= after:
+                if due == math.inf and run.begun and len(graded(course)) >= after:
                     due = time.monotonic() + moment
-                if time.monotonic() > due and self._kill(victim, run, chance):
-                    trial.saved = len(graded(course))
+                if time.monotonic() > due and (at_start or run.in_hand):
+                    trial.saved, trial.in_hand = len(graded(course)), len(run.in_hand)
                     trial.moment = time.monotonic() - started
-                    trial.status = self._end(run, trial)
-                    return trial
-                time.sleep(0.02)
+                    if self._kill(victim, run, chance):
+                        trial.status = self._end(run, trial)
+                        return trial
+                time.sleep(0.01)
             for name in ("autograded", "history", "gradebook.db"):  # it was too late
                 path = course.folder / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -355,10 +399,15 @@ def main() -> int:
     for number, victim in zip(range(trials), _turns(), strict=False):
         trial = all_of_them.trial(number, victim, chance)
         counts[f"{trial.victim} killed"] += 1
+        counts[f"{trial.victim} killed while submissions were graded"] += trial.in_hand > 0
         counts[f"{trial.victim} went on by itself"] += trial.status == 0
+        counts["killed while submissions were graded"] += trial.in_hand > 0
+        counts["killed with some graded"] += trial.saved > 0
+        counts["killed at the start"] += trial.at_start
         counts["problems"] += bool(trial.problems)
         print(
-            f"{number + 1}: {trial.victim} after {trial.moment:.1f} s, {trial.saved} graded:"
+            f"{number + 1}: {trial.victim} after {trial.moment:.1f} s, {trial.saved} graded,"
+            f" {trial.in_hand} in hand:"
             f" status {trial.status}, next {trial.next}: {'; '.join(trial.problems) or 'right'}",
             flush=True,
         )

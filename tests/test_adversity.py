@@ -2,17 +2,19 @@
 
 Each run meets one such thing with one submission graded before and one to be graded. Where it can
 do nothing, it ends with status 1 and one line that says what to do; the next plain call goes on.
+So do the commands for what comes afterwards: feedback, exports, reports, grading again.
 """
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,9 +134,8 @@ def test_what_refuses_to_be_written_loses_nothing(course: Workspace, half: Works
     line = told(grade(course, one, f"{url}file:{book}?mode=ro&uri=true"))
     assert line.startswith("The gradebook cannot be written: make its file and folder writable")
     is_kept(course, half)
-    (course.folder / "sitecustomize.py").write_text(IMPATIENT)
     with locked(course, 600):
-        line = told(grade(course, one, PYTHONPATH=str(course.folder)))
+        line = told(grade(course, one, PYTHONPATH=impatient(course)))
     assert line.startswith("The gradebook has been locked for 1 s by another program")
     is_kept(course, half)
 
@@ -148,6 +149,12 @@ import autograder.pipeline.gradebook as book
 
 book.PATIENCE = 1
 """
+
+
+def impatient(course: Workspace) -> str:
+    """The path of Python's modules where nobody waits long for a gradebook."""
+    (course.folder / "sitecustomize.py").write_text(IMPATIENT)
+    return os.pathsep.join(filter(None, [str(course.folder), os.environ.get("PYTHONPATH")]))
 
 
 @contextmanager
@@ -202,3 +209,131 @@ def test_a_clock_that_jumps(course: Workspace, half: Workspace) -> None:
     summary = grade(course, PYTHONPATH=str(course.folder))
     assert (summary["status"], summary["graded"], summary["skipped"]) == (0, 1, 1)
     is_complete(course, half)
+
+
+# --------------------------------------------------------------------------------------- afterwards
+
+#: What is written, by which command.
+WRITES = {
+    "feedback/ann/parameters/parameters.html": (NBGRADER, "generate_feedback", "parameters"),
+    "grades/grades.csv": (NBGRADER, "export", "--to", "grades/grades.csv"),
+    "report/parameters.html": (sys.executable, "-m", "autograder", "report", "parameters"),
+}
+ERROR = re.compile(r"^\[\w+ \| ERROR\] ")
+INFORMS = re.compile(r"^\[\w+ \| (INFO|WARNING)\] ")
+
+
+def called(
+    course: Workspace, words: Sequence[str], before: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command, in a mount namespace where there is something to be done before."""
+    return subprocess.run(
+        [*(_apart(before) if before else ()), *words],
+        cwd=course.folder,
+        env={**os.environ, "PYTHONWARNINGS": "ignore", **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def refused(done: "subprocess.CompletedProcess[str]", status: int = 1) -> str:
+    """The one line that says what to do, and no other is an error's."""
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if not INFORMS.match(line)]
+    (line,) = lines
+    assert "call the same command again" in line
+    return ERROR.sub("", line)
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def done(half: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A course for which all that comes afterwards was written, and is to be written anew."""
+    course = Workspace(tmp_path_factory.mktemp("done") / "course")
+    shutil.copytree(half.folder, course.folder, symlinks=True)
+    (course.folder / "grades").mkdir()
+    for words in WRITES.values():
+        subprocess.run(words, cwd=course.folder, check=True, capture_output=True)
+    with course.gradebook() as gradebook:
+        grade = gradebook.find_grade("test_MLP", "parameters", "parameters", "ann")
+        grade.manual_score = 12
+        gradebook.db.commit()
+    return course
+
+
+@pytest.fixture
+def over(done: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(done.folder, tmp_path / "course", symlinks=True)
+    return Workspace(tmp_path / "course")
+
+
+@pytest.mark.parametrize("target", WRITES)
+def test_what_was_written_before_stays_where_nothing_can_be_written(
+    target: str, over: Workspace
+) -> None:
+    folder = over.folder / Path(target).parts[0]
+    before, words = files(folder), WRITES[target]
+    assert before
+
+    mounted = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
+    line = refused(called(over, words, mounted))
+    assert "Read-only file system" in line
+    assert files(folder) == before
+    with locked(over, 600):
+        path = impatient(over)
+        line = refused(called(over, words, PYTHONPATH=path))
+    assert line.startswith("The gradebook has been locked for 1 s by another program")
+    assert files(folder) == before
+
+    again = called(over, words)
+    assert again.returncode == 0, again.stderr
+    after, name = files(folder), Path(target).relative_to(folder.name).as_posix()
+    assert after.keys() == before.keys()
+    assert after[name] != before[name]
+
+
+@pytest.mark.parametrize("target", WRITES)
+def test_a_full_disk_is_told_and_nothing_half_written_is_left(target: str, over: Workspace) -> None:
+    """What is seen of the full disk is copied to another one before it is gone."""
+    folder, words = over.folder / Path(target).parts[0], WRITES[target]
+    before = files(folder)
+    name = Path(target).relative_to(folder.name).as_posix()
+    (over.folder / "was").mkdir()
+    # What lay there lies there again, and then there is no room for a byte more.
+    full = (
+        f"cp -r {folder} {over.folder}/copy && mount -t tmpfs -o size=2m tmpfs {folder}"
+        f" && cp -r {over.folder}/copy/. {folder} && rm -rf {over.folder}/copy"
+    )
+    fill = f"cat /dev/zero > {folder}/fill 2>/dev/null; true"
+    look = f"cp -r {folder}/. {over.folder}/was; rm {over.folder}/was/fill"
+    if folder.name == "feedback":  # the page that goes makes room for itself
+        full = f"mount -t tmpfs -o size={SMALL} tmpfs {folder}"
+        fill, look, before = "true", f"cp -r {folder}/. {over.folder}/was", {}
+    inside = ["sh", "-c", f'"$@"; status=$?; {look}; exit $status', "sh", *words]
+    line = refused(called(over, inside, f"{full} && {fill}"))
+    assert "No space left on device" in line or "no room left on the disk" in line
+    assert files(over.folder / "was") == before
+    assert called(over, words).returncode == 0
+    assert (folder / name).is_file()
+
+
+def test_grading_again_says_what_to_do_where_it_cannot(over: Workspace) -> None:
+    words = (sys.executable, "-m", "autograder", "regrade", "parameters", "--apply")
+    (over.folder / "tmp").mkdir()
+    full = f"mount -t tmpfs -o size=4k tmpfs {over.folder / 'tmp'}"
+    before = rows(over)
+    line = refused(called(over, words, full, TMPDIR=str(over.folder / "tmp")), status=2)
+    assert line.startswith("There is no room left on the disk")
+    with locked(over, 600):
+        path = impatient(over)
+        line = refused(called(over, words, PYTHONPATH=path), status=2)
+    assert line.startswith("The gradebook has been locked for 1 s by another program")
+    assert rows(over) == before

@@ -27,6 +27,16 @@ def test_steps_of_nbgraders_are_left_out(module: object, level: int, shown: bool
     assert Said().filter(record) is shown
 
 
+def test_long_lines_are_broken_where_a_dialog_would_cut_them_off() -> None:
+    says = "Could not be graded: %s: the file is a web page,\n  not a notebook"
+    record = logging.LogRecord("any", logging.ERROR, "", 1, says, ("one name " * 8,), None)
+    assert Said().filter(record)
+    first, second, third = record.getMessage().splitlines()
+    assert first == "Could not be graded: one name one name one name one name one name one"
+    assert second == "  name one name one name : the file is a web page,"
+    assert third == "  not a notebook"
+
+
 def test_only_what_is_run_by_the_api_is_for_a_dialog() -> None:
     log = logging.Logger("of a converter")
     keep_short(SimpleNamespace(log=log, parent=None))

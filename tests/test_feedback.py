@@ -248,6 +248,10 @@ def test_a_person_has_the_last_word(
     row = page.locator("header tr", has_text="MyLinear").inner_text()
     assert "28.5 / 30" in row
     assert "A person decided: 28.5 of 30. The checks alone came to 25." in row
+    page.set_viewport_size({"width": 400, "height": 900})
+    boxes = [reason.bounding_box() for reason in page.locator("header td > div").all()[:2]]
+    first, second = (box for box in boxes if box is not None)
+    assert second["y"] >= first["y"] + first["height"] + 4, "reasons look like one paragraph"
     report = page.locator("#test_MyLinear")
     assert "28.5 of 30 points, decided by a person" in report.locator(".heading").inner_text()
     assert "Sum of the checks" in report.inner_text()

@@ -260,7 +260,7 @@ class Grading:
             nbgrader = psutil.Process(pid)
             workers = [
                 each
-                for each in nbgrader.children()
+                for each in nbgrader.children(recursive=True)
                 if each.cmdline() == nbgrader.cmdline() or "multiprocessing" in str(each.cmdline())
             ]
             largest = max(map(self._highest, workers), default=0)

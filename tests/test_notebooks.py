@@ -264,6 +264,19 @@ def test_an_unsolved_notebook_says_which_tasks_are_still_to_do(
     assert listed[-2].startswith(f"0 of {len(checks)} visible checks pass.")
 
 
+@every_assignment
+def test_whoever_has_written_each_function_has_the_whole_task(assignment: str) -> None:
+    """A stub beside the functions would stop a cell in which nothing more need be written."""
+    nb = nbformat.read(Workspace(ROOT).notebook("release", assignment), 4)
+    for cell in nb.cells:
+        if nbgrader_of(cell).get("solution"):
+            tree = ast.parse(cell.source)
+            classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+            for block in [tree] * (len(tree.body) > 1) + classes:
+                beside = [node for node in block.body if isinstance(node, ast.Raise)]
+                assert not beside, nbgrader_of(cell).grade_id
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says", "places"),
     [
@@ -328,8 +341,8 @@ def test_an_unsolved_notebook_says_which_tasks_are_still_to_do(
         (
             "class MyLinear",
             "class MyLinaer",
-            "StillToDo: `MyLinear` is not defined. If a cell above defines it, run that cell first,"
-            " then run this one again; otherwise look for a typo in your code.",
+            "StillToDo: `MyLinear` is not defined. If a cell above is to define it, write and run"
+            " that one first, then run this one again; otherwise look for a typo in your code.",
             [],
         ),
         (

@@ -285,22 +285,24 @@ def test_what_nbgrader_takes_away_again_was_not_saved(handed_in: Workspace, tmp_
     assert not course.notebook("autograded", "parameters", "a-b").exists()
 
 
-@pytest.mark.parametrize("victim", ["grade", "nbgrader", "worker"])
+@pytest.mark.parametrize("victim", ["grade", "nbgrader", "worker", "nursery", "other"])
 def test_a_kill_loses_nothing(victim: str, slow: Workspace) -> None:
     process = begun(slow)
     (nbgrader,) = psutil.Process(process.pid).children()
     family = psutil.Process(process.pid).children(recursive=True)
-    if victim == "worker":
-        workers = [each for each in nbgrader.children() if each.cmdline() == nbgrader.cmdline()]
-        assert len(workers) == 2
-        workers[0].kill()
+    goes_on = victim not in ("grade", "nbgrader")
+    if goes_on:
+        workers = [each for each in family if each.cmdline() == nbgrader.cmdline()]
+        first, nursery, other = (each for each in workers if each != nbgrader)
+        assert (first.parent(), nursery.parent(), other.parent()) == (nbgrader, first, nursery)
+        {"worker": first, "nursery": nursery, "other": other}[victim].kill()
     else:
         (process if victim == "grade" else nbgrader).kill()
     assert process.stdout is not None
     process.stdout.read()
     process.wait(PATIENCE)
     assert psutil.wait_procs(family, timeout=PATIENCE)[1] == []
-    if victim == "worker":
+    if goes_on:
         assert process.returncode == 0
     else:
         assert graded(slow, "--workers=2").status == 0

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import nbformat
@@ -12,13 +14,16 @@ from autograder import ROOT
 from autograder.commands.workspace import Workspace
 from autograder.grading import grader
 from autograder.grading.grader import Graded, Submission, Terms
-from autograder.grading.pool import Pool
+from autograder.grading.pool import Pool, WorkerPool
+from autograder.grading.worker import BudgetSpent
 from autograder.submission.cells import cell_of
 
 Solution = Callable[[str], nbformat.NotebookNode]
 LOG = logging.getLogger(__name__)
 TERMS = Terms(ROOT / "course_data")
 GRADE = grader.grade
+#: What ends the worker that has it, in a test.
+DEADLY = b"THE END"
 
 
 def ends_at_a_sign(submission: Submission, *rest: Any) -> Graded:
@@ -50,6 +55,36 @@ def test_one_that_ends_its_worker_is_no_other_s_matter(
         assert why == (died if each is came[1] else {""})
         assert len(each.results) == 5
     assert came[0].spent["start"].seconds < 60
+
+
+def ends_or_tells(submission: Submission, *rest: Any) -> tuple[int, int]:
+    """The numbers of the process that this runs in, and of the one it comes from."""
+    if submission.notebook == DEADLY:
+        os._exit(3)
+    time.sleep(0.5)  # all have some
+    return os.getpid(), os.getppid()
+
+
+def test_workers_and_those_in_their_place_come_from_one_process(
+    parameters: Workspace, solution: Solution
+) -> None:
+    well = parameters.submission("ann", "parameters", solution("parameters"))
+    deadly = replace(well, notebook=DEADLY)
+    work = [*[well] * 3, *[deadly] * 4, *[well] * 3]
+    pool = WorkerPool(ends_or_tells, ["parameters"], TERMS, 3, LOG)
+    try:
+        assert len([start.result() for start in pool._starts]) == 3
+        came = dict(pool.outcomes(work))
+    finally:
+        pool.close()
+    found = [came[place] for place, each in enumerate(work) if each is well]
+    assert all(isinstance(came[place], BudgetSpent) for place in range(3, 7))
+    before = dict(each for each in found[:3] if isinstance(each, tuple))
+    assert len(before) == 3
+    assert sorted(before.values()).count(os.getpid()) == 1
+    (nursery,) = {*before.values()} - {os.getpid()}
+    after = dict(each for each in found[3:] if isinstance(each, tuple) and each[0] not in before)
+    assert {*after.values()} == {nursery}
 
 
 def test_nothing_is_graded_where_no_worker_can(parameters: Workspace) -> None:

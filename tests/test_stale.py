@@ -57,7 +57,8 @@ def make(course: CourseDirectory, student: str) -> None:
     sheet = gradebook.sheet(course.db_url, A, A, student)
     path = Path(course.root, "feedback", student, A, f"{A}.html")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(fingerprint(notebook, sheet, counting_of(course, student, notebook)))
+    made_of = fingerprint(notebook, sheet, counting_of(course, student, notebook))
+    path.write_text(f"{made_of}</html>\n")
 
 
 def found(course: CourseDirectory) -> list[str]:
@@ -85,13 +86,21 @@ def let_the_best_count(course: CourseDirectory) -> None:
     counting.write(Path(course.root), "ben", A, Best("2026-03-04T05:06:07.000008+00:00", 9, 10))
 
 
+def cut_off(course: CourseDirectory) -> None:
+    """What is left where nbgrader was killed while it wrote the page."""
+    page = Path(course.root, "feedback", "ben", A, f"{A}.html")
+    page.write_text(page.read_text().removesuffix("ml>\n"))
+
+
 def take_back(course: CourseDirectory) -> None:
     """What the grader does where nothing can be taken of a hand-in."""
     Path(course.root, "autograded", "ben", A, f"{A}.ipynb").unlink()
     gradebook.withdraw(course.db_url, A, "ben")
 
 
-@pytest.mark.parametrize("change", [comment, overrule, grade_again, let_the_best_count, take_back])
+@pytest.mark.parametrize(
+    "change", [comment, overrule, grade_again, let_the_best_count, cut_off, take_back]
+)
 def test_a_page_that_shows_what_is_no_more_is_found(
     course: CourseDirectory, change: Callable[[CourseDirectory], None]
 ) -> None:

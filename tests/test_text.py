@@ -1,13 +1,14 @@
-"""Texts of submissions in a terminal: what it would obey is written out."""
+"""Texts of submissions in a terminal: what it would obey is written out. Files of it are whole."""
 
 import io
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tornado.log import LogFormatter
 
-from autograder.text import PlainLog, escaped, is_plain
+from autograder.text import PlainLog, escaped, is_plain, write_whole
 
 LIES = "\x1b[2J\x1b]0;title\x07\r\x9b31m\u202eabc\u2028\udcff\x00"
 
@@ -69,3 +70,20 @@ def test_plain_text_stays_as_it_is() -> None:
     assert escaped("a\nb\tc", keep="\n") == "a\nb\\tc"
     assert not is_plain("\u200b")
     assert escaped(LIES).encode()
+
+
+def test_a_file_is_written_whole_or_left_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "grades.csv"
+    write_whole(target, "a\r\n")
+    target.chmod(0o640)
+    (tmp_path / "link").symlink_to("grades.csv")
+    write_whole(tmp_path / "link", "b\r\n")
+    assert target.read_bytes() == b"b\r\n"
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "link").is_symlink()
+    with pytest.raises(UnicodeEncodeError):  # in the midst of it
+        write_whole(target, "c" * 100_000 + "\udcff")
+    with pytest.raises(IsADirectoryError):
+        write_whole(tmp_path, "d")
+    assert target.read_bytes() == b"b\r\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["grades.csv", "link"]

@@ -1,7 +1,7 @@
 """The processes of a run and their memory, as Linux tells them."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -12,6 +12,8 @@ SHARED_MEMORY = Path("/dev/shm")
 class Process:
     """A process, told from a later one of the same number by when it began.
 
+    It is the same one under another name, and with the parent that it has once its own is gone.
+
     Attributes:
         parent: the number of the process that started it.
         name: of its program, fifteen characters at most.
@@ -19,8 +21,8 @@ class Process:
     """
 
     pid: int
-    parent: int
-    name: str
+    parent: int = field(compare=False)
+    name: str = field(compare=False)
     began: int
 
 

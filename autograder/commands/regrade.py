@@ -28,6 +28,7 @@ from autograder.grading.dependence import Dependence
 from autograder.grading.record import Record
 from autograder.pipeline import gradebook
 from autograder.pipeline.grade import GradeNotebook
+from autograder.pipeline.trouble import AGAIN, advice
 from autograder.submission.intake import students
 from autograder.submission.rebuild import Release, restored
 from autograder.text import escaped
@@ -42,7 +43,11 @@ class CannotRegrade(AutograderError):
 
 
 def main(arguments: Namespace) -> int:
-    """Say what would change, or change it: 0 where nothing is left to change, 1 where it is."""
+    """Say what would change, or change it.
+
+    Returns:
+        0 where nothing is left to change, 1 where something is, 2 where nobody can say.
+    """
     try:
         course = _Course(arguments.assignment)
         changes = course.changes()
@@ -52,8 +57,11 @@ def main(arguments: Namespace) -> int:
                 print("Nothing has been changed. To change it, add: --apply")
             return int(bool(changed))
         left = course.apply(changed)
-    except AutograderError as error:
-        print(error, file=sys.stderr)
+    except Exception as error:
+        why = str(error) if isinstance(error, AutograderError) else advice(error, AGAIN)
+        if not why:
+            raise
+        print(why, file=sys.stderr)
         return 2
     for student in left:
         print(f"{escaped(student)}: it came to something else; look at it", file=sys.stderr)

@@ -15,6 +15,8 @@ from autograder.afterwards.similar import Filtered
 from autograder.errors import AutograderError
 from autograder.grading.worker import worker
 from autograder.pipeline import gradebook
+from autograder.pipeline.trouble import AGAIN, advice
+from autograder.text import write_whole
 
 #: How long reading one student's code for fingerprints may take.
 _SECONDS = 10.0
@@ -26,8 +28,11 @@ def main(arguments: Namespace) -> int:
     """Write the report on an assignment; 1 where there is nothing to report on."""
     try:
         paths = run(arguments.assignment, arguments.html, arguments.csv, arguments.json)
-    except AutograderError as error:
-        print(error, file=sys.stderr)
+    except Exception as error:
+        why = str(error) if isinstance(error, AutograderError) else advice(error, AGAIN)
+        if not why:
+            raise
+        print(why, file=sys.stderr)
         return 1
     for path in paths:
         print(path)
@@ -72,9 +77,11 @@ def run(assignment: str, html: Path | None, csv: Path | None, json: Path | None)
     for path, content in written.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8", newline="")
+            write_whole(path, content)
         except OSError as error:
-            raise CannotReport(f"{path} cannot be written: {error.strerror}.") from None
+            raise CannotReport(
+                f"{path} cannot be written: {error.strerror}. See to that, {AGAIN}"
+            ) from None
     return list(written)
 
 

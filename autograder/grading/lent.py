@@ -166,11 +166,24 @@ def _borrowed() -> tuple[Lent, Connection]:
             if len(request) > REQUEST_BYTES:
                 raise OSError(errno.EMSGSIZE, "the environment is too large")
             socket.send_fds(control, [request], [theirs.fileno()])
-            _, fds, _, _ = socket.recv_fds(control, 1, 1)
-        if not fds:
-            raise ConnectionRefusedError(errno.ECONNREFUSED, "the service has other code")
-        return Lent(fds[0], control), Connection(ours.detach())
+        return received(control, ours)
     except BaseException:
         ours.close()
         control.close()
         raise
+
+
+def received(control: socket.socket, ours: socket.socket) -> tuple[Lent, Connection]:
+    """A worker that has been asked for, once it is there, and the connection to it.
+
+    Args:
+        control: where it was asked for; its timeout counts.
+        ours: our end of what is spoken with it.
+
+    Raises:
+        OSError: it does not come, or is refused.
+    """
+    _, fds, _, _ = socket.recv_fds(control, 1, 1)
+    if not fds:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody lends a worker")
+    return Lent(fds[0], control), Connection(ours.detach())

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from autograder.errors import AutograderError
 from autograder.grading import early, grader
 from autograder.grading.grader import Graded, Submission, Terms
+from autograder.grading.nursery import Nursery
 from autograder.grading.parallel import cores, verdicts
 from autograder.grading.worker import Budget, BudgetSpent, Worker
 
@@ -58,18 +59,18 @@ class WorkerPool(Generic[Answer]):
         budget: Budget | None = None,
     ) -> None:
         self._work, self._terms, self._log = work, terms, log
-        # The first one may be warm by now, or a warm one of the service's. Not all of them: there
-        # they would have one template between them, and wait for each other's kernels.
-        self._workers = [early.first(), *(Worker() for _ in range(jobs - 1))]
+        # The first one may be warm by now, or a warm one of the service's.
+        self._first, self._nursery = early.first(), Nursery()
+        others = (Worker(borrow=self._nursery.borrow) for _ in range(jobs - 1))
+        self._workers = [self._first, *others]
         self._tasks: queue.SimpleQueue[_Task[Answer] | None] = queue.SimpleQueue()
-        # Starting one keeps two cores busy: torch is imported in it and in its kernels' template.
-        # The first is to grade soon, and not when all are ready.
+        # Starting one anew keeps two cores busy: torch is imported in it and in its template.
         self._starting = threading.Semaphore(max(1, cores() // 2))
         self._busy: set[Worker] = set()
         self._closed = False
         for worker in self._workers:
             worker.budget = budget or worker.budget
-            worker.begin()  # before there are threads: so each can be a fork of this process
+        self._first.begin()  # before there are threads: so it can be a fork of this process
         self._starts: list[Future[dict[str, dict[str, int]]]] = [Future() for _ in self._workers]
         self._threads = [
             # Nobody waits for them at the end: a worker's last call may take minutes.
@@ -117,6 +118,7 @@ class WorkerPool(Generic[Answer]):
                 worker.end()
             for thread in self._threads:
                 thread.join(_PATIENCE)
+        self._nursery.close()
 
     def _serve(
         self,
@@ -127,6 +129,8 @@ class WorkerPool(Generic[Answer]):
         """Give a worker its submissions, one after the other."""
         self._busy.add(worker)
         try:
+            if worker is not self._first:
+                self._nursery.wait()
             with self._starting:
                 if self._closed:
                     raise Closed
@@ -134,10 +138,15 @@ class WorkerPool(Generic[Answer]):
                     suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
                 except BudgetSpent:  # somebody has ended it: a new one may do
                     suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
+            if worker is self._first and len(self._workers) > 1:
+                self._nursery.begin(worker, self._log)
         except Exception as error:
             worker.close()
             start.set_exception(error)
             return
+        finally:
+            if worker is self._first:
+                self._nursery.settle()
         self._busy.discard(worker)
         start.set_result(suites)
         while task := self._tasks.get():

@@ -15,20 +15,18 @@ import gc
 import json
 import logging
 import os
-import selectors
-import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from autograder import sandbox
 from autograder.errors import AutograderError
-from autograder.grading import dependence, grader, worker
+from autograder.grading import dependence, grader
 from autograder.grading.grader import Terms
+from autograder.grading.lender import Lender
 from autograder.grading.lent import REQUEST_BYTES, Folder, is_own
 from autograder.sandbox import SandboxError, template
 from autograder.sandbox.provisioner import view
@@ -88,10 +86,9 @@ class Service:
     def __init__(self, code: str, warm: list[Template]) -> None:
         self._code, self._warm = code, warm
         self._waiting: set[socket.socket] = set()
-        self._lent: dict[int, tuple[int, socket.socket]] = {}  # number and control, by pidfd
         self._outdated = False
         self._since = time.monotonic()
-        self._selector = selectors.DefaultSelector()
+        self._lender = Lender(lambda: (self._listener, *self._waiting))
         if len(os.listdir("/proc/self/task")) > 1:
             raise CannotServe("This process has threads, and cannot be forked.")
         with _alone() as folder:
@@ -104,17 +101,18 @@ class Service:
             self._listener.listen(_BACKLOG)
             self._door = os.stat(folder.door).st_ino
         self._listener.setblocking(False)
-        self._watch(self._listener.fileno(), self._greet)
+        self._lender.watch(self._listener.fileno(), self._greet)
 
     def serve(self, idle_seconds: float) -> Ended:
         """Lend workers until nobody has one, or wants one, for so long."""
         while not self._outdated:
             left = self._since + idle_seconds - time.monotonic()
-            if left <= 0 and not self._lent:
+            busy = bool(self._lender)
+            if left <= 0 and not busy:
                 return Ended.IDLE
-            for key, _ in self._selector.select(None if self._lent else left):
-                react: Callable[[], None] = key.data
-                react()
+            self._lender.turn(None if busy else left)
+            if busy:
+                self._since = time.monotonic()
         return Ended.OUTDATED
 
     def close(self) -> None:
@@ -127,15 +125,9 @@ class Service:
                 os.unlink(folder.door)
                 folder.path.rmdir()  # unless others' doors are there
         self._listener.close()
-        for pidfd, (number, _) in list(self._lent.items()):
-            os.kill(number, signal.SIGTERM)
-            self._reap(pidfd)
-        self._selector.close()
+        self._lender.close()
 
     # -------------------------------------------------------------------------------- inner parts
-
-    def _watch(self, fd: int, react: Callable[[], None]) -> None:
-        self._selector.register(fd, selectors.EVENT_READ, react)
 
     def _greet(self) -> None:
         """Let somebody in, who is then waited for like all others."""
@@ -146,20 +138,22 @@ class Service:
         if is_own(control):
             control.setblocking(False)
             self._waiting.add(control)
-            self._watch(control.fileno(), partial(self._hear, control))
+            self._lender.watch(control.fileno(), partial(self._hear, control))
         else:
             control.close()
 
     def _hear(self, control: socket.socket) -> None:
         """Lend a worker to who asks for one; a refusal is the end of the connection."""
-        self._selector.unregister(control.fileno())
+        self._lender.selector.unregister(control.fileno())
         self._waiting.remove(control)
         fds: list[int] = []
         try:
             request, fds, _, _ = socket.recv_fds(control, REQUEST_BYTES, 1)
             told = json.loads(request)
             if len(fds) == 1 and self._is_what(told["code"]):
-                self._lend(control, told["cwd"], told["environ"], fds[0])
+                settle = partial(_settle, told["cwd"], told["environ"])
+                self._lender.lend(control, fds[0], settle)
+                self._since = time.monotonic()
                 return
         except (OSError, ValueError, KeyError, TypeError):
             pass  # no request, or nobody there any more
@@ -174,50 +168,12 @@ class Service:
             self._outdated = True
         return not self._outdated and code == self._code
 
-    def _lend(
-        self, control: socket.socket, cwd: str, environ: dict[str, str], connection: int
-    ) -> None:
-        number = template.fork()
-        if number == 0:
-            control.close()
-            self._be_lent(cwd, environ, connection)
-        pidfd = os.pidfd_open(number)
-        self._lent[pidfd] = number, control
-        self._since = time.monotonic()
-        self._watch(pidfd, partial(self._reap, pidfd))
-        with suppress(OSError):
-            socket.send_fds(control, [b"+"], [pidfd])
 
-    def _be_lent(self, cwd: str, environ: dict[str, str], connection: int) -> NoReturn:
-        """Be somebody's worker, where he is; return never."""
-        status = 1
-        try:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            self._selector.close()
-            self._listener.close()
-            for waiting in self._waiting:
-                waiting.close()
-            for pidfd, (_, control) in self._lent.items():
-                os.close(pidfd)
-                control.close()
-            os.environ.clear()
-            os.environ.update(environ)
-            os.chdir(cwd)
-            worker.serve(connection)
-            status = 0
-        finally:
-            os._exit(status)
-
-    def _reap(self, pidfd: int) -> None:
-        """Tell who had a worker how it ended."""
-        number, control = self._lent.pop(pidfd)
-        self._selector.unregister(pidfd)
-        os.close(pidfd)
-        _, status = os.waitpid(number, 0)
-        with suppress(OSError):
-            control.send(str(os.waitstatus_to_exitcode(status)).encode())
-        control.close()
-        self._since = time.monotonic()
+def _settle(cwd: str, environ: dict[str, str]) -> None:
+    """Be where a borrower is."""
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(cwd)
 
 
 def is_up() -> bool:

@@ -15,15 +15,19 @@ import pickle
 import resource
 import select
 import signal
+import socket
+import stat
 import sys
 import threading
 import time
 import traceback
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -31,7 +35,7 @@ from autograder.grading import lent
 from autograder.grading.lent import Lent
 from autograder.kernel.protocol import Limits
 from autograder.language import Explained, Text
-from autograder.sandbox.template import close_templates
+from autograder.sandbox import template
 
 Answer = TypeVar("Answer")
 
@@ -44,8 +48,9 @@ MAX_ANSWER = 2**29
 #: Seconds for what each worker begins with: it imports torch.
 _START_SECONDS = 300.0
 
-#: Whether this process is a worker: `_serve` says so.
+#: Whether this process is a worker: `_serve` says so, and who it speaks with.
 _is_worker = False
+_boss: Connection | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,9 @@ class Worker:
     Args:
         launch: starts the process, which gets its end of a connection.
         borrow: gives one that is warm already, if there is any (`autograder.grading.lent`).
+
+    Attributes:
+        borrow: the same; it may be set anew, and is asked whenever a process is needed.
     """
 
     def __init__(
@@ -145,7 +153,7 @@ class Worker:
         borrow: Callable[[], tuple[Lent, Connection] | None] | None = None,
     ) -> None:
         self.budget = Budget.of(Limits(), GraderLimits())
-        self._begin_process, self._borrow = launch, borrow
+        self._begin_process, self.borrow = launch, borrow
         self._process: Process | None = None
         self._connection: Connection | None = None
         self._start: tuple[Step, ...] = ()
@@ -246,6 +254,32 @@ class Worker:
             self.close()
             raise BudgetSpent(self._too_large()) from None
 
+    def split(
+        self, function: Callable[[socket.socket], None], log: logging.Logger
+    ) -> socket.socket:
+        """Have a fork made of the process, as it is now, that calls a function and ends.
+
+        Args:
+            function: gets one end of a pair of sockets of whole messages. That it is closed on the
+                other side is the sign to end.
+
+        Returns:
+            the other end.
+
+        Raises:
+            BudgetSpent: the process has died.
+            OSError: it cannot be forked.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        _ends.add(ours)
+        try:
+            with theirs:
+                self._ask(_split, (function,), _START_SECONDS, log, theirs.fileno())
+        except BaseException:
+            ours.close()
+            raise
+        return ours
+
     def close(self) -> None:
         """End the process, and with it its kernels."""
         process, connection = self._process, self._connection
@@ -273,7 +307,7 @@ class Worker:
     def _launch(self) -> None:
         self._made_of, self._unheard = {}, 0
         self._owner = os.getpid()
-        if self._borrow is not None and (found := self._borrow()):
+        if self.borrow is not None and (found := self.borrow()):
             self._process, self._connection = found
             _ends.add(self._connection)
             return
@@ -289,11 +323,15 @@ class Worker:
         arguments: tuple[Any, ...],
         seconds: float,
         log: logging.Logger,
+        descriptor: int | None = None,
     ) -> Answer:
         assert self._connection is not None
+        assert self._process is not None
         deadline = time.monotonic() + seconds
         try:
             self._connection.send((function, arguments))
+            if descriptor is not None:
+                send_handle(self._connection, descriptor, self._process.pid)
             while self._connection.poll(max(0.0, deadline - time.monotonic())):
                 kind, *told = pickle.loads(self._connection.recv_bytes(MAX_ANSWER))
                 if kind == "log":
@@ -390,7 +428,7 @@ def _wants_memory(error: Exception) -> bool:
 
 
 #: The ends of nbgrader's process. A forked one closes its copies, or would never see them closed.
-_ends: weakref.WeakSet[Connection] = weakref.WeakSet()
+_ends: weakref.WeakSet[Connection | socket.socket] = weakref.WeakSet()
 
 
 def _close_ends() -> None:
@@ -426,8 +464,8 @@ def serve(descriptor: int) -> None:
 
 
 def _serve(connection: Connection) -> None:
-    global _is_worker
-    _is_worker = True
+    global _is_worker, _boss
+    _is_worker, _boss = True, connection
     os.setsid()  # a Ctrl-C in the terminal is for nbgrader's process alone
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(connection.fileno(),), daemon=True).start()
@@ -438,7 +476,7 @@ def _serve(connection: Connection) -> None:
     try:
         _answer(connection)
     finally:
-        close_templates()
+        template.close_templates()
 
 
 def _answer(connection: Connection) -> None:
@@ -454,6 +492,29 @@ def _answer(connection: Connection) -> None:
             whole = pickle.dumps(("error", _to_travel(error)))
         connection.send_bytes(whole)
         del function, arguments, whole
+
+
+def _split(function: Callable[[socket.socket], None]) -> None:
+    """Have a fork of this worker call a function; see `Worker.split`."""
+    assert _boss is not None
+    descriptor = recv_handle(_boss)
+    if template.fork() == 0:
+        try:
+            _boss.close()
+            _close_pipes()
+            function(socket.socket(fileno=descriptor))
+        finally:
+            os._exit(0)
+    template.outlive()  # what ends this worker is not to end the kernels of others
+    os.close(descriptor)
+
+
+def _close_pipes() -> None:
+    """Close those of the process that this is a fork of: by one, others learn of its end."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            if int(name) > 2 and stat.S_ISFIFO(os.fstat(int(name)).st_mode):
+                os.close(int(name))
 
 
 def _to_travel(error: Exception) -> Exception:

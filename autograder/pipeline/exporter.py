@@ -40,7 +40,7 @@ from autograder.pipeline.events import Progress
 from autograder.pipeline.grade import GradeNotebook
 from autograder.pipeline.safe import SafeNotebook
 from autograder.pipeline.settings import gathered, limit
-from autograder.pipeline.trouble import Trouble, advice
+from autograder.pipeline.trouble import Trouble, Turn, advice, refuse
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import Intake, Taken, students
 from autograder.submission.limits import IntakeLimits, ReadLimits
@@ -51,16 +51,6 @@ from autograder.text import PlainLog, escaped
 
 #: No student's name: it comes after all of them in nbgrader's order, and is left out of the run.
 LAST = "\U0010ffff"
-
-
-class _Turn:
-    """A submission or the end of the run: its turn comes when nbgrader looks for its notebooks."""
-
-    def __init__(self, begin: Callable[[], list[str]]) -> None:
-        self._begin = begin
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._begin())
 
 
 class SubmissionExporter(NotebookExporter):
@@ -183,7 +173,7 @@ class SubmissionExporter(NotebookExporter):
         values["submitted_directory"] = str(self._intake.folder)
         excluded = self._directory.student_id_exclude.split(",")
         values["student_id_exclude"] = ",".join([*filter(None, excluded), LAST])
-        turns: dict[str, _Turn] = {}
+        turns: dict[str, Turn] = {}
         self._students: list[str] = []
         for student in handed_in:
             if why := self._intake.why_not(student):
@@ -198,7 +188,7 @@ class SubmissionExporter(NotebookExporter):
         self._converter.coursedir = self._directory
         self._converter.assignments = turns
 
-    def _turn(self, begin: Callable[[], list[str]]) -> _Turn:
+    def _turn(self, begin: Callable[[], list[str]]) -> Turn:
         """A turn that ends the run where the machine has refused something.
 
         Raises:
@@ -210,13 +200,12 @@ class SubmissionExporter(NotebookExporter):
                 self._look_back()
                 return begin()
             except Exception as error:
-                if not (why := advice(error)):
+                if not (refused := refuse(self.log, error)):
                     raise
-                self.log.error(why)
-                self._ends(why)
-                raise NbGraderException(why) from None
+                self._ends(str(refused))
+                raise refused from None
 
-        return _Turn(begun)
+        return Turn(begun)
 
     def _ends(self, why: str) -> None:
         """Tell why nothing more is graded, and leave nothing running or lying about."""

@@ -5,7 +5,9 @@ these files, and is listed when they are written.
 """
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Assignment, Gradebook, Student, SubmittedAssignment
+from nbgrader.apps.baseapp import NbGrader
 from nbgrader.plugins import ExportPlugin
 
+from autograder.errors import AutograderError
 from autograder.pipeline import gradebook as book
+from autograder.pipeline.trouble import AGAIN, advice
 from autograder.submission import intake
-from autograder.text import escaped
+from autograder.text import escaped, write_whole
 
 Table = Iterator[Iterable[Any]]
 
@@ -86,8 +91,15 @@ def _known(student: Student) -> str:
     return student.lms_user_id or ""
 
 
+class CannotExport(AutograderError):
+    """The file cannot be written; the text says what to do."""
+
+
 class _Export(ExportPlugin):
     """Writes a table of all results to a file.
+
+    Where the machine refuses something, there is a line in the log that says what to do, nbgrader
+    ends with status 1, and a file of an earlier export is as it was.
 
     Attributes:
         name: of the file, where `--to` does not give another.
@@ -95,8 +107,31 @@ class _Export(ExportPlugin):
 
     name = ""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if isinstance(self.parent, NbGrader):
+            with self._refusals():  # nbgrader opens it next, and has only a traceback
+                directory = self.parent.coursedir
+                Gradebook(directory.db_url, directory.course_id).close()
+
     def export(self, gradebook: Gradebook) -> None:
         """Write the file, and list what has no score in it."""
+        with self._refusals():
+            self._export(gradebook)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """End the command with a line, in place of a traceback, where the machine is to blame."""
+        try:
+            yield
+        except Exception as error:
+            why = str(error) if isinstance(error, CannotExport) else advice(error, AGAIN)
+            if not why:
+                raise
+            self.log.error(why)
+            raise SystemExit(1) from None
+
+    def _export(self, gradebook: Gradebook) -> None:
         chosen, wanted = [str(each) for each in self.assignment], [str(s) for s in self.student]
         assignments = [each for each in gradebook.assignments if not chosen or each.name in chosen]
         handed_in = {each.name: self._handed_in(each.name) for each in assignments}
@@ -106,9 +141,16 @@ class _Export(ExportPlugin):
         people = {name: each for name, each in people.items() if not wanted or name in wanted}
         results = {each.name: _results(each, people, handed_in[each.name]) for each in assignments}
         to = Path(self.to or self.name)
-        with to.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerows(self.table(assignments, list(people.values()), results))
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows(self.table(assignments, list(people.values()), results))
+        try:
+            write_whole(to, text.getvalue())
+        except OSError as error:
+            raise CannotExport(
+                f"{to} cannot be written: {error.strerror}. See to that, or name another file by"
+                f" --to, {AGAIN}"
+            ) from None
         self.log.info("The grades are in %s", to)
         for assignment, found in results.items():
             for student, result in found.items():

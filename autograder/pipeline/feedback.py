@@ -12,12 +12,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import HTMLExporter
 from nbconvert.exporters.exporter import Exporter
 from nbformat import NotebookNode
+from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import rmtree
 from traitlets import Integer
@@ -29,6 +31,7 @@ from autograder.language import Text
 from autograder.pipeline import gradebook, page
 from autograder.pipeline.dialog import keep_short
 from autograder.pipeline.page import Told
+from autograder.pipeline.trouble import Trouble, Turn, refuse
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import students
 
@@ -37,6 +40,8 @@ _TOO_MUCH = Text(
 )
 #: So much of a page is read to see what it was made of.
 _HEAD = 2_000
+#: How a page ends that was written to its end, and in how many bytes that is looked for.
+_LAST, _TAIL = b"</html>", 20
 
 
 class FeedbackExporter(HTMLExporter):
@@ -51,8 +56,14 @@ class FeedbackExporter(HTMLExporter):
         if self.parent is not None and hasattr(self.parent, "coursedir"):
             self._converter: Any = self.parent
             keep_short(self._converter)
-            self._find_all(self._converter)
-            self._renew(self._converter.coursedir)
+            self._trouble = Trouble(self.log, lambda why: None)
+            try:
+                self._find_all(self._converter)
+                self._renew(self._converter.coursedir)
+            except Exception as error:
+                if refused := refuse(self.log, error):
+                    raise refused from None
+                raise
 
     def _find_all(self, converter: Any) -> None:
         """Add what nbgrader does not find: names that are patterns, or begin with a dot."""
@@ -65,12 +76,40 @@ class FeedbackExporter(HTMLExporter):
                 directory.ignore = [*directory.ignore, glob.escape(str(notebook))]
 
     def _renew(self, directory: CourseDirectory) -> None:
-        """Take away the pages that no longer fit: nbgrader makes those that are not there."""
+        """Take away the pages that no longer fit: nbgrader makes those that are not there.
+
+        One that can be made anew goes when its turn comes: what ends the run leaves the others.
+        """
         excluded = directory.student_id_exclude.split(",")
-        for student, path in stale(directory):
-            if student not in excluded:
-                self.log.warning("The feedback page of %s no longer fits, and goes", student)
-                rmtree(str(path.parent))
+        old = {student: path for student, path in stale(directory) if student not in excluded}
+        turns = {}
+        for folder, notebooks in self._converter.assignments.items():
+            student = Path(folder).parent.name
+            turns[folder] = Turn(partial(self._begin, notebooks, student, old.pop(student, None)))
+        for student, path in old.items():
+            self._take_away(student, path)
+        self._converter.assignments = turns
+
+    def _begin(self, notebooks: list[str], student: str, old: Path | None) -> list[str]:
+        """The notebooks of a submission, whose page is made next if it is not there.
+
+        Raises:
+            NbGraderException: the machine refused something: others would meet the same.
+        """
+        if self._trouble.why:
+            raise NbGraderException(self._trouble.why)
+        if old is not None:
+            try:
+                self._take_away(student, old)
+            except OSError as error:
+                if refused := refuse(self.log, error):
+                    raise refused from None
+                raise
+        return notebooks
+
+    def _take_away(self, student: str, page: Path) -> None:
+        self.log.warning("The feedback page of %s no longer fits, and goes", student)
+        rmtree(str(page.parent))
 
     def from_filename(  # type: ignore[override]
         self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any
@@ -139,11 +178,21 @@ def graded(directory: CourseDirectory) -> Iterator[tuple[str, Path]]:
             yield student, notebook
 
 
+def _ends(page: Path) -> str:
+    """The beginning of a page; empty where it was cut off, and has no end."""
+    with page.open("rb") as file:
+        head = file.read(_HEAD)
+        file.seek(max(0, page.stat().st_size - _TAIL))
+        whole = file.read().rstrip().endswith(_LAST)
+    return head.decode(errors="replace") if whole else ""
+
+
 def stale(directory: CourseDirectory) -> Iterator[tuple[str, Path]]:
     """The feedback pages of an assignment that no longer fit, by student.
 
-    They show another grade, another comment or another notebook than there is now; or there is no
-    graded notebook any more, and no grade that stands: nothing could be taken of a later hand-in.
+    They show another grade, another comment or another notebook than there is now, or were cut off
+    when they were written; or there is no graded notebook any more, and no grade that stands:
+    nothing could be taken of a later hand-in.
     """
     assignment = directory.assignment_id
     sheets = gradebook.sheets(directory.db_url, assignment)
@@ -155,9 +204,8 @@ def stale(directory: CourseDirectory) -> Iterator[tuple[str, Path]]:
         if sheet is None or not path.is_file():
             continue
         if notebook := notebooks.get(student):
-            with path.open(encoding="utf-8") as file:
-                head = file.read(_HEAD)
-            fits = fingerprint(notebook, sheet, counting_of(directory, student, notebook)) in head
+            of = fingerprint(notebook, sheet, counting_of(directory, student, notebook))
+            fits = of in _ends(path)
         else:
             fits = not sheet.open
         if not fits:

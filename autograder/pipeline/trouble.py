@@ -3,6 +3,7 @@
 nbgrader takes an error for that of the submission it is at. It logs a traceback and goes on with
 the next one, which meets the same; and of any trouble with the gradebook it says that it should be
 upgraded. Here such an error is told once, in a line that says what to do, and the run ends.
+Commands that do one thing alone (an export, a report) tell it in the same words.
 """
 
 import errno
@@ -11,6 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 
+from nbgrader.converters.base import NbGraderException
 from sqlalchemy.exc import DBAPIError
 
 from autograder.errors import UNWRITABLE
@@ -19,7 +21,9 @@ from autograder.pipeline.gradebook import PATIENCE
 #: And what it says of a disk that is broken or gone, and of what belongs to another user.
 _UNUSABLE = frozenset((errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM))
 
+#: What to do then, where a run goes on with what is left, and where there is nothing to go on with.
 _GO_ON = "then call the same command again: it goes on with what is left"
+AGAIN = "then call the same command again"
 
 #: By the beginning of SQLite's own name of the error.
 _SQLITE = {
@@ -40,13 +44,17 @@ _SQLITE = {
 _GRADEBOOK_LOG = logging.getLogger("tornado.application")
 
 
-def advice(error: BaseException | None) -> str:
-    """What to do about an error that is the machine's, in a line; empty for any other error."""
+def advice(error: BaseException | None, then: str = _GO_ON) -> str:
+    """What to do about an error that is the machine's, in a line; empty for any other error.
+
+    Args:
+        then: the end of that line.
+    """
     for each in _with_causes(error):
         if isinstance(each, OSError) and each.errno in UNWRITABLE | _UNUSABLE:
-            return _of_a_file(each)
+            return f"{_of_a_file(each)}, {then}"
         if isinstance(each, DBAPIError) and (told := _of_the_gradebook(each)):
-            return f"{told}; {_GO_ON}"
+            return f"{told}; {then}"
     return ""
 
 
@@ -63,8 +71,8 @@ def _of_a_file(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in _UNUSABLE or error.errno == errno.EROFS:
         what = error.filename or "A file"
-        return f"{what} cannot be used, {error.strerror}: see to that, {_GO_ON}"
-    return f"There is no room left on the disk{where}: make room, {_GO_ON}"
+        return f"{what} cannot be used, {error.strerror}: see to that"
+    return f"There is no room left on the disk{where}: make room"
 
 
 def _of_the_gradebook(error: DBAPIError) -> str:
@@ -75,6 +83,28 @@ def _of_the_gradebook(error: DBAPIError) -> str:
         first = str(error.orig).strip().partition("\n")[0]
         return f"The gradebook's server does not answer ({first}): see to it"
     return ""
+
+
+class Turn:
+    """What nbgrader looks over for notebooks: that happens when their submission's turn comes.
+
+    Args:
+        begin: is called then, and says which notebooks there are; NbGraderException ends the run.
+    """
+
+    def __init__(self, begin: Callable[[], list[str]]) -> None:
+        self._begin = begin
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._begin())
+
+
+def refuse(log: logging.Logger, error: Exception) -> NbGraderException | None:
+    """Log what to do about an error that is the machine's; what to raise then, None for others."""
+    if not (why := advice(error)):
+        return None
+    log.error(why)
+    return NbGraderException(why)
 
 
 class Trouble(logging.Filter):
@@ -102,9 +132,13 @@ class Trouble(logging.Filter):
         of_the_gradebook = record.name == _GRADEBOOK_LOG.name
         if not of_the_gradebook and record.funcName != "convert_notebooks":
             return True
-        if record.levelno < logging.ERROR or not (why := advice(sys.exc_info()[1])):
+        if record.levelno < logging.ERROR:
             return True
-        if of_the_gradebook or self.why:
+        if self.why:
+            return False
+        if not (why := advice(sys.exc_info()[1])):
+            return True
+        if of_the_gradebook:
             return False
         self.why = why
         record.msg, record.args = why, ()

@@ -202,6 +202,8 @@ class Template:
         self._lock = threading.Lock()
         self._ready = False
         self._owner = os.getpid()
+        #: Whether it goes on after this process, as long as a fork of it has it, too.
+        self.outlives = False
         #: A kernel that was asked for in advance, and on what terms; the provisioner's.
         self.spare: tuple[dict[str, Any], Any] | None = None
         try:
@@ -278,10 +280,12 @@ class Template:
         return lifeline
 
     def close(self) -> None:
-        """End it and all its kernels."""
+        """End it and all its kernels; let go of it, where others have it."""
         if self._owner != os.getpid():
             return
         self._control.close()
+        if self.outlives:
+            return
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -300,17 +304,13 @@ class _Shared(Template):
     def __init__(self, control: int) -> None:
         self._control = socket.socket(fileno=control)
         self._lock = threading.Lock()
-        self._ready = True
+        self._ready = self.outlives = True
         self._owner = os.getpid()
         self.spare = None
         _sockets.add(self._control)
 
     def _has_ended(self) -> bool:
         return False  # its socket tells
-
-    def close(self) -> None:
-        """Let go of it; it ends with the last process that has it."""
-        self._control.close()
 
 
 _templates: dict[TemplateOptions, Template] = {}
@@ -337,11 +337,16 @@ def ready_template(options: TemplateOptions) -> Template:
 
 
 def fork() -> int:
-    """`os.fork`, and the templates that are ready are the child's, too: its kernels are its own.
+    """`os.fork`, once templates are ready: they are the child's, too, and its kernels are its own.
 
     Whoever asks for a kernel does so in a message that is sent as a whole, and is answered over a
     socket that comes with it: several processes may ask the same template.
     """
+    for each in list(_templates.values()):
+        with contextlib.suppress(
+            SandboxError
+        ):  # then the child starts one by itself, and hears why not
+            each.wait_ready()
     shared = {
         options: os.dup(each._control.fileno())
         for options, each in _templates.items()
@@ -354,6 +359,12 @@ def fork() -> int:
         for fd in shared.values():
             os.close(fd)
     return child
+
+
+def outlive() -> None:
+    """Have the templates go on after this process: forks of it have them, too."""
+    for each in _templates.values():
+        each.outlives = True
 
 
 def close_templates() -> None:
