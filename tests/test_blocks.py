@@ -12,6 +12,7 @@ from autograder.exercise.formula import in_double, of
 from autograder.exercise.in_order import is_near
 from autograder.exercise.inside_layers import OfModule, Part, Silent
 from autograder.exercise.layers import Layer
+from autograder.exercise.pictures import HELD_OUT, in_classes
 from autograder.suites.blocks import (
     functions,
     probes,
@@ -22,8 +23,6 @@ from autograder.suites.blocks import (
     test_SelfAttention,
     test_TransformerBlock,
 )
-from autograder.suites.blocks.asked import TASKS
-from autograder.suites.blocks.digits import held_out
 
 BLOCKS = [test_ResidualBlock, test_SelfAttention, test_TransformerBlock]
 KEPT = [
@@ -149,7 +148,7 @@ def test_what_stands_in_for_a_part_is_made_and_asked_like_it(task: str, kind: ty
 
 def test_cells_of_other_tasks_are_not_read_for_autograd() -> None:
     rng = torch.Generator()
-    asked = Asked(test_ResidualBlock.BLOCK, probes.passes, None, rng, TASKS)  # type: ignore[arg-type]
+    asked = Asked(test_ResidualBlock.BLOCK, probes.passes, None, rng, tuple(probes.MODULES))  # type: ignore[arg-type]
     own = "class ResidualBlock:\n    def backward(self, g):\n        return g"
     assert asked.without_others(own) == own
     assert asked.without_others("helper = 1") == "helper = 1"
@@ -159,7 +158,8 @@ def test_cells_of_other_tasks_are_not_read_for_autograd() -> None:
 
 
 def test_held_out_digits_are_all_there() -> None:
-    images, labels = held_out()
-    assert images.shape == (1000, 28, 28)
-    assert 0 <= float(images.min()) < float(images.max()) <= 1
+    images, labels = in_classes(HELD_OUT / "digits")
+    assert images.shape == (1000, 28, 28, 3)
+    assert images.dtype == torch.uint8
+    assert int(images.min()) < int(images.max())
     assert torch.bincount(labels).tolist() == [100] * 10

@@ -1,8 +1,6 @@
 """A submission's layer with a backward pass by hand: asked once for all checks, and judged.
 
-@pytest.fixture(scope="module")
-def asked(student, suite_rng):
-    return Asked(shift, probes.passes, student, suite_rng)
+asked = asking(shift, probes.passes)
 
 def test_x(asked):
     asked.gradients("x")
@@ -15,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -31,8 +30,6 @@ from autograder.exercise.student import Probe, Student, StudentError
 from autograder.language import Text
 
 Left = dict[str, Any]
-
-TASKS = ("Linear", "ReLU", "LayerNorm", "ResidualBlock", "SelfAttention", "TransformerBlock")
 
 CHANGED = Misconception(
     "input-changed",
@@ -245,6 +242,16 @@ class Asked:
         if self.layer.name in defined or not {*defined} & {*self.tasks}:
             return cell
         return "\n".join(f"class {name}:\n    def backward(self, g): pass" for name in defined)
+
+
+def asking(layer: Layer, passes: Probe, tasks: tuple[str, ...] = ()) -> Any:
+    """The fixture `asked` of a suite: its layer, asked once for all tests; see :class:`Asked`."""
+
+    @pytest.fixture(scope="module")
+    def asked(student: Student, suite_rng: torch.Generator) -> Asked:
+        return Asked(layer, passes, student, suite_rng, tasks)
+
+    return asked
 
 
 def by_name(left: Left) -> dict[str, Any]:

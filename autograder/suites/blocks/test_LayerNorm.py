@@ -5,7 +5,7 @@ import pytest
 from autograder.exercise.gradients import with_gradient_of
 from autograder.exercise.layer_norm import add_mistakes, layer_norm, normed, rule
 from autograder.exercise.layers import Layer
-from autograder.suites.blocks.asked import asking
+from autograder.suites.blocks import asking
 from autograder.suites.blocks.functions import draw_norm, drawn
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from autograder.exercise.layers import Layer
 from autograder.exercise.linear import add_mistakes, linear
-from autograder.suites.blocks.asked import asking
+from autograder.suites.blocks import asking
 from autograder.suites.blocks.functions import draw_linear, drawn
 
 

@@ -4,7 +4,7 @@ import pytest
 from torch.nn.functional import leaky_relu
 
 from autograder.exercise.layers import Layer
-from autograder.suites.blocks.asked import asking
+from autograder.suites.blocks import asking
 from autograder.suites.blocks.functions import drawn
 
 

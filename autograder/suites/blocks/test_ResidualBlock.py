@@ -8,7 +8,7 @@ import torch
 
 from autograder.exercise.gradients import on_the_way_back
 from autograder.exercise.layers import Layer
-from autograder.suites.blocks.asked import asking
+from autograder.suites.blocks import asking
 from autograder.suites.blocks.functions import draw_linear, drawn, parts, passing, unbent, under
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from autograder.exercise.gradients import with_gradient_of
 from autograder.exercise.layers import Layer
-from autograder.suites.blocks.asked import asking
+from autograder.suites.blocks import asking
 from autograder.suites.blocks.functions import attend, draw_attention, drawn, merge
 
 

@@ -8,36 +8,26 @@ import torch
 
 from autograder.exercise.gradients import with_gradient_of
 from autograder.exercise.layers import Layer
-from autograder.suites.blocks.asked import asking
-from autograder.suites.blocks.functions import (
-    draw_attention,
-    draw_linear,
-    draw_norm,
-    drawn,
-    parts,
-    passing,
-    unbent,
-    under,
-)
+from autograder.suites.blocks import asking, functions
 
 
 def draw(rng, shape=(2, 4), sizes=(6, 2, 5), stand_in=False):
     dim, _, hidden = sizes
-    params = under(
-        second=draw_linear(rng, hidden, dim),
-        first=draw_linear(rng, dim, hidden),
-        norm2=draw_norm(rng, dim),
-        attention=draw_attention(rng, dim),
-        norm1=draw_norm(rng, dim),
+    params = functions.under(
+        second=functions.draw_linear(rng, hidden, dim),
+        first=functions.draw_linear(rng, dim, hidden),
+        norm2=functions.draw_norm(rng, dim),
+        attention=functions.draw_attention(rng, dim),
+        norm1=functions.draw_norm(rng, dim),
     )
     inputs = {"params": params, "sizes": list(sizes), "stand_in": stand_in}
     inside = also(**inputs)["inside"]
-    return {**inputs, "x": unbent(lambda: drawn(rng, *shape, dim), inside)}
+    return {**inputs, "x": functions.unbent(lambda: functions.drawn(rng, *shape, dim), inside)}
 
 
 def also(params, sizes, stand_in):
     """The norms; what is added to `x`, `att`, and to `h`, `layers`; and what is `inside` these."""
-    f = parts(params, stand_in, heads=sizes[1])
+    f = functions.parts(params, stand_in, heads=sizes[1])
 
     def att(x, norm=f["norm1"]):
         return f["attention"](norm(x))
@@ -148,7 +138,7 @@ way_back.mistake(
 )
 way_back.mistake(
     "mask-missing",
-    lambda x, att, layers: (h := x + att(x)) + layers(h, relu=passing),
+    lambda x, att, layers: (h := x + att(x)) + layers(h, relu=functions.passing),
 ).says("You leave ReLU out on the way back: where its input was negative, nothing goes back.")
 way_back.mistake(
     "norm-left-out",

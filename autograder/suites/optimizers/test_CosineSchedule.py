@@ -59,11 +59,6 @@ def draw(rng, warmup=0, first=False, after=0, tail=0):
     return {"asked": {"options": options, "steps": steps, "own": own, "tail": tail}}
 
 
-def take(value, name, right):
-    found = [checks.number(each, "Each learning rate") for each in value]
-    return torch.tensor(found, dtype=torch.float64)
-
-
 def check(student, rng, formula):
     drawn = formula.draw(rng)
     formula.check(student.run(probes.rates, **drawn["asked"]), **drawn)
@@ -77,7 +72,7 @@ def rates_of(points, wrongs, accepted=(), **case):
         wrongs,
         accepted,
         draw=partial(draw, **case),
-        take=take,
+        take=lambda rates, *_: [checks.number(each, "Each learning rate") for each in rates],
         within=1e-6,
         message="The learning rates are not those of the formula.",
     )

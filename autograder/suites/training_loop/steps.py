@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Generator
 
-from autograder.exercise import Formula, criteria, loops, returned
+from autograder.exercise import Formula, Misconception, criteria, expect, loops, mistake, returned
 from autograder.exercise import small_network as network
-from autograder.exercise.checks import Misconception, expect, mistake
 from autograder.exercise.loops import Run
 from autograder.exercise.student import Student
 from autograder.exercise.trajectories import OPTIMIZERS, vector

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from autograder.exercise import criteria, loops, means
+from autograder.exercise import Misconception, criteria, expect, loops, means
 from autograder.exercise import small_network as network
-from autograder.exercise.checks import Misconception, expect
 from autograder.suites.training_loop import probes, steps
 
 BATCHES = {"samples": 443, "epochs": 3}  # of 131, 131, 131 and 50 samples
@@ -81,12 +80,8 @@ def test_steps(student, rng):
     drawn = steps.gradients.draw(rng, **BATCHES, **steps.SLOW)
     steps.check(network.watch(student, probes.loop, drawn, task="train"))
     # And of many batches none is left out.
-    some = {
-        **drawn,
-        "x": drawn["x"][: network.BATCH],
-        "y": drawn["y"][: network.BATCH],
-        "epochs": 1,
-    }
+    first = {name: drawn[name][: network.BATCH] for name in ("x", "y")}
+    some = {**drawn, **first, "epochs": 1}
     count = len(network.watch(student, probes.loop, some, task="train", batch_size=1).steps)
     short = loops.CUT_SHORT if count < network.BATCH else None
     expect(count == network.BATCH, loops.A_BATCH, short, wanted=network.BATCH, got=count)
