@@ -101,6 +101,7 @@ def apart(nb: nbformat.NotebookNode, texts: list[str], trained: bool) -> list[st
     """What each example of `texts` shows in a notebook: in a process of its own, within limits."""
 
     def shows() -> list[str]:
+        torch.manual_seed(1)  # what is random is the same each time
         names = names_of(nb, trained)
         return [shown(text, names) for text in texts]
 

@@ -67,13 +67,13 @@ class Nursery:
             return None
 
     def close(self) -> None:
-        """End it, and the kernels' template."""
+        """End it, and the kernels' template; a second time does no harm."""
         with self._asking:
             if self._socket is not None:
                 self._socket.close()
-                self._socket = None
-        if self._process is not None:
-            process, connection = self._process
+            parted, self._socket, self._process = self._process, None, None
+        if parted is not None:
+            process, connection = parted
             connection.close()
             process.join(_SOON)
             process.kill()
