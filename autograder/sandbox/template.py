@@ -343,9 +343,7 @@ def fork() -> int:
     socket that comes with it: several processes may ask the same template.
     """
     for each in list(_templates.values()):
-        with contextlib.suppress(
-            SandboxError
-        ):  # then the child starts one by itself, and hears why not
+        with contextlib.suppress(SandboxError):  # the child starts its own, and hears why not
             each.wait_ready()
     shared = {
         options: os.dup(each._control.fileno())
