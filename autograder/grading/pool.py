@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
+from functools import partial
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -127,6 +128,7 @@ class WorkerPool(Generic[Answer]):
         assignments: Sequence[str],
     ) -> None:
         """Give a worker its submissions, one after the other."""
+        prepare = partial(grader.prepare_worker, worker, assignments, self._terms, self._log)
         self._busy.add(worker)
         try:
             if worker is not self._first:
@@ -135,12 +137,12 @@ class WorkerPool(Generic[Answer]):
                 if self._closed:
                     raise Closed
                 try:
-                    suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
+                    suites = prepare()
                 except BudgetSpent:  # somebody has ended it: a new one may do
-                    suites = grader.prepare_worker(worker, assignments, self._terms, self._log)
+                    suites = prepare()
                 if worker is self._first and len(self._workers) > 1:
                     self._nursery.begin(worker)
-                    grader.prepare_worker(worker, assignments, self._terms, self._log)
+                    prepare()
         except Exception as error:
             worker.close()
             start.set_exception(error)
