@@ -88,5 +88,6 @@ def draw(
 
 def _last_event(walk: Inputs) -> int:
     """The last step with something new: another learning rate, or a gradient that is missing."""
-    half: int = len(walk["gradients"][0]) // 2
-    return max([half if walk["later"] else 0, *chain.from_iterable(walk["missing"])])
+    half = len(walk["gradients"][0]) // 2
+    last: int = max([half if walk["later"] else 0, *chain.from_iterable(walk["missing"])])
+    return last
