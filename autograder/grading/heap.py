@@ -4,7 +4,7 @@ import ctypes
 
 #: glibc's number of the option, and from how many bytes on a piece of memory is a large one.
 _M_MMAP_THRESHOLD = -3
-_LARGE = 2**20
+_LARGE = 2**17
 
 
 def give_back_large_pieces() -> None:
