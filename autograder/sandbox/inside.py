@@ -529,6 +529,19 @@ def make_application(request: dict[str, Any]) -> Any:
             if self._flush_pending or self._subprocess_flush_pending or self._buffers:
                 super().flush()
 
+    streams: dict[str, Any] = {}
+
+    def mend_streams() -> None:
+        """Put ipykernel's streams back where the notebook's own have no `flush` that works.
+
+        It is called after each cell, whose answer would never be sent otherwise.
+        """
+        for name, stream in streams.items():
+            try:
+                getattr(sys, name).flush()
+            except Exception:
+                setattr(sys, name, stream)
+
     class Shell(ZMQInteractiveShell):
         """Stays where `exit()` is called: its end would come in the midst of another cell."""
 
@@ -537,6 +550,10 @@ def make_application(request: dict[str, Any]) -> Any:
             if change["new"]:
                 self.exit_now = False
                 print(EXIT_NOTE)
+
+        def _showtraceback(self, *args: Any) -> None:
+            mend_streams()
+            super()._showtraceback(*args)
 
     class NoThread:
         """Stands for the thread that handles subshells; ipykernel asks it who its parent is."""
@@ -554,6 +571,12 @@ def make_application(request: dict[str, Any]) -> Any:
 
         _supports_kernel_subshells = False
         shell_class = Shell
+
+        async def do_execute(self, *args: Any, **named: Any) -> Any:
+            try:
+                return await super().do_execute(*args, **named)
+            finally:
+                mend_streams()
 
     class Application(IPKernelApp):
         """The connection is known, and no other client shall be able to read it from a file."""
@@ -580,7 +603,8 @@ def make_application(request: dict[str, Any]) -> Any:
 
         def init_io(self) -> None:
             super().init_io()
-            for stream in (sys.stdout, sys.stderr):
+            streams.update(stdout=sys.stdout, stderr=sys.stderr)
+            for stream in streams.values():
                 stream.__class__ = Stream
 
         def init_control(self, context: Any) -> None:
