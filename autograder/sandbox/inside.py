@@ -159,6 +159,10 @@ def warm_up(modules: list[str]) -> None:
     # is compiled is there, with the types and names that it has anywhere, and runs as it was.
     if "torch._dynamo" in sys.modules:
         sys.modules["torch"].compiler.set_stance("force_eager")
+    # Whether torch's record is kept is for no notebook to say: it shows who uses autograd.
+    for name in ("torch._C._autograd", "torch.autograd"):
+        if name in sys.modules:
+            vars(sys.modules[name])["_enable_record_function"] = lambda enable: None
     # The inline backend hooks itself into the shell when it is first imported: keep what it
     # imports, and let each kernel import the module itself once it has a shell.
     sys.modules.pop("matplotlib_inline.backend_inline", None)
