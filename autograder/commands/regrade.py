@@ -28,7 +28,7 @@ from autograder.grading.dependence import Dependence
 from autograder.grading.record import Record
 from autograder.pipeline import gradebook
 from autograder.pipeline.grade import GradeNotebook
-from autograder.pipeline.trouble import AGAIN, advice
+from autograder.pipeline.trouble import told
 from autograder.submission.intake import students
 from autograder.submission.rebuild import Release, restored
 from autograder.text import escaped
@@ -58,8 +58,7 @@ def main(arguments: Namespace) -> int:
             return int(bool(changed))
         left = course.apply(changed)
     except Exception as error:
-        why = str(error) if isinstance(error, AutograderError) else advice(error, AGAIN)
-        if not why:
+        if not (why := told(error)):
             raise
         print(why, file=sys.stderr)
         return 2

@@ -12,10 +12,9 @@ from nbgrader.coursedir import CourseDirectory
 from autograder.afterwards import graded, overview, page, similar
 from autograder.afterwards.graded import CannotReport
 from autograder.afterwards.similar import Filtered
-from autograder.errors import AutograderError
 from autograder.grading.worker import worker
 from autograder.pipeline import gradebook
-from autograder.pipeline.trouble import AGAIN, advice
+from autograder.pipeline.trouble import AGAIN, told
 from autograder.text import write_whole
 
 #: How long reading one student's code for fingerprints may take.
@@ -29,8 +28,7 @@ def main(arguments: Namespace) -> int:
     try:
         paths = run(arguments.assignment, arguments.html, arguments.csv, arguments.json)
     except Exception as error:
-        why = str(error) if isinstance(error, AutograderError) else advice(error, AGAIN)
-        if not why:
+        if not (why := told(error)):
             raise
         print(why, file=sys.stderr)
         return 1

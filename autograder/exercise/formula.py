@@ -93,6 +93,8 @@ class Formula:
         cases: arguments of `draw` that the suite uses.
         parts: inputs that hold a part of what was drawn, as an answer may be of: each mistake shows
             on these, too.
+        brief: inputs for which less has to be worked out: a part of the numbers that these give, so
+            what shows there is not looked for in all of them.
         unnamed: wrong values that must fail without a name.
     """
 
@@ -116,6 +118,7 @@ class Formula:
         margin: float = 1e-3,
         cases: Sequence[Mapping[str, Any]] | None = None,
         parts: Callable[..., Iterator[Inputs]] | None = None,
+        brief: Callable[..., Inputs] | None = None,
         unnamed: Callable[..., Iterator[Any]] | None = None,
     ) -> None:
         self.name = name
@@ -129,7 +132,7 @@ class Formula:
         self._terms, self._steps, self._size, self._within = terms, steps, size, within
         self._dtype, self._take, self._by = dtype, take, by or _itself
         self._message, self._margin, self._unnamed = message, margin, unnamed
-        self._parts = parts
+        self._parts, self._brief = parts, brief
 
     def mistake(
         self, name: str, *ways: Callable[..., Any], idle: bool = False, **how: bool
@@ -179,16 +182,27 @@ class Formula:
         exact = in_double(inputs)
         whole = self._whole(exact)
         wanted = _flat(self._by(of(self._reference, whole)))
-        wrong = [(known, self._by(value)) for known, value in self._wrong(exact, whole)]
-        values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
         numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
         largest = float(wanted.abs().max()) if numbers else 1.0
         relative, scale = self._tolerance(whole)
         distance = max(self._margin * largest, APART * relative * (scale or largest))
+        if self._brief:  # a mistake that does not show there may show in what comes later
+            brief = self._values(of(self._brief, exact), zeros, unseen=True)
+            if told_apart(brief, distance):
+                return True
+        return told_apart(self._values(exact, zeros), distance)
+
+    def _values(self, exact: Inputs, zeros: bool, unseen: bool = False) -> list[tuple[Any, Any]]:
+        """All that may come of these inputs, each with its cause: none where it is right."""
+        whole = self._whole(exact)
+        wanted = _flat(self._by(of(self._reference, whole)))
+        wrong = [(known, self._by(value)) for known, value in self._wrong(exact, whole, unseen)]
+        values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
         values += [("", _flat(value)) for value in _all(self._accepted, whole)]
-        if zeros and numbers and not any(known.idle for known, _ in wrong):
+        filled = isinstance(wanted, Tensor) and bool(wanted.any())  # zeros may be what is right
+        if zeros and filled and not any(known.idle for known, _ in wrong):
             values.append(("zeros", torch.zeros_like(wanted)))
-        return told_apart(values, distance)
+        return values
 
     def right(self, **inputs: Any) -> Any:
         """What is right, in the type of the inputs."""
@@ -206,27 +220,28 @@ class Formula:
         """Wrong values that are no known mistake's."""
         return _all(self._unnamed, self._whole(inputs))
 
-    def _wrong(self, inputs: Inputs, whole: Inputs) -> Among:
+    def _wrong(self, inputs: Inputs, whole: Inputs, unseen: bool = False) -> Among:
         followed = [
             (known, of(self._reference, self._whole(inputs, **{name: value})))
             for name, before in self._given.items()
             for known, value in before.wrong(**inputs)
         ]
-        return followed + self._mistaken(whole, shape_only=False)
+        return followed + self._mistaken(whole, shape_only=False, unseen=unseen)
 
     def _misshapen(self, whole: Inputs) -> Among:
         right = _form(of(self._reference, whole))
         found = self._mistaken(whole, shape_only=True)
         return [(known, value) for known, value in found if _form(value) != right]
 
-    def _mistaken(self, whole: Inputs, shape_only: bool) -> Among:
+    def _mistaken(self, whole: Inputs, shape_only: bool, unseen: bool = False) -> Among:
+        """What mistakes give; `unseen` ones, too, that are left out elsewhere (`where_seen`)."""
         return [
             (mistake.known, value)
             for mistake in self.mistakes
             if mistake.shape_only == shape_only
             for way in mistake.ways
             for value in _values(way, whole)
-            if not (mistake.where_seen and _same(value, of(self._reference, whole)))
+            if unseen or not (mistake.where_seen and _same(value, of(self._reference, whole)))
         ]
 
     def _whole(self, inputs: Inputs, **given: Any) -> Inputs:

@@ -117,6 +117,7 @@ def follow(
     groups: Sequence[Mapping[str, Any]],
     options: Mapping[str, Any],
     later: float,
+    until: int | None = None,
     **ways: Any,
 ) -> Tensor | None:
     """Where an optimizer takes parameters: all their numbers after each step, float64.
@@ -127,6 +128,7 @@ def follow(
         missing: of each parameter, the steps in which it has none.
         groups: options, and the `places` of their parameters.
         later: the learning rate that is set half-way; 0 for none.
+        until: how many steps are followed; all of them where it is None.
         ways: switches, and other options, that make it wrong.
 
     Returns:
@@ -159,7 +161,7 @@ def follow(
     gone = [{*steps} for steps in missing]
     still = {"first": [*range(1, len(at))], "last": [*range(len(at) - 1)]}.get(wrong["only"], ())
     sign = ways.get("sign", 1)
-    for step in range(len(series[0])):
+    for step in range(len(series[0]))[:until]:
         for each, mine in zip(own, given, strict=True) if later and step == half else ():
             if not wrong["lr_fixed"]:
                 mine["lr"] = mine["lr"] if "lr" in each and not wrong["lr_for_all"] else later

@@ -6,6 +6,7 @@ and under which names, nobody asks.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from autograder.exercise.rules import follow
 from autograder.exercise.switches import Way, Wrong, switched
 from autograder.language import Text
 
+#: So many steps after the last thing that happens on the way, most mistakes have shown.
+BRIEF = 8
 #: Shapes of parameters.
 SEVERAL = ((2, 3), (), (4,))
 
@@ -47,6 +50,7 @@ def path(
         margin=1e-4,
         message=Text("`{name}` does not take the parameters where its formulas lead.", name=name),
         cases=[{"shapes": each} for each in shapes],
+        brief=lambda walk: {"walk": {**walk, "until": _last_event(walk) + BRIEF}},
     )
 
 
@@ -80,3 +84,9 @@ def draw(
     walk = {"name": name, "start": start, "gradients": gradients, "missing": missing}
     groups = [dict(group) for group in groups]
     return {"walk": {**walk, "groups": groups, "options": dict(options), "later": later}}
+
+
+def _last_event(walk: Inputs) -> int:
+    """The last step with something new: another learning rate, or a gradient that is missing."""
+    half: int = len(walk["gradients"][0]) // 2
+    return max([half if walk["later"] else 0, *chain.from_iterable(walk["missing"])])

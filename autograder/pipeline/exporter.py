@@ -24,7 +24,7 @@ from nbgrader.utils import find_all_files, rmtree
 from traitlets import Integer
 
 from autograder.errors import AutograderError
-from autograder.grading import course, dependence, grader, record
+from autograder.grading import course, dependence, grader, heap, record
 from autograder.grading.course import CourseError
 from autograder.grading.dependence import Dependence
 from autograder.grading.grader import Graded, Submission
@@ -92,6 +92,7 @@ class SubmissionExporter(NotebookExporter):
         self._directory = self._converter.coursedir
         self._assignment = self._directory.assignment_id
         self._progress = Progress(self.progress)
+        heap.give_back_large_pieces()
         dependence.look_again()  # the formgrader's process lives on from run to run
         self._trouble = Trouble(self.log, self._ends)
         pool: AnyPool[Ahead] | None = None

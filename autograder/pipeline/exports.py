@@ -20,7 +20,7 @@ from nbgrader.plugins import ExportPlugin
 
 from autograder.errors import AutograderError
 from autograder.pipeline import gradebook as book
-from autograder.pipeline.trouble import AGAIN, advice
+from autograder.pipeline.trouble import AGAIN, told
 from autograder.submission import intake
 from autograder.text import escaped, write_whole
 
@@ -125,8 +125,7 @@ class _Export(ExportPlugin):
         try:
             yield
         except Exception as error:
-            why = str(error) if isinstance(error, CannotExport) else advice(error, AGAIN)
-            if not why:
+            if not (why := told(error)):
                 raise
             self.log.error(why)
             raise SystemExit(1) from None

@@ -31,7 +31,7 @@ from autograder.language import Text
 from autograder.pipeline import gradebook, page
 from autograder.pipeline.dialog import keep_short
 from autograder.pipeline.page import Told
-from autograder.pipeline.trouble import Trouble, Turn, refuse
+from autograder.pipeline.trouble import Trouble, Turn, refusing
 from autograder.submission.cells import grade_cells
 from autograder.submission.intake import students
 
@@ -57,13 +57,9 @@ class FeedbackExporter(HTMLExporter):
             self._converter: Any = self.parent
             keep_short(self._converter)
             self._trouble = Trouble(self.log, lambda why: None)
-            try:
+            with refusing(self.log):
                 self._find_all(self._converter)
                 self._renew(self._converter.coursedir)
-            except Exception as error:
-                if refused := refuse(self.log, error):
-                    raise refused from None
-                raise
 
     def _find_all(self, converter: Any) -> None:
         """Add what nbgrader does not find: names that are patterns, or begin with a dot."""
@@ -99,12 +95,8 @@ class FeedbackExporter(HTMLExporter):
         if self._trouble.why:
             raise NbGraderException(self._trouble.why)
         if old is not None:
-            try:
+            with refusing(self.log):
                 self._take_away(student, old)
-            except OSError as error:
-                if refused := refuse(self.log, error):
-                    raise refused from None
-                raise
         return notebooks
 
     def _take_away(self, student: str, page: Path) -> None:

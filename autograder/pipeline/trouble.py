@@ -11,11 +11,12 @@ import logging
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from nbgrader.converters.base import NbGraderException
 from sqlalchemy.exc import DBAPIError
 
-from autograder.errors import UNWRITABLE
+from autograder.errors import UNWRITABLE, AutograderError
 from autograder.pipeline.gradebook import PATIENCE
 
 #: And what it says of a disk that is broken or gone, and of what belongs to another user.
@@ -56,6 +57,11 @@ def advice(error: BaseException | None, then: str = _GO_ON) -> str:
         if isinstance(each, DBAPIError) and (told := _of_the_gradebook(each)):
             return f"{told}; {then}"
     return ""
+
+
+def told(error: Exception) -> str:
+    """The line that a command which does one thing ends with; empty where a traceback must tell."""
+    return str(error) if isinstance(error, AutograderError) else advice(error, AGAIN)
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -105,6 +111,21 @@ def refuse(log: logging.Logger, error: Exception) -> NbGraderException | None:
         return None
     log.error(why)
     return NbGraderException(why)
+
+
+@contextmanager
+def refusing(log: logging.Logger) -> Iterator[None]:
+    """End nbgrader's command with a line, in place of a traceback, where the machine is to blame.
+
+    Raises:
+        NbGraderException: it is; any other error goes on as it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        if refused := refuse(log, error):
+            raise refused from None
+        raise
 
 
 class Trouble(logging.Filter):
