@@ -555,9 +555,9 @@ def make_application(request: dict[str, Any]) -> Any:
                 self.exit_now = False
                 print(EXIT_NOTE)
 
-        def _showtraceback(self, *args: Any) -> None:
+        def showtraceback(self, *args: Any, **named: Any) -> None:
             mend_streams()
-            super()._showtraceback(*args)
+            super().showtraceback(*args, **named)
 
     class NoThread:
         """Stands for the thread that handles subshells; ipykernel asks it who its parent is."""

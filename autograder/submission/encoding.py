@@ -29,8 +29,8 @@ _HIGH = re.compile(rb"[\x80-\xff]+")
 _SAMPLE = 100_000
 _ROW = 64
 #: What people write in Windows-1252 beside ASCII: letters, quotes, dashes, a few signs; not those
-#: that are common letters in the older encodings of DOS and Mac, and in those of Eastern Europe; nor
-#: the six of Iceland that are Turkish ones in the Turkish encoding.
+#: that are common letters in the older encodings of DOS and Mac, and in those of Eastern Europe;
+#: nor the six of Iceland that are Turkish ones in the Turkish encoding.
 _WESTERN = frozenset(
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüÿŒœ"
     "€…„‘’“”•–—™¡¿«»°±²µ·×÷§©®£¢½ºª´\xa0".encode("cp1252")
