@@ -248,6 +248,19 @@ def test_await_in_a_cell(start: Start, what: str) -> None:
     assert start(Limits(cell_seconds=5)).run(f"import asyncio\n{source}") == shows
 
 
+NO_FLUSH = "import sys\nclass Tee:\n    def write(self, text):\n        pass\nsys.stdout = Tee()"
+
+
+@pytest.mark.parametrize("end", ["", "\n1 + 1", "\n1 / 0"])
+@pytest.mark.parametrize("streams", [NO_FLUSH, "import sys\nsys.stdout = sys.stderr = None"])
+def test_streams_that_cannot_be_flushed_end_with_their_cell(
+    start: Start, streams: str, end: str
+) -> None:
+    notebook = start(Limits(cell_seconds=5))
+    assert "TimeLimit" not in notebook.run(streams + end)
+    assert notebook.run("print(sys.stdout is sys.stderr)") == "False\n"  # in the same kernel
+
+
 def test_await_without_end(start: Start) -> None:
     notebook = start(Limits(cell_seconds=1))
     assert "TimeLimit" in notebook.run("import asyncio\nx = 1\nawait asyncio.Event().wait()")

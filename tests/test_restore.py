@@ -165,6 +165,23 @@ def test_a_stub_that_was_left_does_not_overwrite_the_answer() -> None:
         assert "as it was released" in notes[0]
 
 
+def test_a_copy_of_a_stub_without_its_mark_does_not_overwrite_the_answer() -> None:
+    for place in (1, 2):
+        cells = solved()
+        cells.insert(place, new_code_cell(RELEASE[1].source + "\n", metadata={}))
+        rebuilt, notes = rebuild(cells, RELEASE)
+        assert names(rebuilt) == ALL
+        assert find(rebuilt, "f").source == answer("f")
+        assert notes == []
+
+
+def test_other_ends_of_lines_are_no_change() -> None:
+    cells = solved()
+    for cell in cells:
+        cell.source = cell.source.replace("\n", "\r\n") + "\r\n"
+    assert rebuild(cells, RELEASE)[1] == []
+
+
 def test_what_is_still_to_do_stays_so() -> None:
     cells = solved()
     find(cells, "f").source = RELEASE[1].source
@@ -189,6 +206,7 @@ def test_a_locked_cell_that_became_one_with_an_answer() -> None:
     assert find(rebuilt, "setup").source == "import torch"
     assert names(rebuilt)[:3] == ["setup", answer("f"), "test_f"]
     assert any("become one with code of yours" in note for note in notes)
+    assert not any("had been changed" in note for note in notes)
 
 
 def test_exchanged_marks_are_told_by_what_the_cells_hold() -> None:

@@ -159,6 +159,10 @@ def warm_up(modules: list[str]) -> None:
     # is compiled is there, with the types and names that it has anywhere, and runs as it was.
     if "torch._dynamo" in sys.modules:
         sys.modules["torch"].compiler.set_stance("force_eager")
+    # Whether torch's record is kept is for no notebook to say: it shows who uses autograd.
+    for name in ("torch._C._autograd", "torch.autograd"):
+        if name in sys.modules:
+            vars(sys.modules[name])["_enable_record_function"] = lambda enable: None
     # The inline backend hooks itself into the shell when it is first imported: keep what it
     # imports, and let each kernel import the module itself once it has a shell.
     sys.modules.pop("matplotlib_inline.backend_inline", None)
@@ -529,6 +533,19 @@ def make_application(request: dict[str, Any]) -> Any:
             if self._flush_pending or self._subprocess_flush_pending or self._buffers:
                 super().flush()
 
+    streams: dict[str, Any] = {}
+
+    def mend_streams() -> None:
+        """Put ipykernel's streams back where the notebook's own have no `flush` that works.
+
+        It is called after each cell, whose answer would never be sent otherwise.
+        """
+        for name, stream in streams.items():
+            try:
+                getattr(sys, name).flush()
+            except Exception:
+                setattr(sys, name, stream)
+
     class Shell(ZMQInteractiveShell):
         """Stays where `exit()` is called: its end would come in the midst of another cell."""
 
@@ -537,6 +554,10 @@ def make_application(request: dict[str, Any]) -> Any:
             if change["new"]:
                 self.exit_now = False
                 print(EXIT_NOTE)
+
+        def showtraceback(self, *args: Any, **named: Any) -> None:
+            mend_streams()
+            super().showtraceback(*args, **named)
 
     class NoThread:
         """Stands for the thread that handles subshells; ipykernel asks it who its parent is."""
@@ -554,6 +575,12 @@ def make_application(request: dict[str, Any]) -> Any:
 
         _supports_kernel_subshells = False
         shell_class = Shell
+
+        async def do_execute(self, *args: Any, **named: Any) -> Any:
+            try:
+                return await super().do_execute(*args, **named)
+            finally:
+                mend_streams()
 
     class Application(IPKernelApp):
         """The connection is known, and no other client shall be able to read it from a file."""
@@ -580,7 +607,8 @@ def make_application(request: dict[str, Any]) -> Any:
 
         def init_io(self) -> None:
             super().init_io()
-            for stream in (sys.stdout, sys.stderr):
+            streams.update(stdout=sys.stdout, stderr=sys.stderr)
+            for stream in streams.values():
                 stream.__class__ = Stream
 
         def init_control(self, context: Any) -> None:

@@ -29,9 +29,10 @@ _HIGH = re.compile(rb"[\x80-\xff]+")
 _SAMPLE = 100_000
 _ROW = 64
 #: What people write in Windows-1252 beside ASCII: letters, quotes, dashes, a few signs; not those
-#: that are common letters in the older encodings of DOS and Mac, and in those of Eastern Europe.
+#: that are common letters in the older encodings of DOS and Mac, and in those of Eastern Europe;
+#: nor the six of Iceland that are Turkish ones in the Turkish encoding.
 _WESTERN = frozenset(
-    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿŒœ"
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüÿŒœ"
     "€…„‘’“”•–—™¡¿«»°±²µ·×÷§©®£¢½ºª´\xa0".encode("cp1252")
 )
 #: Signs that no word has in its middle, but which are letters in those encodings.
@@ -92,7 +93,8 @@ def _legacy(data: bytes) -> tuple[bytes, str]:
     Western letters stand alone among ASCII ones. Chinese ones stand in rows, each of two bytes, the
     common ones with a lead in 0xB0 to 0xD7 and no ASCII byte in them: a row that is read in the
     wrong one of the two encodings still begins and ends where it does, so that code is the same,
-    but for its words. Anything else is left to a person.
+    but for its words. Anything else is left to a person; so are pairs that may be syllables of
+    Korean, no lead of which is above 0xC8, or kana of Japanese, with the leads 0xA4 and 0xA5.
     """
     rows = [found[0][:_ROW] for found in islice(_HIGH.finditer(data), _SAMPLE)]
     if sum(map(_is_utf8, rows)) >= 0.9 * len(rows):
@@ -104,7 +106,8 @@ def _legacy(data: bytes) -> tuple[bytes, str]:
         len(pair) == 2 and (0xB0 <= pair[0] <= 0xD7 or 0xA1 <= pair[0] <= 0xA9) and pair[1] > 0xA0
         for pair in pairs
     )
-    if common >= 0.9 * len(pairs):
+    leads = {pair[0] for pair in pairs}
+    if common >= 0.9 * len(pairs) and max(leads) > 0xC8 and not leads & {0xA4, 0xA5}:
         return _strictly(data, "gb18030", "GB18030")
     words = alone >= 0.9 * len(rows) and western == len(rows) and not _IN_WORDS.search(data)
     if words and common <= 0.2 * len(pairs):

@@ -163,9 +163,11 @@ def rebuild(
     notes = [Text(LOST, cells=_named(lost))] * bool(lost)
     notes += [Text(EXCHANGED, cells=_named(exchanged))] * bool(exchanged)
     known = {cell.grade_id: cell for cell in release}
+    stubs = {plain(cell.source) for cell in release if cell.solution and cell.source.strip()}
     own: dict[str | None, list[NotebookNode]] = {}
     submitted: dict[str, NotebookNode] = {}
     waiting: list[NotebookNode] = []
+    merged: set[str] = set()
     for place, cell in enumerate(cells):
         name = places.get(place)
         if name is not None:
@@ -174,6 +176,7 @@ def rebuild(
             waiting = []
             if extra := _beside(known[name], cell):
                 waiting.append(new_cell("code", extra))
+                merged.add(name)
                 notes.append(Text(MERGED, cell=name))
             continue
         mark = grade_id(cell)
@@ -181,6 +184,8 @@ def rebuild(
             notes.append(Text(COPIED, cell=mark))
             if known[mark].locked:
                 continue
+        elif plain(cell.source) in stubs:
+            continue  # a copy that lost its mark: the cell itself is there, or its answer is
         cell.metadata.pop("nbgrader", None)
         waiting.append(cell)
     own[None] = waiting
@@ -216,7 +221,7 @@ def rebuild(
             notes.append(Text(ELSEWHERE if there else DELETED, cell=name))
         elif handed_in is None:
             missing.append(name)
-        elif not _is_as_released(released, handed_in) and name not in lost:
+        elif not _is_as_released(released, handed_in) and name not in merged.union(lost):
             notes.append(Text(CHANGED, cell=name))
         rebuilt.append(_restored(released, source, handed_in))
     tasks = any(_is_of_a_task(known[name]) for name in submitted)
@@ -256,8 +261,8 @@ def _is_as_released(released: ReleasedCell, cell: NotebookNode) -> bool:
     if released.grade_id.startswith(PICTURE):
         return True  # whoever plays with a picture has changed nothing that counts
     shown = _HIDDEN.sub("", released.source)
-    texts = (released.source.strip(), shown.strip())
-    return cell.source.strip() in texts and cell.cell_type == released.cell_type
+    texts = (plain(released.source), plain(shown))
+    return plain(cell.source) in texts and cell.cell_type == released.cell_type
 
 
 def _beside(released: ReleasedCell, cell: NotebookNode) -> str:
