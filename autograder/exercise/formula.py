@@ -181,21 +181,28 @@ class Formula:
         """Whether no two values are alike on these inputs, `zeros` among them."""
         exact = in_double(inputs)
         whole = self._whole(exact)
-        wanted = _flat(self._by(of(self._reference, whole)))
+        wanted = self._wanted(whole)
         numbers = isinstance(wanted, Tensor) and wanted.numel() > 0
         largest = float(wanted.abs().max()) if numbers else 1.0
         relative, scale = self._tolerance(whole)
         distance = max(self._margin * largest, APART * relative * (scale or largest))
         if self._brief:  # a mistake that does not show there may show in what comes later
-            brief = self._values(of(self._brief, exact), zeros, unseen=True)
-            if told_apart(brief, distance):
+            part = of(self._brief, exact)
+            shown = self._whole(part)
+            if told_apart(
+                self._values(part, shown, self._wanted(shown), zeros, unseen=True), distance
+            ):
                 return True
-        return told_apart(self._values(exact, zeros), distance)
+        return told_apart(self._values(exact, whole, wanted, zeros), distance)
 
-    def _values(self, exact: Inputs, zeros: bool, unseen: bool = False) -> list[tuple[Any, Any]]:
+    def _wanted(self, whole: Inputs) -> Any:
+        """The numbers of what is right."""
+        return _flat(self._by(of(self._reference, whole)))
+
+    def _values(
+        self, exact: Inputs, whole: Inputs, wanted: Any, zeros: bool, unseen: bool = False
+    ) -> list[tuple[Any, Any]]:
         """All that may come of these inputs, each with its cause: none where it is right."""
-        whole = self._whole(exact)
-        wanted = _flat(self._by(of(self._reference, whole)))
         wrong = [(known, self._by(value)) for known, value in self._wrong(exact, whole, unseen)]
         values = [("", wanted), *((known.name, _flat(value)) for known, value in wrong)]
         values += [("", _flat(value)) for value in _all(self._accepted, whole)]
